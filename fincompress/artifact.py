@@ -1,0 +1,103 @@
+"""A model becomes a directory that loads alone: its files and a manifest that hashes them."""
+
+import hashlib
+import json
+import shutil
+import tempfile
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from fincompress.spec import UserError, dump, parse, settings
+
+MANIFEST = "manifest.json"
+TOKENIZER = "tokenizer.json"
+
+
+@settings
+class LayerLayout:
+    """One encoder layer: attention heads, and neurons of the feed-forward network."""
+
+    heads: int
+    ffn: int
+
+
+@settings
+class Layout:
+    """The shape of an encoder. A head keeps its width when heads are cut; layers may differ."""
+
+    vocabulary: int
+    positions: int
+    width: int
+    head_width: int
+    layers: tuple[LayerLayout, ...]
+    labels: int
+
+
+@settings
+class Manifest:
+    """What an artifact says of itself. It holds no time and no path: same model, same bytes."""
+
+    format: str
+    layout: Layout
+    labels: tuple[str, ...]
+    max_length_tokens: int
+    technique: str
+    fingerprint: str
+    parameters: int
+    metrics: dict[str, float]
+    files: dict[str, str]
+
+
+@dataclass(frozen=True)
+class Artifact:
+    """A directory with a manifest. Read-only: nothing writes into it once it exists."""
+
+    path: Path
+    manifest: Manifest
+
+    @property
+    def size_mb(self) -> float:
+        """10^6 bytes of all files that are deployed, tokenizer and manifest included."""
+        return sum(file.stat().st_size for file in self.path.rglob("*") if file.is_file()) / 1e6
+
+
+def write_artifact(out: Path, write: Callable[[Path], None], facts: Mapping[str, Any]) -> Artifact:
+    """Let `write` fill a directory, add the manifest, and only then give it the name `out`.
+
+    `facts` are the fields of `Manifest` but `files`. A failure leaves nothing at `out`.
+    """
+    out.parent.mkdir(parents=True, exist_ok=True)
+    draft = Path(tempfile.mkdtemp(prefix=f".{out.name}-", dir=out.parent))
+    try:
+        write(draft)
+        files = {p.relative_to(draft).as_posix(): sha256(p) for p in sorted(draft.rglob("*"))}
+        manifest = Manifest(**facts, files=files)
+        text = json.dumps(dump(manifest), indent=2) + "\n"
+        (draft / MANIFEST).write_text(text, encoding="utf-8")
+        draft.chmod(0o755)
+        draft.rename(out)
+    finally:
+        shutil.rmtree(draft, ignore_errors=True)
+    return Artifact(out, manifest)
+
+
+def read_artifact(path: Path) -> Artifact:
+    """Open an artifact; raise `UserError` unless every file is there and unaltered."""
+    try:
+        data = json.loads((path / MANIFEST).read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise UserError(f"{path}: is not an artifact: {error}") from None
+    manifest = parse(Manifest, data, f"{path / MANIFEST}")
+    for name, expected in manifest.files.items():
+        if not (path / name).is_file():
+            raise UserError(f"{path / name}: the manifest lists this file, and it is missing")
+        if (found := sha256(path / name)) != expected:
+            raise UserError(f"{path / name}: altered: sha256 must be {expected}, not {found}")
+    return Artifact(path, manifest)
+
+
+def sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,0 +1,173 @@
+"""Arguments become a call of a verb; a failure becomes one message and an exit code.
+
+`fincompress VERB --name value` and `mlflow run . -e VERB -P name=value` take the same names.
+"""
+
+import argparse
+import signal
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from types import FrameType
+from typing import Any, NoReturn
+
+from fincompress import commands
+from fincompress.commands import Options
+from fincompress.spec import UserError, nearest
+from fincompress.tracking.store import StoreError
+
+FAILED, USAGE, INTERRUPTED, TERMINATED = 1, 2, 130, 143
+
+
+def boolean(text: str) -> bool:
+    words = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
+    if text.lower() not in words:
+        raise argparse.ArgumentTypeError(f"must be true or false, not '{text}'")
+    return words[text.lower()]
+
+
+def folder(text: str) -> Path | None:
+    return Path(text) if text else None  # `mlflow run` passes '' for what is not given
+
+
+@dataclass(frozen=True)
+class Option:
+    """How one field of `Options` is written; the default is that field's own."""
+
+    type: Callable[[str], Any]
+    help: str
+
+
+OPTIONS = {
+    "study": Option(str, "the study: a file of experiments/ without its ending"),
+    "variant": Option(str, "one variant of the family, or all"),
+    "data_dir": Option(folder, "the folder of the real corpora (or FINCOMPRESS_DATA_DIR)"),
+    "again": Option(boolean, "build even what is up to date"),
+    "promote": Option(boolean, "move the role aliases after measuring"),
+    "dry_run": Option(boolean, "decide and explain, and move no alias"),
+    "commit_to": Option(folder, "a folder for the tables and raw timings"),
+}
+
+
+@dataclass(frozen=True)
+class Verb:
+    """What runs and which options it takes."""
+
+    run: Callable[[Options], None]
+    help: str
+    options: tuple[str, ...]
+
+
+VERBS = {
+    "main": Verb(
+        commands.main,
+        "the whole study: data, every variant, benchmark, promotion",
+        ("study", "data_dir", "again", "promote"),
+    ),
+    "prepare": Verb(commands.prepare, "read, clean and split the data", ("study", "data_dir")),
+    "teacher": Verb(
+        partial(commands.build_family, "teacher"),
+        "fine-tune the teacher",
+        ("study", "variant", "data_dir", "again"),
+    ),
+    "distill": Verb(
+        partial(commands.build_family, "distill"),
+        "distil the students",
+        ("study", "variant", "data_dir", "again"),
+    ),
+    "benchmark": Verb(
+        commands.benchmark,
+        "measure every variant and promote the best",
+        ("study", "data_dir", "again", "promote"),
+    ),
+    "promote": Verb(commands.promote, "decide again from the last measurements",
+                    ("study", "dry_run")),
+    "report": Verb(commands.report, "print the last measurements", ("study", "commit_to")),
+    "recover": Verb(commands.recover, "close the runs of processes that are gone", ()),
+}  # fmt: skip
+CLI_ONLY = ("recover",)
+
+
+class Parser(argparse.ArgumentParser):
+    """One message for a wrong argument, with the nearest right one."""
+
+    def error(self, message: str) -> NoReturn:
+        raise UserError(message)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the verb and return the exit code: 0, or 1 (failed), 2 (wrong input), 128 + signal."""
+    signal.signal(signal.SIGTERM, _terminate)
+    try:
+        verb, options = parse_arguments(sys.argv[1:] if arguments is None else arguments)
+        verb.run(options)
+    except UserError as error:
+        return _complain(str(error), USAGE)
+    except (OSError, StoreError) as error:
+        return _complain(" ".join(str(error).split()), FAILED)
+    except KeyboardInterrupt:
+        return _complain("interrupted", INTERRUPTED)
+    except Terminated:
+        return _complain("terminated", TERMINATED)
+    return 0
+
+
+def parse_arguments(arguments: Sequence[str]) -> tuple[Verb, Options]:
+    """Return the verb and its options; raise `UserError` for anything unknown."""
+    if not arguments or arguments[0] in ("-h", "--help"):
+        _top_parser().print_help()
+        raise SystemExit(0 if arguments else USAGE)
+    name, *rest = arguments
+    if name not in VERBS:
+        raise UserError(f"unknown verb '{name}'; {nearest(name, VERBS)}")
+    verb = VERBS[name]
+    parser = Parser(f"fincompress {name}", description=verb.help, allow_abbrev=False)
+    for option in verb.options:
+        _add(parser, option)
+    values, unknown = parser.parse_known_args([_underscored(word) for word in rest])
+    if unknown:
+        given = unknown[0].lstrip("-").partition("=")[0]
+        raise UserError(f"{name}: unknown option '{given}'; {nearest(given, verb.options)}")
+    return verb, Options(**vars(values))
+
+
+class Terminated(BaseException):
+    """SIGTERM, as an exception so that every open run and file is closed on the way out."""
+
+
+def _terminate(number: int, frame: FrameType | None) -> NoReturn:
+    raise Terminated
+
+
+def _complain(message: str, code: int) -> int:
+    print(f"fincompress: {message}", file=sys.stderr)
+    return code
+
+
+def _top_parser() -> argparse.ArgumentParser:
+    verbs = "\n".join(f"  {name:<10} {verb.help}" for name, verb in VERBS.items())
+    return argparse.ArgumentParser(
+        "fincompress",
+        usage="fincompress VERB [--option value ...]",
+        description=f"Compress a financial-sentiment classifier.\n\n{verbs}",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+
+
+def _add(parser: argparse.ArgumentParser, name: str) -> None:
+    option = OPTIONS[name]
+    default = getattr(Options, name)
+    # `--again` alone means true; `mlflow run` always writes the value.
+    flag: dict[str, Any] = {"nargs": "?", "const": True} if option.type is boolean else {}
+    shown = f"{option.help} (default: {default})" if default not in (None, "") else option.help
+    parser.add_argument(f"--{name}", type=option.type, default=default, help=shown, **flag)
+
+
+def _underscored(word: str) -> str:
+    """`--dry-run` is `--dry_run`; values stay as they are."""
+    if not word.startswith("--"):
+        return word
+    name, equals, value = word.partition("=")
+    return "--" + name[2:].replace("-", "_") + equals + value

@@ -1,0 +1,151 @@
+"""The name of a source, or the path of a file, becomes cleaned rows and a licence note.
+
+PhraseBank: Malo et al. (2014), "Good debt or bad debt: Detecting semantic orientations in
+economic texts". FiQA 2018 task 1: Maia et al. (2018), "WWW'18 Open Challenge".
+"""
+
+import hashlib
+import io
+import json
+import tempfile
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from fincompress.data.rows import LABELS, Row, clean
+from fincompress.hub import download, download_dataset
+from fincompress.spec import UserError, nearest
+
+PHRASEBANK_ZIP = "FinancialPhraseBank-v1.0.zip"
+PHRASEBANK_SHA256 = "0e1a06c4900fdae46091d031068601e3773ba067c7cecb5b0da1dcba5ce989a6"
+PHRASEBANK_MEMBER = "FinancialPhraseBank-v1.0/Sentences_AllAgree.txt"
+PHRASEBANK_NOTE = (
+    "Financial PhraseBank (Malo et al., 2014) is licensed CC BY-NC-SA 3.0: models trained on it "
+    "are for non-commercial use, with attribution, under the same licence."
+)
+FIQA_NOTE = "FiQA 2018 task 1 (Maia et al., 2018) is for research use."
+FIQA_NEUTRAL = 0.1  # scores within +-0.1 count as neutral
+
+_FILE_TYPES = {".csv": "csv", ".json": "json", ".jsonl": "json", ".parquet": "parquet"}
+
+
+def read(source: str, data_dir: Path | None) -> tuple[list[Row], str]:
+    """Return the rows of `source` and the note that must travel with them ("" for none)."""
+    if source in _CORPORA:
+        return _CORPORA[source](data_dir)
+    if Path(source).suffix in _FILE_TYPES:
+        return read_file(Path(source)), ""
+    raise UserError(
+        f"data.sources: unknown source '{source}'; {nearest(source, [*_CORPORA, 'sample'])} "
+        f"A file must end in {', '.join(_FILE_TYPES)}"
+    )
+
+
+def read_phrasebank(data_dir: Path | None) -> tuple[list[Row], str]:
+    """Return the sentences on which all annotators agreed."""
+    if data_dir is None:
+        path = download("takala/financial_phrasebank", f"data/{PHRASEBANK_ZIP}", kind="dataset")
+    else:
+        path = data_dir / "financial_phrasebank" / PHRASEBANK_ZIP
+        _need(path, "phrasebank")
+    content = path.read_bytes()
+    digest = hashlib.sha256(content).hexdigest()
+    if digest != PHRASEBANK_SHA256:
+        raise UserError(f"{path}: sha256 must be {PHRASEBANK_SHA256}, not {digest}")
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        lines = archive.read(PHRASEBANK_MEMBER).decode("latin-1").splitlines()
+    pairs = [line.rpartition("@") for line in lines]
+    return [(clean(text), label, "phrasebank") for text, _, label in pairs], PHRASEBANK_NOTE
+
+
+def read_fiqa(data_dir: Path | None) -> tuple[list[Row], str]:
+    """Return headlines and posts, one row for each scored aspect of a sentence."""
+    if data_dir is None:
+        scored = [
+            (row["sentence"], float(row["sentiment_score"]))
+            for row in download_dataset("pauri32/fiqa-2018")
+        ]
+    else:
+        folder = data_dir / "fiqa_2018"
+        paths = sorted(folder.glob("task1_*.json"))  # the order decides the split
+        if not paths:
+            _need(folder / "task1_*.json", "fiqa")
+        scored = [row for path in paths for row in _fiqa_rows(path)]
+    return [(clean(text), _polarity(score), "fiqa") for text, score in scored], FIQA_NOTE
+
+
+def _fiqa_rows(path: Path) -> list[tuple[str, float]]:
+    try:
+        entries = json.loads(path.read_text(encoding="utf-8")).values()
+        return [(e["sentence"], float(i["sentiment_score"])) for e in entries for i in e["info"]]
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise UserError(f"{path}: is not a FiQA task 1 file: {error!r}") from None
+
+
+def _polarity(score: float) -> str:
+    if abs(score) <= FIQA_NEUTRAL:
+        return "neutral"
+    return "positive" if score > 0 else "negative"
+
+
+_CORPORA: dict[str, Callable[[Path | None], tuple[list[Row], str]]] = {
+    "phrasebank": read_phrasebank,
+    "fiqa": read_fiqa,
+}
+
+
+def read_file(path: Path) -> list[Row]:
+    """Return the rows of a CSV, JSON or Parquet file with columns `text` and `label`."""
+    records = _records(path)
+    columns = list(records[0]) if records else []
+    for column in ("text", "label"):
+        if column not in columns:
+            raise UserError(f"{path}: column '{column}' is missing; found: {', '.join(columns)}")
+    rows = []
+    for number, record in enumerate(records, start=1):
+        text, label = record["text"], record["label"]
+        if not isinstance(text, str) or not clean(text):
+            raise UserError(f"{path}: row {number}: 'text' must be a sentence, not {text!r}")
+        rows.append((clean(text), _label(label, f"{path}: row {number}"), path.stem))
+    return rows
+
+
+def _records(path: Path) -> list[dict[str, Any]]:
+    if not path.is_file():
+        raise UserError(f"{path}: no such file")
+    if path.suffix != ".parquet":
+        try:
+            path.read_bytes().decode("utf-8")
+        except UnicodeDecodeError as error:
+            raise UserError(f"{path}: must be UTF-8; byte {error.start} is not") from None
+    import datasets  # loads slowly, and only users' own files need it
+
+    datasets.disable_progress_bars()
+    reader = getattr(datasets.Dataset, f"from_{_FILE_TYPES[path.suffix]}")
+    with tempfile.TemporaryDirectory() as cache:
+        try:
+            table = reader(str(path), cache_dir=cache, keep_in_memory=True)
+            return list(table)
+        except Exception as error:  # datasets wraps each format's parser errors in its own
+            reason = str(error.__cause__ or error) or type(error).__name__
+            raise UserError(f"{path}: cannot be read: {reason.splitlines()[0]}") from None
+
+
+def _label(value: object, place: str) -> str:
+    if isinstance(value, int) and 0 <= value < len(LABELS):
+        return LABELS[value]
+    name = str(value).strip().lower()
+    if name not in LABELS:
+        raise UserError(
+            f"{place}: unknown label {value!r}; labels are {', '.join(LABELS)} or 0, 1, 2"
+        )
+    return name
+
+
+def _need(path: Path, source: str) -> None:
+    if not list(path.parent.glob(path.name)):
+        raise UserError(
+            f"{path}: not found; '{source}' is read from the folder given by data_dir or "
+            "FINCOMPRESS_DATA_DIR, and from the Hugging Face Hub if neither is set"
+        )

@@ -1,0 +1,154 @@
+"""Rows of (text, label, source) become train, validation and test sentences with a fingerprint."""
+
+import hashlib
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Annotated
+
+import pandas as pd
+from pydantic import Field
+from sklearn.model_selection import train_test_split
+
+from fincompress.data import sample, sources
+from fincompress.data.rows import LABELS, Row
+from fincompress.spec import UserError, settings
+
+SAMPLE = "sample"
+HELD_OUT_SHARE = 0.15  # of all sentences, for validation and for test alike
+
+
+@settings
+class DataConfig:
+    """Which sentences a study uses.
+
+    `sources` are `phrasebank`, `fiqa`, `sample` or paths of CSV, JSON or Parquet files.
+    `fingerprint`, where it is given, is the split the study was made for: any other is refused.
+    """
+
+    sources: Annotated[tuple[str, ...], Field(min_length=1)]
+    split_seed: int = 42
+    fingerprint: str | None = None
+
+
+@dataclass(frozen=True)
+class Sentences:
+    """Parallel tuples: text, label index into `LABELS`, name of the source."""
+
+    texts: tuple[str, ...]
+    labels: tuple[int, ...]
+    sources: tuple[str, ...]
+
+    def __len__(self) -> int:
+        return len(self.texts)
+
+    @classmethod
+    def of(cls, rows: Sequence[Row]) -> "Sentences":
+        texts, labels, origins = zip(*rows, strict=True)
+        return cls(texts, tuple(LABELS.index(label) for label in labels), origins)
+
+    def frame(self) -> pd.DataFrame:
+        names = [LABELS[label] for label in self.labels]
+        return pd.DataFrame({"text": self.texts, "label": names, "source": self.sources})
+
+
+@dataclass(frozen=True)
+class Splits:
+    """The three parts of one corpus. `notes` are licences and warnings that travel with models."""
+
+    name: str
+    train: Sentences
+    val: Sentences
+    test: Sentences
+    notes: tuple[str, ...]
+    synthetic: bool
+
+    def parts(self) -> dict[str, Sentences]:
+        return {"train": self.train, "val": self.val, "test": self.test}
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """sha256 over every sentence with its part and label, in order."""
+        digest = hashlib.sha256()
+        for part, sentences in self.parts().items():
+            for text, label in zip(sentences.texts, sentences.labels, strict=True):
+                digest.update(f"{part}\t{LABELS[label]}\t{text}\n".encode())
+        return digest.hexdigest()
+
+
+def load_splits(config: DataConfig, data_dir: Path | None) -> Splits:
+    """Read, clean and split the sources of `config`.
+
+    Raises `UserError` for missing files, rows that cannot be used, and a split other than the
+    one that `config.fingerprint` names.
+    """
+    if SAMPLE in config.sources:
+        if len(config.sources) > 1:
+            raise UserError(
+                "data.sources: 'sample' comes with its own split and cannot be mixed "
+                f"with {', '.join(s for s in config.sources if s != SAMPLE)}"
+            )
+        splits = _sample_splits(config.split_seed)
+    else:
+        splits = _split(config, data_dir)
+    if config.fingerprint not in (None, splits.fingerprint):
+        raise UserError(
+            f"data.fingerprint: this study was made for the split {config.fingerprint}, and these "
+            f"files give {splits.fingerprint}: other sentences or another order of the files. "
+            "Use the original files (data_dir), or a study of your own without 'fingerprint'"
+        )
+    return splits
+
+
+def _sample_splits(seed: int) -> Splits:
+    parts = {
+        part: Sentences.of([(text, label, SAMPLE) for text, label in rows])
+        for part, rows in sample.generate(seed).items()
+    }
+    note = "Synthetic sentences from the package's own generator; scores say nothing of real text."
+    return Splits("sample", **parts, notes=(note,), synthetic=True)
+
+
+def _split(config: DataConfig, data_dir: Path | None) -> Splits:
+    read = [sources.read(source, data_dir) for source in config.sources]
+    rows = _deduplicated([row for part, _ in read for row in part])
+    _check_classes(rows)
+    seed = config.split_seed
+    rest, test = train_test_split(
+        rows, test_size=HELD_OUT_SHARE, stratify=[row[1] for row in rows], random_state=seed
+    )
+    share = HELD_OUT_SHARE / (1 - HELD_OUT_SHARE)
+    train, val = train_test_split(
+        rest, test_size=share, stratify=[row[1] for row in rest], random_state=seed
+    )
+    name = "+".join(Path(source).stem for source in config.sources)
+    notes = tuple(note for _, note in read if note)
+    return Splits(
+        name,
+        train=Sentences.of(train),
+        val=Sentences.of(val),
+        test=Sentences.of(test),
+        notes=notes,
+        synthetic=False,
+    )
+
+
+def _deduplicated(rows: Sequence[Row]) -> list[Row]:
+    first: dict[str, Row] = {}
+    for row in rows:
+        first.setdefault(row[0], row)
+    return list(first.values())
+
+
+def _check_classes(rows: Sequence[Row]) -> None:
+    counts = Counter(row[1] for row in rows)
+    if len(counts) < len(LABELS):
+        found = ", ".join(f"{counts[label]} {label}" for label in LABELS)
+        raise UserError(f"data: all of {', '.join(LABELS)} must occur, found {found}")
+    rarest = min(counts, key=counts.__getitem__)
+    # Two stratified cuts of 15 % leave each part at least one of a class from 7 on.
+    if counts[rarest] < 7:
+        raise UserError(f"data: a split needs at least 7 sentences of each label, '{rarest}' has "
+                        f"{counts[rarest]}")  # fmt: skip

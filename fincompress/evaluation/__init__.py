@@ -1,0 +1,1 @@
+"""What a model answers becomes scores, intervals, timings, tables and plots."""

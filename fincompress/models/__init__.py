@@ -1,0 +1,1 @@
+"""The encoder, its tokenizer, and how checkpoints and artifacts become one."""

@@ -1,0 +1,215 @@
+"""A pretrained BERT checkpoint becomes a torch artifact that any technique can start from."""
+
+import importlib.metadata
+import json
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import load_file
+from torch import Tensor
+
+from fincompress.artifact import Artifact, LayerLayout, Layout, sha256
+from fincompress.data.rows import LABELS
+from fincompress.hub import download_model
+from fincompress.models.encoder import Encoder
+from fincompress.models.storage import WEIGHTS, Identity, save_encoder
+from fincompress.models.text import has_tokenizer, read_checkpoint_tokenizer
+from fincompress.spec import UserError, dump, fingerprint, settings
+
+PICKLE = "pytorch_model.bin"
+
+
+@settings
+class Base:
+    """Where pretrained weights come from: exactly one of a package, the hub, or a folder.
+
+    A package (`package` and the `path` inside it) needs `sha256` of its weights, the hub a
+    `revision`; a folder is the user's own and may have a `sha256`.
+    """
+
+    package: str | None = None
+    path: str | None = None
+    hub: str | None = None
+    folder: str | None = None
+    revision: str | None = None
+    sha256: str | None = None
+    note: str | None = None
+
+    def __post_init__(self) -> None:
+        if sum(place is not None for place in (self.package, self.hub, self.folder)) != 1:
+            raise ValueError("give exactly one of 'package', 'hub' and 'folder'")
+        if self.package is not None and (self.path is None or self.sha256 is None):
+            raise ValueError("a package needs 'path' and 'sha256'")
+        if self.hub is not None and self.revision is None:
+            raise ValueError("a model of the hub needs a 'revision'")
+
+
+def fetch(base: Base) -> Path:
+    """Return the folder of a checkpoint whose hash, where one is given, has been checked."""
+    if base.hub is not None:
+        folder = download_model(base.hub, str(base.revision))
+    elif base.folder is not None:
+        folder = Path(base.folder)
+    else:
+        try:
+            # Located, not imported: the package's own code is not needed.
+            distribution = importlib.metadata.distribution(str(base.package))
+        except importlib.metadata.PackageNotFoundError:
+            raise UserError(f"base.package: '{base.package}' is not installed") from None
+        folder = Path(str(distribution.locate_file(str(base.path))))
+    if base.sha256 is not None:
+        found = sha256(_weights_file(folder))
+        if found != base.sha256:
+            raise UserError(f"{folder}: sha256 of the weights must be {base.sha256}, not {found}")
+    return folder
+
+
+def import_checkpoint(base: Base, max_length_tokens: int, seed: int, out: Path) -> Artifact:
+    """Fetch `base` and write it as an artifact; a missing head is initialised from `seed`.
+
+    A head that is there is brought into the order of `LABELS` by its label names. Raises
+    `UserError` if the checkpoint is no BERT encoder or cannot hold `max_length_tokens`.
+    """
+    folder = fetch(base)
+    config = _config(folder)
+    layout = _layout(config, folder)
+    if max_length_tokens > layout.positions:
+        raise UserError(
+            f"max_length_tokens: {folder} has {layout.positions} positions, not {max_length_tokens}"
+        )
+    state = _encoder_state(_read_weights(folder), layout, folder)
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        model = Encoder(layout)
+    state |= _head(state, config, model)
+    try:
+        model.load_state_dict(state)
+    except RuntimeError as error:  # torch lists every missing name and wrong shape
+        reason = " ".join(str(error).split())[:200]
+        raise UserError(f"{folder}: the weights are no BERT encoder: {reason}") from None
+    tokenizer = read_checkpoint_tokenizer(folder, lowercase=config.get("do_lower_case", True))
+    origin = {k: v for k, v in dump(base).items() if k not in ("note", "folder")}
+    weights = sha256(_weights_file(folder))
+    identity = Identity(
+        technique="pretrained",
+        fingerprint=fingerprint([origin, weights, max_length_tokens, seed]),
+        labels=LABELS,
+        max_length_tokens=max_length_tokens,
+    )
+    return save_encoder(out, model, tokenizer, identity, {})
+
+
+def _config(folder: Path) -> dict[str, Any]:
+    try:
+        config: dict[str, Any] = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise UserError(f"{folder}: is not a model folder: {error}") from None
+    if not has_tokenizer(folder):
+        raise UserError(f"{folder}: has neither tokenizer.json nor vocab.txt")
+    required = {
+        "model_type": "bert",
+        "hidden_act": "gelu",
+        "position_embedding_type": "absolute",
+        "is_decoder": False,
+    }
+    defaults = {"position_embedding_type": "absolute", "is_decoder": False}
+    for key, value in required.items():
+        found = config.get(key, defaults.get(key))
+        if found != value:
+            raise UserError(f"{folder}/config.json: {key} must be {value!r}, not {found!r}: "
+                            "the base must be a BERT encoder")  # fmt: skip
+    return config
+
+
+def _layout(config: dict[str, Any], folder: Path) -> Layout:
+    try:
+        width, heads = config["hidden_size"], config["num_attention_heads"]
+        layer = LayerLayout(heads=heads, ffn=config["intermediate_size"])
+        return Layout(
+            vocabulary=config["vocab_size"],
+            positions=config["max_position_embeddings"],
+            width=width,
+            head_width=width // heads,
+            layers=(layer,) * config["num_hidden_layers"],
+            labels=len(LABELS),
+        )
+    except KeyError as error:
+        raise UserError(f"{folder}/config.json: missing key {error}") from None
+
+
+def _weights_file(folder: Path) -> Path:
+    for name in (WEIGHTS, PICKLE):
+        if (folder / name).is_file():
+            return folder / name
+    raise UserError(f"{folder}: has neither {WEIGHTS} nor {PICKLE}")
+
+
+def _read_weights(folder: Path) -> dict[str, Tensor]:
+    file = _weights_file(folder)
+    try:
+        if file.name == WEIGHTS:
+            weights = load_file(file)
+        else:
+            weights = torch.load(file, map_location="cpu", weights_only=True)
+    except Exception as error:  # safetensors and torch each have their own for a broken file
+        raise UserError(f"{file}: cannot be read: {str(error).splitlines()[0]}") from None
+    return {_modern_name(name): tensor.float() for name, tensor in weights.items()}
+
+
+def _modern_name(name: str) -> str:
+    # Checkpoints converted from TensorFlow call LayerNorm's parameters gamma and beta.
+    name = name.removeprefix("bert.")
+    return name.replace("LayerNorm.gamma", "LayerNorm.weight").replace(
+        "LayerNorm.beta", "LayerNorm.bias"
+    )
+
+
+def _encoder_state(weights: dict[str, Tensor], layout: Layout, folder: Path) -> dict[str, Tensor]:
+    names = {
+        "words": "embeddings.word_embeddings",
+        "embedding_norm": "embeddings.LayerNorm",
+        "pooler": "pooler.dense",
+        "classifier": "classifier",
+    }
+    for i in range(len(layout.layers)):
+        theirs = f"encoder.layer.{i}"
+        names |= {
+            f"layers.{i}.attention.out": f"{theirs}.attention.output.dense",
+            f"layers.{i}.attention_norm": f"{theirs}.attention.output.LayerNorm",
+            f"layers.{i}.up": f"{theirs}.intermediate.dense",
+            f"layers.{i}.down": f"{theirs}.output.dense",
+            f"layers.{i}.ffn_norm": f"{theirs}.output.LayerNorm",
+        }
+    state = {
+        f"{ours}.{kind}": weights[f"{theirs}.{kind}"]
+        for ours, theirs in names.items()
+        for kind in ("weight", "bias")
+        if f"{theirs}.{kind}" in weights
+    }
+    try:
+        types = weights["embeddings.token_type_embeddings.weight"]
+        state["positions.weight"] = weights["embeddings.position_embeddings.weight"] + types[0]
+        for i in range(len(layout.layers)):
+            attention = f"encoder.layer.{i}.attention.self"
+            for kind in ("weight", "bias"):
+                parts = [
+                    weights[f"{attention}.{part}.{kind}"] for part in ("query", "key", "value")
+                ]
+                state[f"layers.{i}.attention.qkv.{kind}"] = torch.cat(parts)
+    except KeyError as error:
+        raise UserError(f"{folder}: the weights lack {error}: no BERT encoder") from None
+    return state
+
+
+def _head(state: dict[str, Tensor], config: dict[str, Any], model: Encoder) -> dict[str, Tensor]:
+    """Return pooler and classifier: the checkpoint's, by label name, or fresh ones."""
+    fresh = {k: v for k, v in model.state_dict().items() if k.startswith(("pooler", "classifier"))}
+    head = {name: state.get(name, fresh[name]) for name in fresh}
+    if "classifier.weight" in state:
+        index = {str(name).lower(): int(i) for i, name in config.get("id2label", {}).items()}
+        same_task = set(index) == set(LABELS)
+        for name in ("classifier.weight", "classifier.bias"):
+            rows = state[name][[index[label] for label in LABELS]] if same_task else fresh[name]
+            head[name] = rows
+    return head

@@ -1,0 +1,58 @@
+"""An encoder becomes a torch artifact (safetensors, tokenizer, manifest) and back."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from safetensors.torch import load_file, save_file
+from tokenizers import Tokenizer
+
+from fincompress.artifact import TOKENIZER, Artifact, write_artifact
+from fincompress.models.encoder import Encoder, parameter_count
+from fincompress.spec import UserError
+
+FORMAT = "torch"
+WEIGHTS = "model.safetensors"
+
+
+@dataclass(frozen=True)
+class Identity:
+    """What an artifact is and where it comes from, decided before it is built."""
+
+    technique: str
+    fingerprint: str
+    labels: tuple[str, ...]
+    max_length_tokens: int
+
+
+def save_encoder(
+    out: Path,
+    model: Encoder,
+    tokenizer: Tokenizer,
+    identity: Identity,
+    metrics: Mapping[str, float],
+) -> Artifact:
+    """Write `model` as the artifact `out`."""
+
+    def write(draft: Path) -> None:
+        state = model.state_dict()
+        save_file({name: state[name].cpu().contiguous() for name in state}, draft / WEIGHTS)
+        tokenizer.save(str(draft / TOKENIZER))
+
+    facts = vars(identity) | {
+        "format": FORMAT,
+        "layout": model.layout,
+        "parameters": parameter_count(model),
+        "metrics": dict(metrics),
+    }
+    return write_artifact(out, write, facts)
+
+
+def load_encoder(artifact: Artifact) -> Encoder:
+    """Return the artifact's model in evaluation mode; raise `UserError` for another format."""
+    manifest = artifact.manifest
+    if manifest.format != FORMAT:
+        raise UserError(f"{artifact.path}: format must be '{FORMAT}', not '{manifest.format}'")
+    model = Encoder(manifest.layout)
+    model.load_state_dict(load_file(artifact.path / WEIGHTS))
+    return model.eval()

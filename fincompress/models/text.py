@@ -1,0 +1,53 @@
+"""Sentences become token ids, through the `tokenizers` library and without padding beyond need."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from tokenizers import Tokenizer
+
+from fincompress.artifact import TOKENIZER, Artifact
+
+Ids = list[list[int]]
+
+
+def load_tokenizer(artifact: Artifact) -> Tokenizer:
+    """Return the artifact's tokenizer, truncating at its maximum length and never padding."""
+    tokenizer = Tokenizer.from_file(str(artifact.path / TOKENIZER))
+    tokenizer.no_padding()  # a shipped tokenizer may pad everything to a fixed length
+    tokenizer.enable_truncation(artifact.manifest.max_length_tokens)
+    return tokenizer
+
+
+def encode(tokenizer: Tokenizer, texts: Sequence[str]) -> Ids:
+    return [encoding.ids for encoding in tokenizer.encode_batch_fast(list(texts))]
+
+
+def pad(ids: Ids) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+    """Return ids and mask, both (n, tokens of the longest); padding is 0, as in BERT."""
+    lengths = np.array([len(row) for row in ids])
+    mask = np.arange(lengths.max()) < lengths[:, None]  # (n, tokens)
+    padded = np.zeros(mask.shape, dtype=np.int64)
+    padded[mask] = np.concatenate(ids)
+    return padded, mask
+
+
+def batches_by_length(ids: Ids, size: int) -> list[list[int]]:
+    """Indices in batches of `size`, longest first, so that little is padded."""
+    order = sorted(range(len(ids)), key=lambda i: -len(ids[i]))
+    return [order[start : start + size] for start in range(0, len(order), size)]
+
+
+def has_tokenizer(folder: Path) -> bool:
+    return (folder / TOKENIZER).is_file() or (folder / "vocab.txt").is_file()
+
+
+def read_checkpoint_tokenizer(folder: Path, lowercase: bool) -> Tokenizer:
+    """Read a checkpoint's `tokenizer.json`, or build BERT's word pieces from its `vocab.txt`."""
+    if (folder / TOKENIZER).is_file():
+        return Tokenizer.from_file(str(folder / TOKENIZER))
+    from tokenizers.implementations import BertWordPieceTokenizer
+
+    pieces = BertWordPieceTokenizer(str(folder / "vocab.txt"), lowercase=lowercase)
+    return Tokenizer.from_str(pieces.to_str())

@@ -1,0 +1,80 @@
+"""A name becomes a technique. Each module here is one: adding a file adds a technique.
+
+A technique is a module with
+
+* `FAMILY`: the verb that builds its variants (`teacher`, `distill`, ...);
+* `Config`: its frozen, self-validating settings;
+* `resolve(config, inputs) -> Config`: symbolic choices replaced by what they mean here;
+* `compress(inputs, config, out, report) -> Artifact`: the method, on a resolved config.
+"""
+
+import importlib
+import pkgutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol, cast
+
+from fincompress.artifact import Artifact
+from fincompress.data import LABELS, Sentences, Splits
+from fincompress.models.storage import Identity
+from fincompress.models.text import encode, load_tokenizer
+from fincompress.spec import UserError, nearest
+from fincompress.training import Budget, Encoded, Report
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """What a technique may use: never the test split, and nothing of MLflow or Optuna.
+
+    `source` is what is compressed, `teacher` the unpruned root of its tree (the source itself
+    when the teacher is built), `pretrained` the study's base for students.
+    """
+
+    source: Artifact
+    teacher: Artifact
+    pretrained: Artifact
+    train: Sentences
+    val: Sentences
+    budget: Budget
+    seed: int
+    technique: str
+    fingerprint: str = ""
+
+    @classmethod
+    def of(cls, splits: Splits, **rest: Any) -> "Inputs":
+        return cls(train=splits.train, val=splits.val, **rest)
+
+    def identity(self) -> Identity:
+        manifest = self.source.manifest
+        return Identity(self.technique, self.fingerprint, LABELS, manifest.max_length_tokens)
+
+    def encoded(self) -> tuple[Encoded, Encoded]:
+        """Training and validation sentences, tokenized as the source does it."""
+        tokenizer = load_tokenizer(self.source)
+        return (
+            Encoded(encode(tokenizer, self.train.texts), self.train.labels),
+            Encoded(encode(tokenizer, self.val.texts), self.val.labels),
+        )
+
+
+class Technique(Protocol):
+    """The shape of a technique module."""
+
+    FAMILY: str
+    Config: type[Any]
+
+    def resolve(self, config: Any, inputs: Inputs) -> Any: ...
+
+    def compress(self, inputs: Inputs, config: Any, out: Path, report: Report) -> Artifact: ...
+
+
+def technique_names() -> list[str]:
+    return sorted(module.name for module in pkgutil.iter_modules(__path__))
+
+
+def load_technique(name: str) -> Technique:
+    """Return the technique of that name; raise `UserError` if there is none."""
+    known = technique_names()
+    if name not in known:
+        raise UserError(f"technique: unknown technique '{name}'; {nearest(name, known)}")
+    return cast(Technique, importlib.import_module(f"{__name__}.{name}"))

@@ -1,0 +1,60 @@
+"""A teacher becomes a small student that answers as it does: vanilla knowledge distillation.
+
+Objective: alpha T^2 KL(teacher_T || student_T) + (1 - alpha) cross-entropy with the labels,
+where the index T means logits divided by the temperature.
+Hinton, Vinyals and Dean (2015), "Distilling the Knowledge in a Neural Network".
+"""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import Field
+from torch import Tensor
+
+from fincompress.artifact import Artifact
+from fincompress.losses import hard_loss, soft_loss
+from fincompress.models.storage import load_encoder, save_encoder
+from fincompress.models.student import Student, make_student, resolve_student
+from fincompress.models.text import load_tokenizer
+from fincompress.spec import settings
+from fincompress.techniques import Inputs
+from fincompress.training import Batch, Optimizer, Report, device, fit, predict
+
+FAMILY = "distill"
+
+
+@settings
+class Config:
+    temperature: Annotated[float, Field(gt=0)] = 4.0
+    alpha: Annotated[float, Field(ge=0, le=1)] = 0.5
+    student: Student = Student()
+    optimizer: Optimizer = Optimizer(learning_rate=1e-4)
+
+
+def resolve(config: Config, inputs: Inputs) -> Config:
+    layouts = inputs.source.manifest.layout, inputs.pretrained.manifest.layout
+    return replace(config, student=resolve_student(config.student, *layouts))
+
+
+def compress(inputs: Inputs, config: Config, out: Path, report: Report) -> Artifact:
+    train, val = inputs.encoded()
+    taught = predict(load_encoder(inputs.source), train.ids).to(device())  # (n, labels), once
+    model = make_student(config.student, inputs.source, inputs.pretrained, inputs.seed)
+
+    def objective(batch: Batch) -> Mapping[str, Tensor]:
+        logits = model(batch.ids, batch.mask)
+        soft = soft_loss(logits, taught[batch.rows], config.temperature)
+        hard = hard_loss(logits, batch.labels)
+        return {
+            "loss": config.alpha * soft + (1 - config.alpha) * hard,
+            "soft_loss": soft,
+            "hard_loss": hard,
+        }
+
+    best = fit(
+        model, objective, train, val,
+        budget=inputs.budget, optimizer=config.optimizer, seed=inputs.seed, report=report,
+    )  # fmt: skip
+    return save_encoder(out, model, load_tokenizer(inputs.source), inputs.identity(), best)

@@ -1,0 +1,44 @@
+"""A pretrained encoder becomes the teacher: all its weights follow the labels.
+
+Objective: cross-entropy of the classifier's logits with the labels.
+Devlin et al. (2019), "BERT: Pre-training of Deep Bidirectional Transformers for Language
+Understanding", section 3.2.
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from torch import Tensor
+
+from fincompress.artifact import Artifact
+from fincompress.losses import hard_loss
+from fincompress.models.storage import load_encoder, save_encoder
+from fincompress.models.text import load_tokenizer
+from fincompress.spec import settings
+from fincompress.techniques import Inputs
+from fincompress.training import Batch, Optimizer, Report, fit
+
+FAMILY = "teacher"
+
+
+@settings
+class Config:
+    optimizer: Optimizer = Optimizer()
+
+
+def resolve(config: Config, inputs: Inputs) -> Config:
+    return config
+
+
+def compress(inputs: Inputs, config: Config, out: Path, report: Report) -> Artifact:
+    model = load_encoder(inputs.source)
+    train, val = inputs.encoded()
+
+    def objective(batch: Batch) -> Mapping[str, Tensor]:
+        return {"loss": hard_loss(model(batch.ids, batch.mask), batch.labels)}
+
+    best = fit(
+        model, objective, train, val,
+        budget=inputs.budget, optimizer=config.optimizer, seed=inputs.seed, report=report,
+    )  # fmt: skip
+    return save_encoder(out, model, load_tokenizer(inputs.source), inputs.identity(), best)

@@ -1,0 +1,41 @@
+"""Texts become labels with scores: the one pyfunc model, whatever runtime is inside.
+
+MLflow runs this file to load a model ("model from code"), so nothing is pickled.
+"""
+
+import os
+from pathlib import Path
+from typing import Any
+
+import mlflow
+import numpy as np
+
+from fincompress.artifact import read_artifact
+from fincompress.runtimes import load_runtime
+
+
+class SentimentModel(mlflow.pyfunc.PythonModel):  # type: ignore[misc]
+    """Loads the artifact on its runtime, with as many threads as the process may use."""
+
+    def load_context(self, context: Any) -> None:
+        artifact = read_artifact(Path(context.artifacts["artifact"]))
+        threads = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 0
+        runtime = load_runtime(context.model_config["runtime"])
+        self.labels = artifact.manifest.labels
+        self.predictor = runtime.load(artifact, threads or os.cpu_count() or 1)
+
+    def predict(
+        self, context: Any, model_input: list[str], params: dict[str, Any] | None = None
+    ) -> list[dict[str, Any]]:
+        logits = self.predictor(model_input)  # (n, labels)
+        odds = np.exp(logits - logits.max(axis=1, keepdims=True))
+        shares = (odds / odds.sum(axis=1, keepdims=True)).tolist()
+        answers = []
+        for row in shares:
+            scores = dict(zip(self.labels, row, strict=True))
+            label = max(scores, key=scores.__getitem__)
+            answers.append({"label": label, "score": scores[label], "scores": scores})
+        return answers
+
+
+mlflow.models.set_model(SentimentModel())

@@ -1,0 +1,201 @@
+"""A model, an objective and sentences become the model at its best epoch: the one loop."""
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from copy import deepcopy
+from dataclasses import dataclass
+from typing import Annotated
+
+import torch
+from pydantic import Field
+from torch import Tensor, nn
+from tqdm import tqdm
+
+from fincompress.evaluation.metrics import scores
+from fincompress.models.encoder import Encoder
+from fincompress.models.text import Ids, batches_by_length, pad
+from fincompress.spec import UserError, settings
+
+EVALUATION_BATCH = 64
+LENGTH_JITTER = 0.1  # share of a sentence's length by which its place among the lengths varies
+
+Report = Callable[[int, Mapping[str, float]], None]
+
+
+@settings
+class Budget:
+    """The training every variant of a study gets; early stopping looks at validation macro-F1."""
+
+    epochs: Annotated[int, Field(ge=1)]
+    patience: Annotated[int, Field(ge=1)]
+    batch_size: Annotated[int, Field(ge=1)] = 32
+
+
+@settings
+class Optimizer:
+    """AdamW with linear warm-up and decay, and clipping of the gradient's norm."""
+
+    learning_rate: Annotated[float, Field(gt=0, lt=1)] = 5e-5
+    weight_decay: Annotated[float, Field(ge=0, lt=1)] = 0.01
+    warmup_share: Annotated[float, Field(ge=0, lt=1)] = 0.1
+    max_grad_norm: Annotated[float, Field(gt=0)] = 1.0
+
+
+@dataclass(frozen=True)
+class Encoded:
+    """Tokenized sentences and their class indices."""
+
+    ids: Ids
+    labels: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Batch:
+    """rows (n,): places in the training set. ids, mask (n, tokens). labels (n,)."""
+
+    rows: Tensor
+    ids: Tensor
+    mask: Tensor
+    labels: Tensor
+
+
+# Named losses of a batch; "loss" is the one that is minimised.
+Objective = Callable[[Batch], Mapping[str, Tensor]]
+
+
+def device() -> torch.device:
+    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+
+def precision() -> str:
+    """`bf16` on CUDA and where the CPU has instructions for it, else `fp32`."""
+    # Without such instructions bf16 is emulated and slower than fp32.
+    cpu = torch.cpu.get_capabilities()
+    fast = cpu.get("avx512_bf16") or cpu.get("amx_bf16") or torch.cuda.is_available()
+    return "bf16" if fast else "fp32"
+
+
+def autocast() -> AbstractContextManager[object]:
+    if precision() == "bf16":
+        return torch.autocast(device().type, dtype=torch.bfloat16)
+    return nullcontext()
+
+
+def fit(
+    model: Encoder,
+    objective: Objective,
+    train: Encoded,
+    val: Encoded,
+    *,
+    budget: Budget,
+    optimizer: Optimizer,
+    seed: int,
+    report: Report,
+    also: Sequence[nn.Parameter] = (),
+) -> dict[str, float]:
+    """Train `model` (and the parameters `also`) in place and leave it at its best epoch.
+
+    `report` gets the mean losses and the validation scores of each epoch. Returns the
+    validation scores of the best one. Raises `UserError` if the loss stops being finite.
+    """
+    model.to(device())
+    trained = [*model.parameters(), *also]
+    adamw = torch.optim.AdamW(
+        _groups(model, also, optimizer), lr=optimizer.learning_rate, fused=True
+    )
+    steps_per_epoch = math.ceil(len(train.ids) / budget.batch_size)
+    schedule = torch.optim.lr_scheduler.LambdaLR(
+        adamw, _warmup_then_decay(budget.epochs * steps_per_epoch, optimizer.warmup_share)
+    )
+    shuffler = torch.Generator().manual_seed(seed)
+    best: dict[str, float] = {}
+    best_state: dict[str, Tensor] = {}
+    best_epoch = 0
+    with torch.random.fork_rng(), tqdm(
+        total=budget.epochs * steps_per_epoch, unit="batch", disable=None, leave=False
+    ) as bar:  # fmt: skip
+        torch.manual_seed(seed)
+        for epoch in range(1, budget.epochs + 1):
+            model.train()
+            sums: dict[str, float] = {}
+            for rows in _shuffled_batches(train.ids, budget.batch_size, shuffler):
+                with autocast():
+                    losses = objective(make_batch(train, rows))
+                if not torch.isfinite(losses["loss"]):
+                    raise UserError(
+                        f"training: the loss became {losses['loss'].item()} in epoch {epoch}; "
+                        f"lower optimizer.learning_rate, now {optimizer.learning_rate}"
+                    )
+                adamw.zero_grad()
+                losses["loss"].backward()  # type: ignore[no-untyped-call]
+                nn.utils.clip_grad_norm_(trained, optimizer.max_grad_norm)
+                adamw.step()
+                schedule.step()
+                for name, loss in losses.items():
+                    sums[name] = sums.get(name, 0.0) + loss.item() * len(rows)
+                bar.update()
+            found = scores(val.labels, predict(model, val.ids).argmax(1))
+            means = {f"train/{name}": total / len(train.ids) for name, total in sums.items()}
+            report(epoch, means | {f"val/{name}": value for name, value in found.items()})
+            if not best or found["macro_f1"] > best["macro_f1"]:
+                best, best_epoch, best_state = found, epoch, deepcopy(model.state_dict())
+            elif epoch - best_epoch >= budget.patience:
+                break
+    model.load_state_dict(best_state)
+    model.eval()
+    return {f"val/{name}": value for name, value in best.items()} | {"best_epoch": best_epoch}
+
+
+@torch.no_grad()
+def predict(model: Encoder, ids: Ids) -> Tensor:
+    """Return logits (n, labels) in the order of `ids`, float32 on the CPU."""
+    model.to(device()).eval()
+    logits = torch.empty(len(ids), model.layout.labels)
+    for rows in batches_by_length(ids, EVALUATION_BATCH):
+        with autocast():
+            logits[rows] = model(*to_tensors([ids[i] for i in rows])).float().cpu()
+    return logits
+
+
+def to_tensors(ids: Ids) -> tuple[Tensor, Tensor]:
+    """Return padded ids and mask, (n, tokens) each, on the device that trains."""
+    padded, mask = pad(ids)
+    return torch.from_numpy(padded).to(device()), torch.from_numpy(mask).to(device())
+
+
+def make_batch(data: Encoded, rows: Sequence[int]) -> Batch:
+    ids, mask = to_tensors([data.ids[i] for i in rows])
+    labels = torch.tensor([data.labels[i] for i in rows], device=device())
+    return Batch(torch.tensor(rows), ids, mask, labels)
+
+
+def _shuffled_batches(ids: Ids, size: int, shuffler: torch.Generator) -> list[list[int]]:
+    """Batches of similar length whose members and order change from epoch to epoch."""
+    lengths = torch.tensor([len(row) for row in ids], dtype=torch.float64)
+    jitter = 1 + LENGTH_JITTER * torch.rand(len(ids), generator=shuffler, dtype=torch.float64)
+    batches = torch.split((lengths * jitter).argsort(), size)
+    order = torch.randperm(len(batches), generator=shuffler)
+    return [batches[i].tolist() for i in order]
+
+
+def _groups(
+    model: nn.Module, also: Sequence[nn.Parameter], optimizer: Optimizer
+) -> list[dict[str, object]]:
+    # Biases and normalisation have one dimension, and decaying them only hurts.
+    parameters = [*model.parameters(), *also]
+    return [
+        {"params": [p for p in parameters if p.ndim > 1], "weight_decay": optimizer.weight_decay},
+        {"params": [p for p in parameters if p.ndim == 1], "weight_decay": 0.0},
+    ]
+
+
+def _warmup_then_decay(steps: int, warmup_share: float) -> Callable[[int], float]:
+    warmup = warmup_share * steps
+
+    def factor(step: int) -> float:
+        if step < warmup:
+            return (step + 1) / (warmup + 1)
+        return (steps - step) / max(1.0, steps - warmup)
+
+    return factor

@@ -1,0 +1,151 @@
+"""Tiny models and corpora, built in memory and written once: a checkpoint that fits no student,
+one of the students' width, and sixty sentences that a few epochs can learn."""
+
+import json
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import mlflow
+import pytest
+import torch
+import yaml
+from tokenizers import Tokenizer
+from tokenizers.implementations import BertWordPieceTokenizer
+from transformers import BertConfig, BertForSequenceClassification
+
+from fincompress import experiments
+from fincompress.artifact import Artifact
+from fincompress.data import LABELS, Sentences, Splits
+from fincompress.models.checkpoint import Base, import_checkpoint
+
+SHARED = Path(__file__).parents[2] / "shared" / "data"
+WORDS = {
+    "positive": ["rose", "improved", "gained"],
+    "negative": ["fell", "declined", "sank"],
+    "neutral": ["stayed", "meets", "located"],
+}
+SUBJECTS = ["profit", "sales", "orders", "turnover", "margin", "the company", "revenue"]
+
+
+def tiny_sentences() -> list[tuple[str, str]]:
+    """63 sentences, one for each subject and verb."""
+    return [
+        (f"{subject} {verb} .", label)
+        for subject in SUBJECTS
+        for label, verbs in WORDS.items()
+        for verb in verbs
+    ]
+
+
+def tiny_tokenizer(folder: Path) -> Tokenizer:
+    words = sorted({word for text, _ in tiny_sentences() for word in text.split()})
+    letters = [chr(code) for code in range(ord("a"), ord("z") + 1)]
+    pieces = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *words, *letters]
+    pieces += [f"##{letter}" for letter in letters]
+    (folder / "vocab.txt").write_text("\n".join(pieces) + "\n", encoding="utf-8")
+    return BertWordPieceTokenizer(str(folder / "vocab.txt"))
+
+
+def write_checkpoint(folder: Path, *, width: int, layers: int, heads: int, ffn: int) -> Path:
+    """Write a random Hugging Face BERT classifier whose labels are in FinBERT's order."""
+    folder.mkdir(parents=True)
+    tokenizer = tiny_tokenizer(folder)
+    torch.manual_seed(0)
+    config = BertConfig(
+        vocab_size=tokenizer.get_vocab_size(),
+        hidden_size=width,
+        num_hidden_layers=layers,
+        num_attention_heads=heads,
+        intermediate_size=ffn,
+        max_position_embeddings=64,
+        id2label={0: "positive", 1: "negative", 2: "neutral"},
+        label2id={"positive": 0, "negative": 1, "neutral": 2},
+    )
+    BertForSequenceClassification(config).save_pretrained(folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A BERT too narrow for the students: 3 layers of width 32 with 2 heads."""
+    folder = tmp_path_factory.mktemp("bases") / "narrow"
+    return write_checkpoint(folder, width=32, layers=3, heads=2, ffn=48)
+
+
+@pytest.fixture(scope="session")
+def student_checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A BERT of the students' width."""
+    folder = tmp_path_factory.mktemp("bases") / "wide"
+    return write_checkpoint(folder, width=384, layers=4, heads=12, ffn=1536)
+
+
+@pytest.fixture(scope="session")
+def base(checkpoint: Path, tmp_path_factory: pytest.TempPathFactory) -> Artifact:
+    out = tmp_path_factory.mktemp("artifacts") / "base"
+    return import_checkpoint(Base(folder=str(checkpoint)), 32, 0, out)
+
+
+@pytest.fixture(scope="session")
+def student_base(student_checkpoint: Path, tmp_path_factory: pytest.TempPathFactory) -> Artifact:
+    out = tmp_path_factory.mktemp("artifacts") / "student-base"
+    return import_checkpoint(Base(folder=str(student_checkpoint)), 32, 0, out)
+
+
+@pytest.fixture(scope="session")
+def splits() -> Splits:
+    rows = [(text, label, "tiny") for text, label in tiny_sentences()]
+    parts = [Sentences.of(rows[start::3]) for start in range(3)]
+    return Splits("tiny", *parts, notes=("tiny note",), synthetic=True)
+
+
+@dataclass(frozen=True)
+class Project:
+    """A folder in which commands run: its own store, experiments, and a corpus."""
+
+    folder: Path
+
+    @property
+    def study_file(self) -> Path:
+        return self.folder / "experiments" / "tiny.yaml"
+
+    def change(self, **values: object) -> None:
+        data = yaml.safe_load(self.study_file.read_text())
+        self.study_file.write_text(yaml.safe_dump(data | values))
+
+
+@pytest.fixture
+def project(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, checkpoint: Path, student_checkpoint: Path
+) -> Iterator[Project]:
+    """The real variant files, a study `tiny`, and an empty store in the current folder."""
+    real = experiments.EXPERIMENTS
+    shutil.copytree(real / "variants", tmp_path / "experiments" / "variants")
+    rows = [{"text": text, "label": label} for text, label in tiny_sentences()]
+    (tmp_path / "tiny.jsonl").write_text("\n".join(json.dumps(row) for row in rows))
+    study = {
+        "description": "a study of seconds",
+        "data": {"sources": [str(tmp_path / "tiny.jsonl")]},
+        "base": {"folder": str(checkpoint)},
+        "student_base": {"folder": str(student_checkpoint)},
+        "max_length_tokens": 32,
+        "budget": {"epochs": 2, "patience": 1, "batch_size": 16},
+        "benchmark": {"threads": 1, "warmup": 1, "latency_runs": 5, "throughput_passes": 1},
+        "gate": {"max_f1_drop": 0.05},
+    }
+    project = Project(tmp_path)
+    project.study_file.write_text(yaml.safe_dump(study))
+    monkeypatch.setattr(experiments, "EXPERIMENTS", tmp_path / "experiments")
+    monkeypatch.chdir(tmp_path)
+    for name in ("MLFLOW_TRACKING_URI", "MLFLOW_RUN_ID", "FINCOMPRESS_DATA_DIR"):
+        monkeypatch.delenv(name, raising=False)
+    mlflow.set_tracking_uri(f"sqlite:///{tmp_path}/mlflow.db")
+    yield project
+    while mlflow.active_run():
+        mlflow.end_run()
+    mlflow.set_tracking_uri(None)
+
+
+def label_index(name: str) -> int:
+    return LABELS.index(name)
