@@ -37,7 +37,11 @@ class Layout:
 
 @settings
 class Manifest:
-    """What an artifact says of itself. It holds no time and no path: same model, same bytes."""
+    """What an artifact says of itself. It holds no time and no path: same model, same bytes.
+
+    `notes` are the licences and warnings of the data and the base it was made from. `files`
+    holds the sha256 of every other file.
+    """
 
     format: str
     layout: Layout
@@ -47,6 +51,7 @@ class Manifest:
     fingerprint: str
     parameters: int
     metrics: dict[str, float]
+    notes: tuple[str, ...]
     files: dict[str, str]
 
 

@@ -81,8 +81,8 @@ class Workshop:
     @property
     def note(self) -> str:
         """Licences and warnings that every run and model of this study carries."""
-        notes = [*self.splits.notes, self.study.base.note, self.study.student_base.note]
-        return "\n\n".join(dict.fromkeys(note for note in notes if note))
+        bases = (self.study.base.note, self.study.student_base.note)
+        return "\n\n".join(dict.fromkeys(n for n in (*self.splits.notes, *bases) if n))
 
     def tags(self, stage: str, **more: str) -> dict[str, str]:
         return {"stage": stage, "study": self.study.name, **more}
@@ -162,7 +162,9 @@ def recover(options: Options) -> None:
 def _command(shop: Workshop, name: str) -> Iterator[None]:
     """The run of a command that consists of several steps; it ends with the versions."""
     tags = {"study": shop.study.name}
+    asked = {"study": shop.study.name, "variant": shop.options.variant, "again": shop.options.again}
     with runs.step(f"{name} {shop.study.name}", tags, shop.study.description):
+        runs.log_config(asked, "options.json")
         yield
         found = {name: version.number for name, version in shop.versions.items()}
         runs.log_json(found, "versions.json")

@@ -96,6 +96,7 @@ def import_checkpoint(base: Base, max_length_tokens: int, seed: int, out: Path) 
         fingerprint=fingerprint([origin, weights, max_length_tokens, seed]),
         labels=LABELS,
         max_length_tokens=max_length_tokens,
+        notes=(base.note,) if base.note else (),
     )
     return save_encoder(out, model, tokenizer, identity, {})
 

@@ -23,6 +23,7 @@ class Identity:
     fingerprint: str
     labels: tuple[str, ...]
     max_length_tokens: int
+    notes: tuple[str, ...]
 
 
 def save_encoder(

@@ -35,6 +35,7 @@ class Inputs:
     pretrained: Artifact
     train: Sentences
     val: Sentences
+    notes: tuple[str, ...]
     budget: Budget
     seed: int
     technique: str
@@ -42,11 +43,17 @@ class Inputs:
 
     @classmethod
     def of(cls, splits: Splits, **rest: Any) -> "Inputs":
-        return cls(train=splits.train, val=splits.val, **rest)
+        return cls(train=splits.train, val=splits.val, notes=splits.notes, **rest)
 
     def identity(self) -> Identity:
-        manifest = self.source.manifest
-        return Identity(self.technique, self.fingerprint, LABELS, manifest.max_length_tokens)
+        notes = (*self.notes, *self.source.manifest.notes, *self.pretrained.manifest.notes)
+        return Identity(
+            technique=self.technique,
+            fingerprint=self.fingerprint,
+            labels=LABELS,
+            max_length_tokens=self.source.manifest.max_length_tokens,
+            notes=tuple(dict.fromkeys(notes)),
+        )
 
     def encoded(self) -> tuple[Encoded, Encoded]:
         """Training and validation sentences, tokenized as the source does it."""

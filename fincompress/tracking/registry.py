@@ -76,7 +76,12 @@ def publish(study: Study, spec: VariantSpec, artifact: Artifact) -> Version:
         "model_id": logged.model_id,
     }
     entry = client.create_model_version(
-        study.model_name, logged.model_uri, run.info.run_id, tags=tags, model_id=logged.model_id
+        study.model_name,
+        logged.model_uri,
+        run.info.run_id,
+        tags=tags,
+        description="\n\n".join(artifact.manifest.notes),
+        model_id=logged.model_id,
     )
     point_variant(study, spec)
     return _version(entry)
