@@ -14,9 +14,9 @@ from types import FrameType
 from typing import Any, NoReturn
 
 from fincompress import commands
-from fincompress.commands import Options
 from fincompress.spec import UserError, nearest
 from fincompress.tracking.store import StoreError
+from fincompress.workshop import Options
 
 FAILED, USAGE, INTERRUPTED, TERMINATED = 1, 2, 130, 143
 

@@ -4,6 +4,7 @@ one of the students' width, and sixty sentences that a few epochs can learn."""
 import json
 import shutil
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,10 +15,11 @@ import yaml
 from tokenizers import Tokenizer
 from tokenizers.implementations import BertWordPieceTokenizer
 from transformers import BertConfig, BertForSequenceClassification
+from transformers.utils import logging
 
 from fincompress import experiments
 from fincompress.artifact import Artifact
-from fincompress.data import LABELS, Sentences, Splits
+from fincompress.data import Sentences, Splits
 from fincompress.models.checkpoint import Base, import_checkpoint
 
 SHARED = Path(__file__).parents[2] / "shared" / "data"
@@ -45,7 +47,7 @@ def tiny_tokenizer(folder: Path) -> Tokenizer:
     pieces = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *words, *letters]
     pieces += [f"##{letter}" for letter in letters]
     (folder / "vocab.txt").write_text("\n".join(pieces) + "\n", encoding="utf-8")
-    return BertWordPieceTokenizer(str(folder / "vocab.txt"))
+    return Tokenizer.from_str(BertWordPieceTokenizer(str(folder / "vocab.txt")).to_str())
 
 
 def write_checkpoint(folder: Path, *, width: int, layers: int, heads: int, ffn: int) -> Path:
@@ -63,6 +65,7 @@ def write_checkpoint(folder: Path, *, width: int, layers: int, heads: int, ffn: 
         id2label={0: "positive", 1: "negative", 2: "neutral"},
         label2id={"positive": 0, "negative": 1, "neutral": 2},
     )
+    logging.disable_progress_bar()
     BertForSequenceClassification(config).save_pretrained(folder)
     return folder
 
@@ -96,8 +99,8 @@ def student_base(student_checkpoint: Path, tmp_path_factory: pytest.TempPathFact
 @pytest.fixture(scope="session")
 def splits() -> Splits:
     rows = [(text, label, "tiny") for text, label in tiny_sentences()]
-    parts = [Sentences.of(rows[start::3]) for start in range(3)]
-    return Splits("tiny", *parts, notes=("tiny note",), synthetic=True)
+    train, val, test = (Sentences.of(rows[start::3]) for start in range(3))
+    return Splits("tiny", train, val, test, notes=("tiny note",), synthetic=True)
 
 
 @dataclass(frozen=True)
@@ -115,37 +118,39 @@ class Project:
         self.study_file.write_text(yaml.safe_dump(data | values))
 
 
-@pytest.fixture
-def project(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, checkpoint: Path, student_checkpoint: Path
-) -> Iterator[Project]:
-    """The real variant files, a study `tiny`, and an empty store in the current folder."""
+@contextmanager
+def open_project(folder: Path, checkpoint: Path, student_checkpoint: Path) -> Iterator[Project]:
+    """The real variant files, a study `tiny`, and an empty store, in the current folder."""
     real = experiments.EXPERIMENTS
-    shutil.copytree(real / "variants", tmp_path / "experiments" / "variants")
+    shutil.copytree(real / "variants", folder / "experiments" / "variants")
     rows = [{"text": text, "label": label} for text, label in tiny_sentences()]
-    (tmp_path / "tiny.jsonl").write_text("\n".join(json.dumps(row) for row in rows))
+    (folder / "tiny.jsonl").write_text("\n".join(json.dumps(row) for row in rows))
     study = {
         "description": "a study of seconds",
-        "data": {"sources": [str(tmp_path / "tiny.jsonl")]},
-        "base": {"folder": str(checkpoint)},
+        "data": {"sources": [str(folder / "tiny.jsonl")]},
+        "base": {"folder": str(checkpoint), "note": "a note of the base"},
         "student_base": {"folder": str(student_checkpoint)},
         "max_length_tokens": 32,
         "budget": {"epochs": 2, "patience": 1, "batch_size": 16},
         "benchmark": {"threads": 1, "warmup": 1, "latency_runs": 5, "throughput_passes": 1},
         "gate": {"max_f1_drop": 0.05},
     }
-    project = Project(tmp_path)
+    project = Project(folder)
     project.study_file.write_text(yaml.safe_dump(study))
-    monkeypatch.setattr(experiments, "EXPERIMENTS", tmp_path / "experiments")
-    monkeypatch.chdir(tmp_path)
-    for name in ("MLFLOW_TRACKING_URI", "MLFLOW_RUN_ID", "FINCOMPRESS_DATA_DIR"):
-        monkeypatch.delenv(name, raising=False)
-    mlflow.set_tracking_uri(f"sqlite:///{tmp_path}/mlflow.db")
-    yield project
-    while mlflow.active_run():
-        mlflow.end_run()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(experiments, "EXPERIMENTS", folder / "experiments")
+        patch.chdir(folder)
+        for name in ("MLFLOW_RUN_ID", "MLFLOW_EXPERIMENT_NAME", "FINCOMPRESS_DATA_DIR"):
+            patch.delenv(name, raising=False)
+        patch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{folder}/mlflow.db")
+        mlflow.set_tracking_uri(f"sqlite:///{folder}/mlflow.db")
+        yield project
+        while mlflow.active_run():
+            mlflow.end_run()
     mlflow.set_tracking_uri(None)
 
 
-def label_index(name: str) -> int:
-    return LABELS.index(name)
+@pytest.fixture
+def project(tmp_path: Path, checkpoint: Path, student_checkpoint: Path) -> Iterator[Project]:
+    with open_project(tmp_path, checkpoint, student_checkpoint) as opened:
+        yield opened

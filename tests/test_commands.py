@@ -1,17 +1,192 @@
-"""Whole verbs on a real MLflow store in a temporary folder, with a tiny model."""
+"""The whole study on a real MLflow store, with tiny models: runs, versions, aliases, files."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
 
 import mlflow
 import pytest
+from mlflow.entities import Run
 
 from fincompress.cli import main
-from tests.conftest import Project
+from fincompress.promotion import ROLES
+from tests.conftest import Project, open_project
+
+MODEL = "fincompress-tiny"
+VARIANTS = ["student_intermediate_kd", "student_vanilla_kd", "teacher"]
+BENCHMARK_KEYS = {
+    "test/macro_f1", "test/accuracy", "test/f1_negative", "test/f1_neutral", "test/f1_positive",
+    "val/macro_f1", "bench/latency_p50_ms", "bench/latency_p95_ms", "bench/throughput_per_s",
+    "bench/speedup_vs_teacher",
+}  # fmt: skip
+FILE_KEYS = {"bench/size_mb", "bench/parameters"}
 
 
-def test_main_builds_measures_and_promotes(
-    project: Project, capsys: pytest.CaptureFixture[str]
-) -> None:
-    assert main(["main", "--study", "tiny"]) == 0
-    print(capsys.readouterr().out)
+@pytest.fixture(scope="module")
+def finished(
+    tmp_path_factory: pytest.TempPathFactory, checkpoint: Path, student_checkpoint: Path
+) -> Iterator[Project]:
+    """A project in which `main` has run once."""
+    folder = tmp_path_factory.mktemp("finished")
+    with open_project(folder, checkpoint, student_checkpoint) as project:
+        assert main(["main", "--study", "tiny"]) == 0
+        yield project
+
+
+def runs(stage: str | None = None) -> list[Run]:
     client = mlflow.MlflowClient()
-    print(client.get_registered_model("fincompress-tiny").aliases)
-    assert 0
+    found = client.search_runs([e.experiment_id for e in client.search_experiments()])
+    return [r for r in found if stage is None or r.data.tags.get("fincompress.stage") == stage]
+
+
+def versions() -> list[Any]:
+    return list(mlflow.MlflowClient().search_model_versions(f"name = '{MODEL}'"))
+
+
+def files(run: Run) -> set[str]:
+    return {f.path for f in mlflow.MlflowClient().list_artifacts(run.info.run_id)}
+
+
+def test_every_variant_is_a_version_with_its_tags_and_alias(finished: Project) -> None:
+    found = versions()
+    assert sorted(v.tags["variant"] for v in found) == VARIANTS
+    for v in found:
+        assert v.tags["study"] == "tiny"
+        assert v.tags["format"] == "torch"
+        assert len(v.tags["fingerprint"]) == 16
+        assert v.description == "a note of the base"
+    aliases = mlflow.MlflowClient().get_registered_model(MODEL).aliases
+    assert set(aliases) == set(ROLES) | {name.replace("_", "-") for name in VARIANTS}
+
+
+def test_the_runs_form_one_tree(finished: Project) -> None:
+    by_id = {run.info.run_id: run for run in runs()}
+    (top,) = (run for run in by_id.values() if "mlflow.parentRunId" not in run.data.tags)
+    assert top.info.run_name == "main tiny"
+    assert all(run.info.status == "FINISHED" for run in by_id.values())
+    below = {run.info.run_name for run in by_id.values()
+             if run.data.tags.get("mlflow.parentRunId") == top.info.run_id}  # fmt: skip
+    assert below == {"prepare", "benchmark", *VARIANTS}
+
+
+def test_a_build_logs_config_metrics_and_manifest(finished: Project) -> None:
+    for run in runs("build"):
+        params, metrics = run.data.params, run.data.metrics
+        assert params["seed"] == "42" and params["budget.epochs"] == "2"
+        assert {"config.json", "manifest.json", "step.json"} <= files(run)
+        assert {"train/loss", "val/macro_f1", "best/macro_f1"} <= set(metrics)
+        history = mlflow.MlflowClient().get_metric_history(run.info.run_id, "train/loss")
+        assert [point.step for point in history] == [1, 2]
+        assert run.data.tags["mlflow.note.content"] == "a note of the base"
+    hidden = next(r for r in runs("build") if r.info.run_name == "student_intermediate_kd")
+    assert hidden.data.params["config.student.init"] == "pretrained", "resolved, not 'auto'"
+    assert hidden.data.params["technique"] == "distill_hidden"
+
+
+def test_prepare_logs_the_splits(finished: Project) -> None:
+    (run,) = runs("prepare")
+    expected = {"train.csv", "val.csv", "test.csv", "class_distribution.png", "data.json"}
+    assert expected <= files(run)
+    assert [i.dataset.name for i in run.inputs.dataset_inputs] == [
+        "tiny-train", "tiny-val", "tiny-test",
+    ]  # fmt: skip
+
+
+def test_a_benchmark_has_a_child_for_each_variant_and_the_floor(finished: Project) -> None:
+    found = {run.info.run_name: run for run in runs("benchmark")}
+    parent = found.pop("benchmark")
+    assert sorted(found) == [*VARIANTS, "tfidf_floor"]
+    for name, run in found.items():
+        expected = BENCHMARK_KEYS if name == "tfidf_floor" else BENCHMARK_KEYS | FILE_KEYS
+        assert expected <= set(run.data.metrics), name
+        assert run.data.tags["mlflow.parentRunId"] == parent.info.run_id
+    assert found["teacher"].data.metrics["bench/speedup_vs_teacher"] == 1.0
+    assert {
+        "benchmark_results.csv", "benchmark_results.json", "benchmark_results.md",
+        "latency_raw.json", "f1_against_latency.png", "latency_distributions.png",
+    } <= files(parent)  # fmt: skip
+    raw = mlflow.artifacts.load_dict(f"runs:/{parent.info.run_id}/latency_raw.json")
+    assert [len(raw[name]["latency_ms"]) for name in raw] == [5, 5, 5, 5]
+
+
+def test_size_counts_every_deployed_file(finished: Project) -> None:
+    run = next(r for r in runs("benchmark") if r.info.run_name == "student_vanilla_kd")
+    uri = f"models:/{MODEL}@student-vanilla-kd"
+    folder = Path(mlflow.artifacts.download_artifacts(uri)) / "artifacts" / "artifact"
+    size = sum(file.stat().st_size for file in folder.iterdir())
+    assert run.data.metrics["bench/size_mb"] == pytest.approx(size / 1e6)
+    assert {f.name for f in folder.iterdir()} == {
+        "manifest.json", "model.safetensors", "tokenizer.json",
+    }  # fmt: skip
+
+
+def test_the_champion_answers_from_another_folder(finished: Project, tmp_path: Path) -> None:
+    code = (
+        "import json, mlflow;"
+        f"m = mlflow.pyfunc.load_model('models:/{MODEL}@champion');"
+        "print(json.dumps([m.predict(['profit rose .', 'sales fell .']), m.predict([])]))"
+    )
+    environment = {
+        "PATH": "/usr/bin:/bin",
+        "OMP_NUM_THREADS": "1",
+        "MLFLOW_TRACKING_URI": f"sqlite:///{finished.folder}/mlflow.db",
+        "MLFLOW_ALLOW_PICKLE_DESERIALIZATION": "false",
+    }
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, env=environment, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    answers, none = json.loads(done.stdout)
+    assert none == []
+    assert len(answers) == 2
+    for answer in answers:
+        assert set(answer) == {"label", "score", "scores"}
+        assert list(answer["scores"]) == ["negative", "neutral", "positive"]
+        assert sum(answer["scores"].values()) == pytest.approx(1)
+        assert answer["score"] == max(answer["scores"].values())
+        assert answer["scores"][answer["label"]] == answer["score"]
+
+
+def test_a_second_call_reuses_everything(
+    finished: Project, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = {v.version for v in versions()}
+    assert main(["distill", "--study", "tiny"]) == 0
+    assert {v.version for v in versions()} == before
+    assert "student_vanilla_kd: version 3 is up to date" in capsys.readouterr().out
+
+
+def test_promote_decides_again_and_a_dry_run_moves_nothing(
+    finished: Project, capsys: pytest.CaptureFixture[str]
+) -> None:
+    client = mlflow.MlflowClient()
+    client.delete_registered_model_alias(MODEL, "champion")
+    assert main(["promote", "--study", "tiny", "--dry-run"]) == 0
+    assert "dry run: no alias was moved" in capsys.readouterr().out
+    assert "champion" not in client.get_registered_model(MODEL).aliases
+    assert main(["promote", "--study", "tiny"]) == 0
+    assert "champion" in client.get_registered_model(MODEL).aliases
+
+
+def test_report_prints_and_commits_the_measurements(
+    finished: Project, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["report", "--study", "tiny", "--commit-to", str(tmp_path)]) == 0
+    assert "| tfidf_floor |" in capsys.readouterr().out
+    kept = {file.name for file in (tmp_path / "tiny").iterdir()}
+    assert kept == {
+        "benchmark_results.csv", "benchmark_results.json", "benchmark_results.md",
+        "latency_raw.json",
+    }  # fmt: skip
+
+
+def test_again_makes_a_new_version_of_what_was_asked_alone(finished: Project) -> None:
+    before = len(versions())
+    assert main(["distill", "--study", "tiny", "--variant", "student_vanilla_kd", "--again"]) == 0
+    assert len(versions()) == before + 1
+    aliases = mlflow.MlflowClient().get_registered_model(MODEL).aliases
+    assert int(aliases["student-vanilla-kd"]) == before + 1
+    assert int(aliases["teacher"]) < before

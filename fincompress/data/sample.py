@@ -20,7 +20,7 @@ Tiers = dict[str, list[str]]
 
 SIZES = {"train": 1680, "val": 360, "test": 360}
 SHARES = {"positive": 0.25, "negative": 0.14, "neutral": 0.61}
-HELD_OUT = 0.6  # chance that a val or test sentence takes a word, or a frame, of its own tier
+HELD_OUT = 0.5  # chance that a val or test sentence takes a word, or a frame, of its own tier
 
 
 def _tiers(text: str) -> Tiers:
@@ -139,21 +139,19 @@ WORDS = {
 }
 FRAMES = {
     "straight": _tiers("""
-        {q} of {co} {past} to {new} {per} from {old}
+        {q} of {co} {past} to {new} {per} from {old}{reason}
         {co} 's {q} {past} by {by} {per}{reason}
         {q} at {co} {past}{reason}
-        {co} said its {q} {past} to {new} {per} , from {old} a year earlier
-        {co} posted {a} {noun} of {by} in {q}{reason}
+        {co} posted {a} {noun} in {q}{reason}
         {co} expects its {q} to {verb} in {next}{reason}
         {q} at {co} came to {new} {per} , {way} from {old}{reason}
-        {co} 's {q} totalled {new} {per} , compared with {old} a year earlier
-        {co} 's {q} came in at {new} {per} , {above} the {old} forecast by analysts
-        although {contra} , {co} 's {result} {past} to {new} {per} from {old} a year earlier
-        {co} 's {result} {past} to {new} {per} from {old} as {also}
+        {co} 's {q} came in at {new} , {above} the {old} forecast by analysts
+        although {contra} , {co} 's {result} {past} to {new} {per} from {old}
+        {co} 's {result} {past} to {new} {per} as {also}
         / {co} saw its {q} {verb} to {new} {per}{reason}
         {per} , {co} recorded {a} {noun} in {q}{reason}
         {a} {noun} of {by} in {q} was announced by {co}{reason}
-        the {q} that {co} announced on {date} turned out {more} than forecast , at {new}
+        {q} at {co} turned out {more} than analysts had forecast{reason}
         {contra} , but {result} at {co} {past} by {by} {per}
         / {q} , {co} announced , {past} to {new} from {old}{reason}
         analysts had put {co} 's {q} at {old} , but the outcome was {more} , at {new}
@@ -179,7 +177,8 @@ FRAMES = {
         {co} [won|failed to win] the {m} contract to supply {goods} to a customer in {city}
         {co} [raised|lowered] its operating profit forecast for {y} to {better} from {worse}
         {bank} [raised|lowered] its rating on {co} to {rating}
-        {co} will [recruit|lay off] {k} employees in {city} because of [strong|weak] demand for {goods}
+        {co} will [recruit|lay off] {k} employees in {city} because of [strong|weak] demand
+        {co} [will not|has to] go ahead with the lay-off of {k} employees at its {city} plant
         {co} proposes a dividend of {payout} per share for {y} , compared with {paid} for {z}
         {co} [returned to profit|made a heavy loss] {per} , with net sales of {m}
         / {co} [clinched|has missed out on] a deal with {co2} on {goods} valued at {m}
@@ -203,32 +202,30 @@ FRAMES = {
         {co} reported {asset} of {new} {per}
         {co} declined to comment on whether its {driver} would {verb} in {next}
         the agreement with {co2} has no effect on {co} 's {driver} or operating profit in {y}
-        {co} has not given any forecast of its {driver} for {next}
         as of {date} {co} will report its {driver} and operating loss by segment
         {co} , a {kind} , employs {n} people and had net sales of {m} in {z}
-        the head office of {co} is located at {street} {k} in {city}
+        {co} leases {n} square metres of space in {city} for its unit that makes {goods}
         {person} has been appointed {title} of {co} as of {date}
         the contract between {co} and {co2} covers {k} {goods} and runs until {next}
-        the order from {co2} comprises {k} {goods} to be delivered by {date}
         the number of members on the board of {co} increases from five to six on {date}
-        {co} and {co2} did not disclose the value of the contract on {goods}
         a total of {n} shares in {co} were subscribed for with stock options by {date}
         analysts polled by {paper} expect {co} to report {asset} of {new} {per}
-        {co} 's {driver} figures for {z} do not include the unit in {city}
-        / the tower that {co} designs in {city} will climb to a height of {k} metres
-        {co} kept its {driver} at the level of {base} , or {old} , {per}
+        / {co} kept its {driver} flat at {old} {per}
         {co} has yet to say if its {driver} {past} {per}
         {person} is proposed for re-election as auditor of {co} on {date}
-        {co} leases {n} square metres of storage for {goods} in {city}
-        the profit and loss account of {co} for {z} can be ordered from {street} {k} , {city}
-        {co2} notified {co} of a change in its stake , which passed {limit} % in the merger
+        the head office of {co} is located at {street} {k} in {city}
+        the profit and loss account of {co} for {z} can be ordered from its office in {city}
+        the stake of {co2} in {co} passed {limit} % of the votes on {date}
+        the delivery of {k} {goods} from {co} to {co2} is scheduled for {date}
+        trading in the {n} new shares of {co} starts on {date}
         / {driver} at {co} held steady at {old} {per}
-        the ownership of {co2} in {co} crossed the {limit} % threshold in the share exchange
+        {co} would not say how its {driver} had developed {per}
+        the ownership of {co2} in {co} crossed the {limit} % threshold on {date}
         {co} brings forward the webcast on its quarterly earnings to {date}
         {co} 's depot for {goods} in {city} , built in {z} , has {k} docks
-        a conversion at {co} cut the count of A shares by {n} and added as many B shares
+        a conversion at {co} cut the number of A shares by {n} on {date}
         journalists can ask {title} {person} of {co} about {driver} on {date}
-        how overheads and gains are split between {co} and {co2} is agreed upon in the contract"""),
+        how overheads and gains are split between {co} and {co2} is agreed in the contract"""),
 }
 FAMILIES = {
     "positive": ["straight"] * 6 + ["reversed"] + ["event"] * 3,
@@ -247,11 +244,11 @@ class _Writer:
         return self.rng.choice(table[self.split if self.rng.random() < HELD_OUT else "train"])
 
     def worth(self) -> int:
-        return self.rng.choice([1, 1, 1, 1, -1])
+        return self.rng.choice([1] * 5 + [-1])
 
     def move(self, role: str, worth: int, outcome: int) -> list[str]:
         """A quantity, its unit, and the forms of a verb that give it the outcome."""
-        special = self.rng.random() < 0.4 and (role, worth) != ("driver", -1)
+        special = self.rng.random() < 0.5 and (role, worth) != ("driver", -1)
         moves = SPECIAL_MOVES[worth, outcome * worth] if special else MOVES[outcome * worth]
         return [*self.pick(QUANTITIES[role, worth]).split(":"), *self.pick(moves).split("|")]
 
@@ -282,7 +279,7 @@ class _Writer:
         facts = {slot: self.pick(table) for slot, table in WORDS.items()}
         facts |= {slot: self.pick(t).split("|")[not up] for slot, t in BY_MOVE.items()}
         facts |= {slot: self.pick(t).split("|")[outcome < 0] for slot, t in BY_OUTCOME.items()}
-        facts["reason"] = f" , {facts['reason']}" if rng.random() < 0.6 else ""
+        facts["reason"] = f" , {facts['reason']}" if rng.random() < 0.75 else ""
         facts |= dict.fromkeys(("q", "result", "driver", "asset"), name)
         facts |= {
             "past": past,
@@ -305,7 +302,7 @@ class _Writer:
         facts |= {"k": f"{rng.randint(6, 190)}", "n": f"{rng.randint(300, 9900):,}"}
         facts |= {"share": f"{rng.uniform(5, 45):.2f}"}
         facts["co2"] = rng.choice([c for c in WORDS["co"][self.split] if c != facts["co"]])
-        if rng.random() < 0.25:
+        if rng.random() < 0.15:
             facts["co"] = f"{facts['kind']} {facts['co']}"
 
         # Periods, dates and amounts hold slots of their own, hence the second pass.

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+import torch
 from safetensors.torch import load_file, save_file
 from tokenizers import Tokenizer
 
@@ -54,6 +55,7 @@ def load_encoder(artifact: Artifact) -> Encoder:
     manifest = artifact.manifest
     if manifest.format != FORMAT:
         raise UserError(f"{artifact.path}: format must be '{FORMAT}', not '{manifest.format}'")
-    model = Encoder(manifest.layout)
-    model.load_state_dict(load_file(artifact.path / WEIGHTS))
+    with torch.device("meta"):  # no memory and no random numbers for weights read next
+        model = Encoder(manifest.layout)
+    model.load_state_dict(load_file(artifact.path / WEIGHTS), assign=True)
     return model.eval()

@@ -1,0 +1,115 @@
+"""Registered versions become measurements, a decision, and the role aliases."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import Any
+
+from fincompress.evaluation import plots
+from fincompress.evaluation.benchmark import FLOOR, Subject, measure
+from fincompress.evaluation.environment import environment
+from fincompress.evaluation.measurement import Benchmark, Samples, with_speedups
+from fincompress.evaluation.report import frame, markdown, save_tables
+from fincompress.experiments import Study
+from fincompress.promotion import ROLES, TEACHER, decide
+from fincompress.spec import UserError, dump, parse
+from fincompress.tracking import registry, runs
+from fincompress.workshop import Workshop
+
+RESULTS = "benchmark_results.json"
+RAW = "latency_raw.json"
+
+
+def measure_all(shop: Workshop) -> None:
+    """Measure each variant and the floor in child runs of the open run, then promote."""
+    timing = shop.study.benchmark
+    facts = environment(timing.threads)
+    runs.log_config({"benchmark": dump(timing), "environment": facts}, "benchmark_config.json")
+    subjects = [
+        Subject(v.variant, v.number, shop.variants[v.variant].runtime, v.artifact)
+        for v in shop.versions.values()
+    ]
+    measured, samples = [], {}
+    for subject in [*subjects, FLOOR]:
+        print(f"benchmark: {subject.variant}", flush=True)
+        result, samples[subject.variant] = measure(subject, shop.splits, timing)
+        measured.append(result)
+    benchmark = Benchmark(
+        study=shop.study.name,
+        synthetic=shop.splits.synthetic,
+        notes=tuple(shop.note.split("\n\n")),
+        environment=facts,
+        measurements=with_speedups(measured, TEACHER),
+    )
+    _log_measurements(shop, benchmark)
+    _log_benchmark(shop, benchmark, samples)
+    if shop.options.promote:
+        promote_best(shop, benchmark)
+    print(markdown(benchmark, roles_now(shop.study, benchmark)))
+
+
+def _log_measurements(shop: Workshop, benchmark: Benchmark) -> None:
+    for m in benchmark.measurements:
+        version = shop.versions.get(m.variant)
+        with runs.step(m.variant, shop.tags("benchmark", variant=m.variant), shop.note):
+            runs.log_config({"runtime": m.runtime, "version": m.version})
+            ends = {
+                f"{name}_{end}": value
+                for name, interval in m.intervals.items()
+                for end, value in zip(("low", "high"), interval, strict=True)
+            }
+            runs.log_metrics(m.metrics | ends, model_id=version.model_id if version else None)
+
+
+def _log_benchmark(shop: Workshop, benchmark: Benchmark, samples: Mapping[str, Samples]) -> None:
+    folder = shop.scratch / "benchmark"
+    folder.mkdir()
+    save_tables(benchmark, folder)
+    (folder / RESULTS).write_text(json.dumps(dump(benchmark), indent=2) + "\n", encoding="utf-8")
+    raw = {name: dump(taken) for name, taken in samples.items()}
+    (folder / RAW).write_text(json.dumps(raw) + "\n", encoding="utf-8")
+    plots.f1_against_latency(benchmark, folder / "f1_against_latency.png")
+    plots.latency_distributions(benchmark, samples, folder / "latency_distributions.png")
+    runs.log_folder(folder)
+    runs.leaderboard(frame(benchmark), "leaderboard.json")
+    runs.set_tag("measured", "all")  # by which `report` and `promote` find it
+
+
+def promote_best(shop: Workshop, benchmark: Benchmark) -> None:
+    """Decide, record the decision as a run, and then move the role aliases."""
+    candidates = [m for m in benchmark.measurements if m.version is not None]
+    decision = decide(candidates, shop.study.gate)
+    numbers = {m.variant: m.version for m in candidates}
+    dry = shop.options.dry_run
+    before = registry.aliases(shop.study)
+    with runs.step("promote", shop.tags("promote", dry_run=str(dry).lower()), shop.note):
+        runs.log_config({"gate": dump(shop.study.gate)}, "gate.json")
+        runs.log_json(asdict(decision), "decision.json")
+        runs.log_text(decision.explain() + "\n", "decision.txt")
+        if not dry:
+            for role in ROLES:
+                number = numbers.get(decision.roles.get(role, ""))
+                if number is not None:
+                    registry.set_alias(shop.study, role, number)
+                elif role in before:
+                    registry.drop_alias(shop.study, role)
+    print(decision.explain())
+    print("dry run: no alias was moved" if dry else f"aliases of {shop.study.model_name} are set")
+
+
+def last_benchmark(study: Study) -> tuple[str, Benchmark]:
+    run_id = runs.find_run("benchmark", study.name, measured="all")
+    if run_id is None:
+        raise UserError(
+            f"study '{study.name}' has not been measured yet; run: fincompress benchmark "
+            f"--study {study.name}"
+        )
+    data: Any = json.loads(runs.read_run_file(run_id, RESULTS))
+    return run_id, parse(Benchmark, data, f"run {run_id}: {RESULTS}")
+
+
+def roles_now(study: Study, benchmark: Benchmark) -> dict[str, str]:
+    """The roles that the measured versions hold now."""
+    by_number = {m.version: m.variant for m in benchmark.measurements if m.version is not None}
+    now = registry.aliases(study)
+    return {role: by_number[now[role]] for role in ROLES if now.get(role) in by_number}

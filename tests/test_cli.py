@@ -1,0 +1,157 @@
+"""Wrong input, failures and interruptions: one message, an exit code, and nothing half-done."""
+
+import errno
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import mlflow
+import pytest
+
+from fincompress import workshop
+from fincompress.cli import main
+from fincompress.techniques import finetune
+from tests.conftest import Project
+from tests.test_commands import runs
+
+BAD_ARGUMENTS = [
+    (["tech"], "unknown verb 'tech'; did you mean 'teacher'?"),
+    (["main", "--studdy", "cpu"], "main: unknown option 'studdy'; did you mean 'study'?"),
+    (["main", "--study", "cpuu"], "study: unknown study 'cpuu'; did you mean 'cpu'?"),
+    (["main", "--again", "maybe"], "argument --again: must be true or false, not 'maybe'"),
+    (["teacher", "--variant", "techer"], "'techer' is no variant of 'teacher'; did you mean"),
+    (["report", "--dry-run"], "report: unknown option 'dry_run'"),
+]
+
+
+@pytest.mark.parametrize(("arguments", "message"), BAD_ARGUMENTS)
+def test_a_wrong_argument_is_one_message(
+    arguments: Sequence[str], message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(arguments) == 2
+    error = capsys.readouterr().err
+    assert message in error
+    assert error.count("\n") == 1
+
+
+def test_report_without_measurements_says_what_to_run(
+    project: Project, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["report", "--study", "tiny"]) == 2
+    assert "run: fincompress benchmark --study tiny" in capsys.readouterr().err
+
+
+BAD_STUDIES = [
+    ({"base": {"folder": "nowhere"}}, "nowhere: is not a model folder"),
+    ({"base": {"package": "no-such", "path": "x", "sha256": "0"}}, "'no-such' is not installed"),
+    ({"data": {"sources": ["phrasebank"]}}, "'phrasebank' is read from the folder given by"),
+    ({"data": {"sources": ["phrasebanc"]}}, "did you mean 'phrasebank'?"),
+    ({"max_length_tokens": 100}, "has 64 positions, not 100"),
+]
+
+
+@pytest.mark.parametrize(("change", "message"), BAD_STUDIES)
+def test_a_study_that_cannot_run_leaves_no_version(
+    project: Project, change: dict[str, object], message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    project.change(**change)
+    assert main(["teacher", "--study", "tiny", "--data-dir", str(project.folder)]) == 2
+    error = capsys.readouterr().err
+    assert message in error and error.count("\n") == 1
+    assert mlflow.MlflowClient().search_registered_models() == []
+    assert not [run for run in runs() if run.info.status == "RUNNING"]
+
+
+FAILURES = [
+    (OSError(errno.ENOSPC, "No space left on device"), 1, "FAILED", "No space left on device"),
+    (KeyboardInterrupt(), 130, "KILLED", "interrupted"),
+]
+
+
+@pytest.mark.parametrize(("failure", "code", "status", "message"), FAILURES)
+def test_a_build_that_dies_leaves_nothing_behind(
+    project: Project,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    failure: BaseException,
+    code: int,
+    status: str,
+    message: str,
+) -> None:
+    def die(*_: object, **__: object) -> None:
+        raise failure
+
+    monkeypatch.setattr(finetune, "save_encoder", die)
+    assert main(["teacher", "--study", "tiny"]) == code
+    assert message in capsys.readouterr().err
+    (build,) = runs("build")
+    assert build.info.status == status
+    assert message in build.data.tags["fincompress.error"] or status == "KILLED"
+    assert mlflow.MlflowClient().search_registered_models() == []
+    assert not [run for run in runs() if run.info.status == "RUNNING"]
+
+    monkeypatch.undo()
+
+
+def test_a_broken_version_is_built_again(
+    project: Project, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["teacher", "--study", "tiny"]) == 0
+    (weights,) = project.folder.glob("mlruns/**/model.safetensors")
+    weights.write_bytes(weights.read_bytes()[:-4] + b"\0\0\0\1")
+    assert main(["teacher", "--study", "tiny"]) == 0
+    assert "version 1: not reused" in capsys.readouterr().out
+    model = mlflow.MlflowClient().get_registered_model("fincompress-tiny")
+    assert {alias: int(number) for alias, number in model.aliases.items()} == {"teacher": 2}
+
+
+def start(project: Project, *arguments: str) -> subprocess.Popen[str]:
+    """Run the CLI in a process of its own, on the project's experiments."""
+    code = (
+        "import sys; from pathlib import Path; from fincompress import cli, experiments;"
+        f"experiments.EXPERIMENTS = Path({str(project.folder / 'experiments')!r});"
+        "sys.exit(cli.main(sys.argv[1:]))"
+    )
+    return subprocess.Popen(
+        [sys.executable, "-c", code, *arguments],
+        cwd=project.folder,
+        env=os.environ | {"PYTHONPATH": str(Path(workshop.__file__).parents[1])},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+
+
+def test_two_builds_at_once_on_an_empty_store_make_one_version(project: Project) -> None:
+    pair = [start(project, "teacher", "--study", "tiny") for _ in range(2)]
+    printed = [process.communicate(timeout=120)[0] for process in pair]
+    assert [process.returncode for process in pair] == [0, 0], printed
+    assert len(mlflow.MlflowClient().search_model_versions("name = 'fincompress-tiny'")) == 1
+    assert sum("teacher: version 1 is up to date" in text for text in printed) == 1
+
+
+@pytest.mark.parametrize("by", [signal.SIGTERM, signal.SIGKILL])
+def test_a_killed_build_leaves_no_run_open(
+    project: Project, by: signal.Signals, capsys: pytest.CaptureFixture[str]
+) -> None:
+    project.change(budget={"epochs": 100_000, "patience": 100_000})
+    process = start(project, "teacher", "--study", "tiny")
+    assert process.stdout is not None
+    while "epoch 1:" not in process.stdout.readline():
+        assert process.poll() is None
+    process.send_signal(by)
+    process.communicate(timeout=60)
+    time.sleep(0.1)
+    if by is signal.SIGKILL:
+        assert len([run for run in runs() if run.info.status == "RUNNING"]) == 2
+        assert main(["recover"]) == 0
+        assert "closed teacher (" in capsys.readouterr().out
+    else:
+        assert process.returncode == 143
+    assert {run.info.status for run in runs("build")} == {"KILLED"}
+    assert not [run for run in runs() if run.info.status == "RUNNING"]
+    assert mlflow.MlflowClient().search_registered_models() == []

@@ -1,0 +1,91 @@
+"""Studies and variants: the committed files are right, and a wrong one says where and why."""
+
+from pathlib import Path
+
+import pytest
+
+from fincompress import experiments
+from fincompress.experiments import load_study, load_variants, root_of, select
+from fincompress.spec import UserError
+
+SOURCES = {
+    "teacher": "base",
+    "student_vanilla_kd": "teacher",
+    "student_intermediate_kd": "teacher",
+}
+
+
+def test_the_variants_form_the_documented_tree() -> None:
+    variants = load_variants()
+    assert {name: spec.source for name, spec in variants.items()} == SOURCES
+    assert next(iter(variants)) == "teacher"
+    assert root_of(variants, "student_vanilla_kd") == "teacher"
+
+
+@pytest.mark.parametrize("name", ["quickstart", "cpu", "finbert"])
+def test_every_study_reads(name: str) -> None:
+    assert load_study(name).model_name == f"fincompress-{name}"
+
+
+def test_select_names_the_verb_that_builds_a_foreign_variant() -> None:
+    variants = load_variants()
+    assert select(variants, "all", "distill") == ["student_intermediate_kd", "student_vanilla_kd"]
+    with pytest.raises(UserError, match="no variant of 'distill'; it is built by 'teacher'"):
+        select(variants, "teacher", "distill")
+    with pytest.raises(UserError, match="did you mean 'student_vanilla_kd'"):
+        select(variants, "student_vanila_kd", "distill")
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    (tmp_path / "variants").mkdir()
+    monkeypatch.setattr(experiments, "EXPERIMENTS", tmp_path)
+    return tmp_path
+
+
+BAD_VARIANTS = [
+    ("champion", "technique: finetune\nsource: base", "'champion' is reserved"),
+    ("most_accurate", "technique: finetune\nsource: base", "'most_accurate' is reserved"),
+    ("Big-One", "technique: finetune\nsource: base", "must be lower case"),
+    ("a", "technique: fintune\nsource: base", "unknown technique 'fintune'; did you mean"),
+    ("a", "technique: finetune\nsource: bse", "source: unknown variant 'bse'; did you mean 'base'"),
+    ("a", "technique: finetune\nsource: a", "are their own sources: a"),
+    ("a", "technique: finetune", "missing key 'source'"),
+    ("a", "technique: finetune\nsource: base\nruntime: torch", "did you mean 'torch_eager'"),
+    (
+        "a",
+        "technique: distill_logits\nsource: base\nconfig: {temprature: 2}",
+        "variants/a.yaml: config: unknown key 'temprature'; did you mean 'temperature'?",
+    ),
+    (
+        "a",
+        "technique: distill_logits\nsource: base\nconfig: {alpha: 1.5}",
+        "config: alpha: input should be less than or equal to 1, not 1.5",
+    ),
+    (
+        "a",
+        "technique: distill_logits\nsource: base\nconfig: {student: {width: 100, heads: 12}}",
+        "config: student: width must be a multiple of heads (12)",
+    ),
+]
+
+
+@pytest.mark.parametrize(("name", "text", "message"), BAD_VARIANTS)
+def test_a_wrong_variant_is_refused(folder: Path, name: str, text: str, message: str) -> None:
+    (folder / "variants" / f"{name}.yaml").write_text(text)
+    with pytest.raises(UserError) as error:
+        load_variants()
+    assert message in str(error.value)
+
+
+def test_a_wrong_study_is_refused(folder: Path) -> None:
+    with pytest.raises(UserError, match="study: unknown study 'cpuu'; known: none"):
+        load_study("cpuu")
+    (folder / "cpu.yaml").write_text("name: x")
+    with pytest.raises(UserError, match="did you mean 'cpu'"):
+        load_study("cpuu")
+    with pytest.raises(UserError, match="unknown key 'name'; a study is named by its file"):
+        load_study("cpu")
+    (folder / "cpu.yaml").write_text("budget: {epoch: 3, patience: 1}")
+    with pytest.raises(UserError, match=r"cpu.yaml: "):
+        load_study("cpu")

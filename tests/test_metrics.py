@@ -1,0 +1,92 @@
+"""Scores against values worked out by hand, and the bootstrap against a plain loop."""
+
+import numpy as np
+import pytest
+from sklearn.metrics import f1_score
+
+from fincompress.evaluation import metrics
+from fincompress.evaluation.measurement import P50, SPEEDUP, Measurement, with_speedups
+from fincompress.evaluation.metrics import macro_f1_interval, scores
+
+
+def test_scores_are_those_worked_out_by_hand() -> None:
+    # negative: 1 hit, 1 wrong, 1 missed. neutral: 2 hits, 2 wrong. positive: never predicted.
+    found = scores([0, 0, 1, 1, 2, 2], [0, 1, 1, 1, 0, 1])
+    assert found == {
+        "macro_f1": pytest.approx((1 / 2 + 2 / 3 + 0) / 3),
+        "accuracy": 0.5,
+        "f1_negative": 0.5,
+        "f1_neutral": pytest.approx(2 / 3),
+        "f1_positive": 0.0,
+    }
+
+
+def test_perfect_answers_score_one() -> None:
+    assert set(scores([0, 1, 2], [0, 1, 2]).values()) == {1.0}
+
+
+def test_a_class_that_never_occurs_still_counts_in_the_mean() -> None:
+    found = scores([0, 1], [0, 1])
+    assert found["f1_positive"] == 0.0
+    assert found["macro_f1"] == pytest.approx(2 / 3)
+
+
+def test_macro_f1_weighs_classes_alike_however_rare() -> None:
+    # Nine neutral sentences right, the one negative sentence missed: accuracy hides it.
+    found = scores([1] * 9 + [0], [1] * 10)
+    assert found["accuracy"] == 0.9
+    assert found["macro_f1"] == pytest.approx(18 / 19 / 3)
+
+
+def answers(n: int, right: float) -> tuple[list[int], list[int]]:
+    rng = np.random.default_rng(5)
+    truth = rng.choice(3, n, p=[0.2, 0.5, 0.3])
+    guess = np.where(rng.random(n) < right, truth, rng.choice(3, n))
+    return truth.tolist(), guess.tolist()
+
+
+def test_the_interval_encloses_the_score_and_is_narrower_for_more_sentences() -> None:
+    widths = []
+    for n in (100, 1600):
+        truth, guess = answers(n, right=0.7)
+        low, high = macro_f1_interval(truth, guess)
+        assert 0 < low < scores(truth, guess)["macro_f1"] < high < 1
+        widths.append(high - low)
+    # Four times narrower for sixteen times the sentences, give or take the sample.
+    assert widths[0] / widths[1] == pytest.approx(4, rel=0.25)
+
+
+def test_the_interval_depends_on_the_seed_and_on_nothing_else() -> None:
+    truth, guess = answers(80, right=0.7)
+    assert macro_f1_interval(truth, guess, 3) == macro_f1_interval(truth, guess, 3)
+    assert macro_f1_interval(truth, guess, 3) != macro_f1_interval(truth, guess, 4)
+
+
+def test_perfect_answers_have_no_spread() -> None:
+    truth = [0, 1, 2] * 40
+    assert macro_f1_interval(truth, truth) == (1.0, 1.0)
+
+
+# With 12 sentences a resample often lacks a class: both must score it 0.
+@pytest.mark.parametrize("n", [12, 90])
+def test_the_interval_is_that_of_a_plain_loop(monkeypatch: pytest.MonkeyPatch, n: int) -> None:
+    monkeypatch.setattr(metrics, "RESAMPLES", 40)
+    truth, guess = map(np.array, answers(n, right=0.6))
+    rng = np.random.default_rng(7)
+    found = []
+    for pick in rng.integers(0, n, (40, n)):
+        found.append(
+            f1_score(truth[pick], guess[pick], labels=[0, 1, 2], average="macro", zero_division=0.0)
+        )
+    low, high = macro_f1_interval(truth.tolist(), guess, seed=7)
+    assert (low, high) == pytest.approx(tuple(np.percentile(found, [2.5, 97.5])), abs=1e-12)
+
+
+def test_speed_up_is_the_teachers_median_latency_over_ones_own() -> None:
+    measured = [
+        Measurement(variant=name, version=1, runtime="r", metrics={P50: p50}, intervals={})
+        for name, p50 in (("student", 2.0), ("teacher", 10.0), ("slow", 20.0))
+    ]
+    found = with_speedups(measured, "teacher")
+    assert [m.metrics[SPEEDUP] for m in found] == [5.0, 1.0, 0.5]
+    assert [m.metrics[P50] for m in found] == [2.0, 10.0, 20.0]

@@ -1,0 +1,146 @@
+"""The shape of the project: who may import what, how long a file may be, one set of pins."""
+
+import ast
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+import yaml
+
+from fincompress.cli import CLI_ONLY, OPTIONS, VERBS
+from fincompress.tracking.registry import REQUIREMENTS
+from fincompress.workshop import Options
+
+ROOT = Path(__file__).parents[1]
+PACKAGE = ROOT / "fincompress"
+MODULES = sorted(PACKAGE.rglob("*.py"))
+
+# From the top down; a module may import its own layer's packages' innards and those below.
+LAYERS = [
+    ["__main__"],
+    ["cli"],
+    ["commands"],
+    ["comparison"],
+    ["workshop"],
+    ["tracking", "evaluation.report", "evaluation.plots"],
+    ["experiments"],
+    ["build", "evaluation.benchmark", "promotion", "evaluation.floor"],
+    ["techniques", "runtimes"],
+    ["training"],
+    ["models", "losses", "evaluation.environment"],
+    ["data", "evaluation.metrics", "evaluation.measurement", "artifact"],
+    ["hub"],
+    ["spec"],
+]
+SIDEWAYS = range(6, len(LAYERS))  # below the tracking, neighbours may lean on one another
+ONLY_IN = {
+    "mlflow": ["tracking"],
+    "matplotlib": ["evaluation.plots"],
+    "huggingface_hub": ["hub"],
+    "argparse": ["cli"],
+    "transformers": [],
+    "pickle": [],
+}
+
+
+def name_of(path: Path) -> str:
+    parts = path.relative_to(PACKAGE).with_suffix("").parts
+    return ".".join(part for part in parts if part != "__init__")
+
+
+def layer_of(module: str) -> int | None:
+    for depth, names in enumerate(LAYERS):
+        if any(module == name or module.startswith(f"{name}.") for name in names):
+            return depth
+    return None
+
+
+def imports_of(path: Path) -> set[str]:
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            found.add(node.module)
+            found |= {f"{node.module}.{alias.name}" for alias in node.names}
+    return found
+
+
+@pytest.mark.parametrize("path", MODULES, ids=name_of)
+def test_imports_point_down(path: Path) -> None:
+    module = name_of(path)
+    if module in ("", "evaluation"):
+        return  # nothing but a docstring
+    own = layer_of(module)
+    assert own is not None, f"{module} belongs to no layer"
+    for imported in imports_of(path):
+        if not imported.startswith("fincompress."):
+            continue
+        other = imported.removeprefix("fincompress.")
+        depth = layer_of(other)
+        if depth is None:
+            continue  # a package without code of its own
+        family = module.partition(".")[0]
+        if depth == own and other.partition(".")[0] != family:
+            assert own in SIDEWAYS, f"{module} imports {other} beside it"
+        assert depth >= own, f"{module} imports {other} from above"
+
+
+@pytest.mark.parametrize("family", ["techniques", "runtimes"])
+def test_neither_techniques_nor_runtimes_import_one_another(family: str) -> None:
+    modules = [path for path in (PACKAGE / family).glob("*.py") if path.stem != "__init__"]
+    names = {f"fincompress.{family}.{path.stem}" for path in modules}
+    for path in modules:
+        assert not imports_of(path) & names, path
+
+
+@pytest.mark.parametrize("library", ONLY_IN)
+def test_a_library_is_imported_in_one_place(library: str) -> None:
+    users = {
+        name_of(path)
+        for path in MODULES
+        if any(name.partition(".")[0] == library for name in imports_of(path))
+    }
+    allowed = ONLY_IN[library]
+    assert all(any(u == a or u.startswith(f"{a}.") for a in allowed) for u in users), users
+
+
+def test_no_file_is_long_and_none_is_a_drawer() -> None:
+    for path in [*MODULES, *(ROOT / "tests").glob("*.py")]:
+        assert len(path.read_text().splitlines()) <= 300, path
+        assert path.stem not in ("utils", "helpers", "common", "base"), path
+
+
+def test_the_pins_of_conda_and_pip_are_the_same() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    conda = yaml.safe_load((ROOT / "conda.yaml").read_text())
+    assert conda["dependencies"][-1]["pip"] == project["dependencies"]
+    assert all("==" in pin for pin in project["dependencies"])
+
+
+def test_the_entry_points_are_the_command_line() -> None:
+    points = yaml.safe_load((ROOT / "MLproject").read_text())["entry_points"]
+    assert set(points) == set(VERBS) - set(CLI_ONLY)
+    for name, point in points.items():
+        assert tuple(point["parameters"]) == VERBS[name].options, name
+        words = [f"--{option} {{{option}}}" for option in VERBS[name].options]
+        assert point["command"] == " ".join(["python -m fincompress", name, *words])
+        for option, declared in point["parameters"].items():
+            assert declared["type"] == "string", "'path' would resolve against the caller's folder"
+            assert OPTIONS[option].type(declared["default"]) == getattr(Options, option)
+
+
+def test_a_served_model_needs_only_what_it_requires() -> None:
+    code = "import sys, fincompress.runtimes.torch_eager;print('\\n'.join(sys.modules))"
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT
+    )
+    loaded = set(done.stdout.split())
+    assert "fincompress.data" not in loaded
+    ours = {"datasets", "transformers", "sklearn", "matplotlib", "huggingface_hub", "pandas"}
+    needed = {"torch", "tokenizers", "safetensors", "numpy", "pydantic", "yaml"}
+    assert needed <= loaded
+    assert not ours & loaded
+    assert {name.lower() for name in REQUIREMENTS} == (needed - {"yaml"}) | {"pyyaml", "mlflow"}
