@@ -55,7 +55,7 @@ def refusal(cls: type, data: object) -> str:
 @pytest.mark.parametrize(
     ("data", "message"),
     [
-        ({"nmae": "a"}, "missing key 'name'"),
+        ({"rate": 0.1}, "missing key 'name'"),
         ({"name": "a", "rat": 0.1}, "unknown key 'rat'; did you mean 'rate'?"),
         (
             {"name": "a", "zzz": 1},

@@ -1,0 +1,76 @@
+"""The same verbs under `mlflow run`, in a copy of the project with a tiny study."""
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import mlflow
+import pytest
+from mlflow.entities import Run
+
+from tests.conftest import Project, open_project
+
+ROOT = Path(__file__).parents[1]
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def checkout(
+    tmp_path_factory: pytest.TempPathFactory, checkpoint: Path, student_checkpoint: Path
+) -> Iterator[Project]:
+    folder = tmp_path_factory.mktemp("checkout")
+    with open_project(folder, checkpoint, student_checkpoint) as project:
+        shutil.copytree(
+            ROOT / "fincompress", folder / "fincompress", ignore=shutil.ignore_patterns("__pyc*")
+        )
+        for name in ("MLproject", "conda.yaml"):
+            shutil.copy(ROOT / name, folder)
+        yield project
+
+
+def mlflow_run(project: Project, entry: str, **parameters: str) -> subprocess.CompletedProcess[str]:
+    bin_folder = str(Path(sys.executable).parent)
+    given = [word for key, value in parameters.items() for word in ("-P", f"{key}={value}")]
+    environment = os.environ | {"PATH": f"{bin_folder}:{os.environ['PATH']}"}
+    # Without the variable, MLflow's own default store must be the one that is found.
+    environment.pop("MLFLOW_TRACKING_URI")
+    command = ["mlflow", "run", ".", "-e", entry, *given, "--env-manager", "local"]
+    return subprocess.run(
+        [*command, "--experiment-name", "fincompress"],
+        cwd=project.folder, env=environment, capture_output=True, text=True,
+    )  # fmt: skip
+
+
+def runs() -> list[Run]:
+    client = mlflow.MlflowClient()
+    experiment = client.get_experiment_by_name("fincompress")
+    assert experiment is not None
+    return list(client.search_runs([experiment.experiment_id]))
+
+
+def test_distill_builds_the_teacher_first_and_then_reuses_everything(checkout: Project) -> None:
+    done = mlflow_run(checkout, "distill", study="tiny")
+    assert done.returncode == 0, done.stderr
+    (top,) = (run for run in runs() if "mlflow.parentRunId" not in run.data.tags)
+    assert top.data.tags["mlflow.project.entryPoint"] == "distill"
+    assert top.info.run_name == "distill tiny"
+    children = {r.info.run_name for r in runs() if r.info.run_id != top.info.run_id}
+    assert children == {"prepare", "teacher", "student_vanilla_kd", "student_intermediate_kd"}
+
+    again = mlflow_run(checkout, "distill", study="tiny")
+    assert again.returncode == 0, again.stderr
+    assert again.stdout.count("is up to date") == 3
+    assert len(runs()) == 6, "only the second command's own run is new"
+    assert {run.info.status for run in runs()} == {"FINISHED"}
+
+
+def test_a_mistyped_parameter_fails_the_run_with_one_message(checkout: Project) -> None:
+    done = mlflow_run(checkout, "teacher", study="tiny", agian="true")
+    assert done.returncode != 0
+    assert "fincompress: teacher: unknown option 'agian'; did you mean 'again'?" in done.stderr
+    assert "FAILED" in {run.info.status for run in runs()}
+    assert "RUNNING" not in {run.info.status for run in runs()}
