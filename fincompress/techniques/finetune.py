@@ -23,7 +23,7 @@ FAMILY = "teacher"
 
 @settings
 class Config:
-    optimizer: Optimizer = Optimizer()
+    optimizer: Optimizer = Optimizer(learning_rate=1e-4)
 
 
 def resolve(config: Config, inputs: Inputs) -> Config:

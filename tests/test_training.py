@@ -1,0 +1,339 @@
+"""The training loop: it keeps the best epoch, stops in time, and is decided by its seed."""
+
+from collections.abc import Mapping
+from copy import deepcopy
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from fincompress import training
+from fincompress.artifact import LayerLayout, Layout
+from fincompress.evaluation.metrics import scores
+from fincompress.models.encoder import Encoder
+from fincompress.spec import UserError
+from fincompress.training import Batch, Budget, Encoded, Objective, Optimizer, fit, predict
+
+LAYOUT = Layout(
+    vocabulary=30,
+    positions=12,
+    width=8,
+    head_width=4,
+    layers=(LayerLayout(heads=2, ffn=16), LayerLayout(heads=1, ffn=8)),
+    labels=3,
+)
+FAST = Optimizer(learning_rate=0.01, warmup_share=0.0)
+PRECISION = training.precision  # the tests here replace it, all but one
+Epochs = list[dict[str, float]]
+
+
+@pytest.fixture(autouse=True)
+def single_precision(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The same numbers on a machine whose CPU has bfloat16 instructions."""
+    monkeypatch.setattr(training, "precision", lambda: "fp32")
+
+
+def sentences(n: int, shift: int = 0) -> Encoded:
+    """The second token tells the class; lengths from 3 to 7."""
+    labels = tuple((i + shift) % 3 for i in range(n))
+    return Encoded([[2, 5 + c] + [9 + i % 7] * (i % 5) + [3] for i, c in enumerate(labels)], labels)
+
+
+TRAIN, VAL = sentences(36), sentences(18, shift=1)
+
+
+def encoder() -> Encoder:
+    """Its weights are large, so that it learns in a few steps."""
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        model = Encoder(LAYOUT)
+        for parameter in model.parameters():
+            if parameter.ndim > 1:
+                nn.init.normal_(parameter, std=0.4)
+    return model
+
+
+def cross_entropy(model: Encoder) -> Objective:
+    def objective(batch: Batch) -> Mapping[str, Tensor]:
+        return {"loss": nn.functional.cross_entropy(model(batch.ids, batch.mask), batch.labels)}
+
+    return objective
+
+
+def nothing(model: Encoder) -> Objective:
+    """A loss of which every parameter has gradient zero."""
+
+    def objective(batch: Batch) -> Mapping[str, Tensor]:
+        return {"loss": 0 * torch.cat([p.flatten() for p in model.parameters()]).sum()}
+
+    return objective
+
+
+def train(
+    model: Encoder,
+    objective: Objective,
+    *,
+    epochs: int = 4,
+    patience: int = 99,
+    batch_size: int = 8,
+    optimizer: Optimizer = FAST,
+    seed: int = 0,
+    data: Encoded = TRAIN,
+    also: tuple[nn.Parameter, ...] = (),
+) -> tuple[dict[str, float], Epochs]:
+    """Return what `fit` returns and what it reported."""
+    reported: Epochs = []
+
+    def report(epoch: int, values: Mapping[str, float]) -> None:
+        assert epoch == len(reported) + 1
+        reported.append(dict(values))
+
+    budget = Budget(epochs=epochs, patience=patience, batch_size=batch_size)
+    best = fit(
+        model,
+        objective,
+        data,
+        VAL,
+        budget=budget,
+        optimizer=optimizer,
+        seed=seed,
+        report=report,
+        also=also,
+    )
+    return best, reported
+
+
+# --- the best epoch ---------------------------------------------------------------------------
+
+
+def learn_then_unlearn(model: Encoder, good_batches: int) -> Objective:
+    """Cross-entropy with the labels for so many batches, and afterwards with wrong ones."""
+    calls = iter(range(10**6))
+
+    def objective(batch: Batch) -> Mapping[str, Tensor]:
+        labels = batch.labels if next(calls) < good_batches else (batch.labels + 1) % 3
+        return {"loss": nn.functional.cross_entropy(model(batch.ids, batch.mask), labels)}
+
+    return objective
+
+
+def test_the_weights_of_the_best_epoch_are_kept() -> None:
+    model, steps = encoder(), len(TRAIN.ids) // 4
+    objective = learn_then_unlearn(model, 5 * steps)
+    best, reported = train(model, objective, epochs=12, batch_size=4)
+    history = [values["val/macro_f1"] for values in reported]
+    assert len(history) == 12
+    assert best["val/macro_f1"] == max(history) > history[-1] + 0.3
+    assert best["best_epoch"] == 1 + history.index(max(history)) < 12
+    kept = scores(VAL.labels, predict(model, VAL.ids).argmax(1))
+    expected = {f"val/{name}": value for name, value in kept.items()}
+    assert best == expected | {"best_epoch": best["best_epoch"]}
+    assert not model.training
+
+
+def test_of_equal_epochs_the_first_is_kept() -> None:
+    model = encoder()
+    best, reported = train(model, nothing(model), epochs=3)
+    assert len({values["val/macro_f1"] for values in reported}) == 1
+    assert best["best_epoch"] == 1
+
+
+@pytest.mark.parametrize("patience", [1, 3])
+def test_training_stops_after_so_many_epochs_without_improvement(patience: int) -> None:
+    model = encoder()
+    _, reported = train(model, nothing(model), epochs=8, patience=patience)
+    assert len(reported) == 1 + patience
+
+
+def test_an_epoch_that_improves_renews_the_patience(monkeypatch: pytest.MonkeyPatch) -> None:
+    given = iter([0.1, 0.1, 0.2, 0.2, 0.1, 0.9])
+    monkeypatch.setattr(training, "scores", lambda *_: {"macro_f1": next(given)})
+    model = encoder()
+    best, reported = train(model, nothing(model), epochs=6, patience=2)
+    assert len(reported) == 5
+    assert best == {"val/macro_f1": 0.2, "best_epoch": 3}
+
+
+def test_a_model_without_a_single_hit_is_kept_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(training, "scores", lambda *_: {"macro_f1": 0.0})
+    model = encoder()
+    best, _ = train(model, nothing(model), epochs=2)
+    assert best == {"val/macro_f1": 0.0, "best_epoch": 1}
+
+
+# --- the report -------------------------------------------------------------------------------
+
+
+def test_the_report_has_losses_as_means_over_sentences() -> None:
+    model = encoder()
+    idle = nothing(model)
+
+    def objective(batch: Batch) -> Mapping[str, Tensor]:
+        n = len(batch.rows)
+        return {**idle(batch), "size": torch.tensor(float(n))}
+
+    _, reported = train(model, objective, epochs=1, data=sentences(5), batch_size=2)
+    # Batches of 2, 2 and 1 sentences.
+    assert reported[0]["train/size"] == pytest.approx((2 * 2 + 2 * 2 + 1 * 1) / 5)
+    assert reported[0]["train/loss"] == 0.0
+
+
+def test_the_report_has_the_validation_scores_of_each_epoch() -> None:
+    model = encoder()
+    _, reported = train(model, nothing(model), epochs=1)
+    expected = scores(VAL.labels, predict(model, VAL.ids).argmax(1))
+    assert reported == [{"train/loss": 0.0} | {f"val/{k}": v for k, v in expected.items()}]
+
+
+# --- seeds ------------------------------------------------------------------------------------
+
+
+def test_the_seed_decides_every_weight() -> None:
+    start = encoder()
+    made = []
+    for seed in (1, 1, 2):
+        model = deepcopy(start)
+        train(model, cross_entropy(model), epochs=2, seed=seed)
+        made.append(model.state_dict())
+    one, again, other = made
+    assert [name for name in one if not torch.equal(one[name], again[name])] == []
+    # The keys' bias cancels in the softmax, hence "some", not "all".
+    assert [name for name in one if not torch.equal(one[name], other[name])] != []
+
+
+def test_the_global_random_state_is_neither_used_nor_changed() -> None:
+    start, made = encoder(), []
+    for state in (5, 6):
+        torch.manual_seed(state)
+        before = torch.get_rng_state()
+        model = deepcopy(start)
+        train(model, cross_entropy(model), epochs=1)
+        assert torch.equal(torch.get_rng_state(), before)
+        made.append(model.classifier.weight)
+    assert torch.equal(*made)
+
+
+# --- steps ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("value", ["nan", "inf", "-inf"])
+def test_a_loss_that_is_not_finite_names_the_learning_rate(value: str) -> None:
+    def objective(batch: Batch) -> Mapping[str, Tensor]:
+        return {"loss": torch.tensor(float(value))}
+
+    with pytest.raises(UserError) as caught:
+        train(encoder(), objective, optimizer=Optimizer(learning_rate=0.25))
+    assert str(caught.value) == (
+        f"training: the loss became {value} in epoch 1; lower optimizer.learning_rate, now 0.25"
+    )
+
+
+@pytest.mark.parametrize(
+    ("steps", "share", "factors"),
+    [
+        (10, 0.2, [1 / 3, 2 / 3, 1, 7 / 8, 6 / 8, 5 / 8, 4 / 8, 3 / 8, 2 / 8, 1 / 8, 0]),
+        (4, 0.0, [1, 3 / 4, 2 / 4, 1 / 4, 0]),
+        (1, 0.0, [1, 0]),
+    ],
+)
+def test_the_learning_rate_rises_then_falls_to_nothing(
+    steps: int, share: float, factors: list[float]
+) -> None:
+    factor = training._warmup_then_decay(steps, share)
+    assert [factor(step) for step in range(steps + 1)] == pytest.approx(factors)
+
+
+def test_weights_decay_and_biases_and_normalisation_do_not() -> None:
+    start = encoder()
+    for parameter in start.parameters():
+        nn.init.ones_(parameter)
+    model = deepcopy(start)
+    # One step at factor 1 of gradient zero: AdamW only decays, by learning rate * decay.
+    optimizer = Optimizer(learning_rate=0.1, weight_decay=0.5, warmup_share=0.0)
+    train(model, nothing(model), epochs=1, batch_size=64, optimizer=optimizer)
+    for name, weight in model.state_dict().items():
+        decays = name.endswith("weight") and "norm" not in name
+        expected = torch.full_like(weight, 1 - 0.1 * 0.5 if decays else 1.0)
+        torch.testing.assert_close(weight, expected, msg=name)
+
+
+def test_other_parameters_are_trained_along() -> None:
+    model, extra = encoder(), nn.Parameter(torch.tensor([1.0]))
+    idle = nothing(model)
+
+    def objective(batch: Batch) -> Mapping[str, Tensor]:
+        return {"loss": idle(batch)["loss"] + extra.square().sum()}
+
+    optimizer = Optimizer(learning_rate=0.1, warmup_share=0.0)
+    train(model, objective, epochs=1, batch_size=64, optimizer=optimizer, also=(extra,))
+    # Adam's first step has the length of the learning rate, whatever the gradient.
+    assert extra.item() == pytest.approx(0.9, abs=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("scale", "limit", "expected"), [(8.0, 2.0, 2.0), (1.5, 2.0, 1.5), (-8.0, 0.5, -0.5)]
+)
+def test_gradients_are_clipped_to_their_limit(scale: float, limit: float, expected: float) -> None:
+    model, extra = encoder(), nn.Parameter(torch.tensor([0.0]))
+    idle = nothing(model)
+
+    def objective(batch: Batch) -> Mapping[str, Tensor]:
+        return {"loss": idle(batch)["loss"] + scale * extra.sum()}
+
+    optimizer = Optimizer(max_grad_norm=limit)
+    train(model, objective, epochs=1, batch_size=64, optimizer=optimizer, also=(extra,))
+    assert extra.grad is not None
+    assert extra.grad.item() == pytest.approx(expected, rel=1e-4)
+
+
+# --- batches ----------------------------------------------------------------------------------
+
+
+def test_shuffled_batches_cover_every_row_once_and_change_between_epochs() -> None:
+    shuffler = torch.Generator().manual_seed(0)
+    epochs = [training._shuffled_batches(TRAIN.ids, 8, shuffler) for _ in range(3)]
+    for batches in epochs:
+        assert sorted(row for batch in batches for row in batch) == list(range(36))
+        assert sorted(len(batch) for batch in batches) == [4, 8, 8, 8, 8]
+    members = [{frozenset(batch) for batch in batches} for batches in epochs]
+    assert members[0] != members[1] != members[2] != members[0]
+
+
+def test_a_batch_has_sentences_of_similar_length() -> None:
+    # Lengths vary by a tenth at most in the ordering, so 10 and 20 never meet.
+    ids = [[1] * (10 if i % 2 else 20) for i in range(16)]
+    batches = training._shuffled_batches(ids, 4, torch.Generator().manual_seed(0))
+    lengths = [{len(ids[row]) for row in batch} for batch in batches]
+    assert sorted(lengths, key=max) == [{10}, {10}, {20}, {20}]
+    assert sorted(row for batch in batches for row in batch) == list(range(16))
+
+
+def test_a_batch_pads_its_own_rows() -> None:
+    data = Encoded([[2, 3], [2, 7, 8, 3], [2, 9, 3]], (2, 0, 1))
+    batch = training.make_batch(data, [2, 0])
+    assert batch.rows.tolist() == [2, 0]
+    assert batch.ids.tolist() == [[2, 9, 3], [2, 3, 0]]
+    assert batch.mask.tolist() == [[True, True, True], [True, True, False]]
+    assert batch.labels.tolist() == [1, 2]
+
+
+def test_predictions_are_in_the_order_of_the_sentences() -> None:
+    model, data = encoder(), sentences(70)  # more than one evaluation batch
+    found = predict(model, data.ids)
+    assert (found.shape, found.dtype) == ((70, 3), torch.float32)
+    assert len({tuple(row) for row in found.tolist()}) > 15
+    for row in range(70):
+        torch.testing.assert_close(found[row], predict(model, data.ids[row : row + 1])[0])
+
+
+# --- settings ---------------------------------------------------------------------------------
+
+
+def test_training_is_in_bfloat16_only_where_the_hardware_has_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    for has, expected in ((False, "fp32"), (True, "bf16")):
+        flags = {"avx2": True, "avx512_bf16": has, "amx_bf16": False}
+        monkeypatch.setattr(torch.cpu, "get_capabilities", lambda flags=flags: flags)
+        assert PRECISION() == expected
