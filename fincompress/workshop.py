@@ -64,7 +64,7 @@ class Workshop:
             base: import_checkpoint(
                 base, self.study.max_length_tokens, self.study.seed, self.scratch / f"base-{place}"
             )
-            for place, base in enumerate({self.study.base, self.study.student_base})
+            for place, base in enumerate(dict.fromkeys([self.study.base, self.study.student_base]))
         }
 
     @property

