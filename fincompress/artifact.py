@@ -77,7 +77,11 @@ def write_artifact(out: Path, write: Callable[[Path], None], facts: Mapping[str,
     draft = Path(tempfile.mkdtemp(prefix=f".{out.name}-", dir=out.parent))
     try:
         write(draft)
-        files = {p.relative_to(draft).as_posix(): sha256(p) for p in sorted(draft.rglob("*"))}
+        files = {
+            p.relative_to(draft).as_posix(): sha256(p)
+            for p in sorted(draft.rglob("*"))
+            if p.is_file()
+        }
         manifest = Manifest(**facts, files=files)
         text = json.dumps(dump(manifest), indent=2) + "\n"
         (draft / MANIFEST).write_text(text, encoding="utf-8")

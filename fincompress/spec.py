@@ -35,8 +35,12 @@ def settings(cls: type[T]) -> type[T]:
 def parse(cls: type[T], data: object, place: str) -> T:
     """Return `data` as a `cls`; raise `UserError` with place, rule, value and nearest name."""
     try:
+        text = json.dumps(data, default=str)
+    except TypeError as error:
+        raise UserError(f"{place}: {error}") from None
+    try:
         # JSON mode lets a list be a tuple while every scalar stays strict.
-        return pydantic.TypeAdapter(cls).validate_json(json.dumps(data, default=str))
+        return pydantic.TypeAdapter(cls).validate_json(text)
     except pydantic.ValidationError as error:
         raise UserError(f"{place}: {_explain(cls, error)}") from None
 
@@ -92,8 +96,11 @@ def read_yaml(path: Path) -> dict[str, Any]:
 
 
 def _explain(cls: type, error: pydantic.ValidationError) -> str:
-    first = error.errors(include_url=False)[0]
-    where = [str(part) for part in first["loc"]]
+    errors = error.errors(include_url=False)
+    # A field of several types has an error for each; the deepest is of the type that was meant.
+    same_field = [e for e in errors if e["loc"][:1] == errors[0]["loc"][:1]]
+    first = max(same_field, key=lambda e: len(e["loc"]))
+    where = [str(part) for part in first["loc"] if "[" not in str(part)]
     if first["type"] in ("unexpected_keyword_argument", "extra_forbidden"):
         known = _names_at(cls, where[:-1])
         return f"{_path(where[:-1])}unknown key '{where[-1]}'; {nearest(where[-1], known)}"

@@ -1,5 +1,6 @@
 """Sentences become batches of similar length; predictions keep the order of the sentences."""
 
+import pytest
 import torch
 
 from fincompress import training
@@ -42,3 +43,13 @@ def test_predictions_are_in_the_order_of_the_sentences() -> None:
     assert len({tuple(row) for row in found.tolist()}) > 15
     for row in range(70):
         torch.testing.assert_close(found[row], predict(model, data.ids[row : row + 1])[0])
+
+
+def test_training_is_in_bfloat16_only_where_the_hardware_has_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    for has, expected in ((False, "fp32"), (True, "bf16")):
+        flags = {"avx2": True, "avx512_bf16": has, "amx_bf16": False}
+        monkeypatch.setattr(torch.cpu, "get_capabilities", lambda flags=flags: flags)
+        assert training.precision() == expected

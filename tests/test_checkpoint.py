@@ -251,3 +251,11 @@ ONE_PLACE = "give exactly one of 'package', 'hub' and 'folder'"
 )
 def test_a_base_names_exactly_one_place(given: dict[str, str], message: str) -> None:
     assert refusal(lambda: parse(Base, given, "base")) == f"base: {message}"
+
+
+def test_the_fingerprint_follows_config_and_tokenizer(mine: Path) -> None:
+    before = imported(mine).manifest.fingerprint
+    configure(mine, id2label={"0": "negative", "1": "neutral", "2": "positive"})
+    relabelled = imported(mine).manifest.fingerprint
+    (mine / "tokenizer_config.json").write_text('{"do_lower_case": false}')
+    assert len({before, relabelled, imported(mine).manifest.fingerprint}) == 3

@@ -6,6 +6,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from fincompress.artifact import TOKENIZER
 from fincompress.models.checkpoint import PICKLE
 from fincompress.models.storage import WEIGHTS
 from tests.conftest import refusal
@@ -111,3 +112,35 @@ def test_a_refused_import_leaves_nothing(mine: Path) -> None:
     configure(mine, intermediate_size=41)
     refusal(lambda: imported(mine))
     assert list(mine.parent.iterdir()) == [mine]
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"layer_norm_eps": 1e-5}, "layer_norm_eps must be 1e-12, not 1e-05"),
+        ({"hidden_size": "24"}, "hidden_size: input should be a valid integer, not '24'"),
+        ({"num_attention_heads": 0}, "num_attention_heads: input should be greater than or equal"),
+    ],
+)
+def test_a_config_that_does_not_fit_is_refused(
+    mine: Path, change: dict[str, object], message: str
+) -> None:
+    configure(mine, **change)
+    assert message in refusal(lambda: imported(mine))
+
+
+def test_a_broken_tokenizer_is_refused(mine: Path) -> None:
+    (mine / TOKENIZER).write_text("{")
+    assert "the tokenizer cannot be read" in refusal(lambda: imported(mine))
+
+
+def test_a_config_that_is_a_list_is_refused(mine: Path) -> None:
+    (mine / "config.json").write_text("[]")
+    assert "must hold a mapping, not list" in refusal(lambda: imported(mine))
+
+
+def test_a_tokenizer_with_more_pieces_than_the_model_is_refused(mine: Path) -> None:
+    with (mine / "vocab.txt").open("a") as vocabulary:
+        vocabulary.write("stranger\n")
+    message = refusal(lambda: imported(mine))
+    assert "the tokenizer has 76 pieces, more than the 75 of the model" in message

@@ -9,7 +9,7 @@ import pytest
 
 from fincompress.data.rows import clean
 from fincompress.data.sources import read, read_file
-from tests.conftest import refusal
+from tests.conftest import refusal, write_csv
 
 TABLE = [
     {"text": "Profit  rose , by\t2 % ", "label": "positive"},
@@ -64,21 +64,25 @@ def test_labels_may_be_class_indices(tmp_path: Path, ending: str) -> None:
         ),
         (
             "text,label\na,0\nb,3\n",
-            "row 2: unknown label 3; labels are negative, neutral, positive or 0, 1, 2",
+            "row 2: unknown label '3'; labels are negative, neutral, positive or 0, 1, 2",
         ),
         (
             "text,label\na,0\nb,-1\n",
-            "row 2: unknown label -1; labels are negative, neutral, positive or 0, 1, 2",
+            "row 2: unknown label '-1'; labels are negative, neutral, positive or 0, 1, 2",
         ),
         (
             "text,label\na,positive\nb,\n",
-            "row 2: unknown label None; labels are negative, neutral, positive or 0, 1, 2",
+            "row 2: unknown label ''; labels are negative, neutral, positive or 0, 1, 2",
         ),
-        ("text,label\na,0\n,1\n", "row 2: 'text' must be a sentence, not None"),
+        ("text,label\na,0\n,1\n", "row 2: 'text' must be a sentence, not ''"),
+        (
+            "text,label\nProfit rose, sales fell,positive\n",
+            "line 2: 3 fields under 2 columns; a text that contains commas needs quotes",
+        ),
         ('text,label\na,0\n"  ",1\n', "row 2: 'text' must be a sentence, not '  '"),
-        ("text,label\n12,0\n13,1\n", "row 1: 'text' must be a sentence, not 12"),
         (b"text,label\ncaf\xe9,1\n", "must be UTF-8; byte 14 is not"),
-        ("", "cannot be read: No columns to parse from file"),
+        ("", "has no rows"),
+        ("text,label\n", "has no rows"),
     ],
 )
 def test_a_bad_csv_file_is_refused(tmp_path: Path, content: str | bytes, message: str) -> None:
@@ -120,3 +124,13 @@ def test_an_unknown_source_is_refused(source: str, parts: tuple[str, ...]) -> No
 )
 def test_cleaning_changes_white_space_and_nothing_else(text: str, cleaned: str) -> None:
     assert clean(text) == cleaned
+
+
+def test_na_is_a_word_of_a_csv_file(tmp_path: Path) -> None:
+    path = write_csv(tmp_path / "my.csv", [("NA", "neutral"), ("12", "1")])
+    assert [row[:2] for row in read_file(Path(path))] == [("NA", "neutral"), ("12", "neutral")]
+
+
+def test_true_is_no_label(tmp_path: Path) -> None:
+    (tmp_path / "my.json").write_text('[{"text": "a", "label": true}]')
+    assert "row 1: unknown label True" in refusal(lambda: read_file(tmp_path / "my.json"))

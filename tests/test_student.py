@@ -238,5 +238,6 @@ def test_a_base_with_another_vocabulary_is_refused(teacher: Artifact, tmp_path: 
     with pytest.raises(UserError) as caught:
         make_student(asked, teacher, other, 0)
     assert str(caught.value) == (
-        "student_base: its vocabulary must be the teacher's (75 pieces), not 80"
+        "student_base: its word pieces and positions must be as many as the teacher's "
+        "(75, 16), not (80, 16)"
     )

@@ -4,6 +4,7 @@ PhraseBank: Malo et al. (2014), "Good debt or bad debt: Detecting semantic orien
 economic texts". FiQA 2018 task 1: Maia et al. (2018), "WWW'18 Open Challenge".
 """
 
+import csv
 import hashlib
 import io
 import json
@@ -27,6 +28,7 @@ PHRASEBANK_NOTE = (
 FIQA_NOTE = "FiQA 2018 task 1 (Maia et al., 2018) is for research use."
 FIQA_NEUTRAL = 0.1  # scores within +-0.1 count as neutral
 
+_INDICES = [str(index) for index in range(len(LABELS))]
 _FILE_TYPES = {".csv": "csv", ".json": "json", ".jsonl": "json", ".parquet": "parquet"}
 
 
@@ -37,8 +39,8 @@ def read(source: str, data_dir: Path | None) -> tuple[list[Row], str]:
     if Path(source).suffix in _FILE_TYPES:
         return read_file(Path(source)), ""
     raise UserError(
-        f"data.sources: unknown source '{source}'; {nearest(source, [*_CORPORA, 'sample'])} "
-        f"A file must end in {', '.join(_FILE_TYPES)}"
+        f"data.sources: unknown source '{source}'; {nearest(source, [*_CORPORA, 'sample'])}; "
+        f"a file must end in {', '.join(_FILE_TYPES)}"
     )
 
 
@@ -98,7 +100,9 @@ _CORPORA: dict[str, Callable[[Path | None], tuple[list[Row], str]]] = {
 def read_file(path: Path) -> list[Row]:
     """Return the rows of a CSV, JSON or Parquet file with columns `text` and `label`."""
     records = _records(path)
-    columns = list(records[0]) if records else []
+    if not records:
+        raise UserError(f"{path}: has no rows")
+    columns = list(records[0])
     for column in ("text", "label"):
         if column not in columns:
             raise UserError(f"{path}: column '{column}' is missing; found: {', '.join(columns)}")
@@ -122,20 +126,44 @@ def _records(path: Path) -> list[dict[str, Any]]:
     import datasets  # loads slowly, and only users' own files need it
 
     datasets.disable_progress_bars()
+    options: dict[str, Any] = {}
+    if path.suffix == ".csv":
+        # In a CSV file, "NA" is a word and "1" a label: nothing is guessed from a column.
+        text = datasets.Value("string")
+        names = _header(path)
+        if not names:
+            return []
+        features = datasets.Features(dict.fromkeys(names, text))
+        options = {"keep_default_na": False, "features": features}
     reader = getattr(datasets.Dataset, f"from_{_FILE_TYPES[path.suffix]}")
     with tempfile.TemporaryDirectory() as cache:
         try:
-            table = reader(str(path), cache_dir=cache, keep_in_memory=True)
-            return list(table)
+            return list(reader(str(path), cache_dir=cache, keep_in_memory=True, **options))
         except Exception as error:  # datasets wraps each format's parser errors in its own
+            if "corresponds to no data" in str(error):
+                return []
             reason = str(error.__cause__ or error) or type(error).__name__
             raise UserError(f"{path}: cannot be read: {reason.splitlines()[0]}") from None
 
 
+def _header(path: Path) -> list[str]:
+    """Return a CSV file's columns; refuse rows with more fields, which pandas would shift."""
+    with path.open(encoding="utf-8", newline="") as file:
+        rows = csv.reader(file)
+        names = next(rows, [])
+        for row in rows:
+            if len(row) > len(names):
+                raise UserError(
+                    f"{path}: line {rows.line_num}: {len(row)} fields under {len(names)} columns; "
+                    "a text that contains commas needs quotes"
+                )
+    return names
+
+
 def _label(value: object, place: str) -> str:
-    if isinstance(value, int) and 0 <= value < len(LABELS):
-        return LABELS[value]
     name = str(value).strip().lower()
+    if name in _INDICES and not isinstance(value, bool):
+        return LABELS[int(name)]
     if name not in LABELS:
         raise UserError(
             f"{place}: unknown label {value!r}; labels are {', '.join(LABELS)} or 0, 1, 2"

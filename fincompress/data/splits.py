@@ -119,9 +119,8 @@ def _split(config: DataConfig, data_dir: Path | None) -> Splits:
     rest, test = train_test_split(
         rows, test_size=HELD_OUT_SHARE, stratify=[row[1] for row in rows], random_state=seed
     )
-    share = HELD_OUT_SHARE / (1 - HELD_OUT_SHARE)
     train, val = train_test_split(
-        rest, test_size=share, stratify=[row[1] for row in rest], random_state=seed
+        rest, test_size=len(test), stratify=[row[1] for row in rest], random_state=seed
     )
     name = "+".join(Path(source).stem for source in config.sources)
     notes = tuple(note for _, note in read if note)

@@ -2,22 +2,26 @@
 
 import importlib.metadata
 import json
+from dataclasses import fields
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import torch
+from pydantic import Field
 from safetensors.torch import load_file
 from torch import Tensor
 
 from fincompress.artifact import Artifact, LayerLayout, Layout, sha256
 from fincompress.data.rows import LABELS
 from fincompress.hub import download_model
-from fincompress.models.encoder import Encoder
+from fincompress.models.encoder import LAYER_NORM_EPS, Encoder
 from fincompress.models.storage import WEIGHTS, Identity, save_encoder
 from fincompress.models.text import has_tokenizer, read_checkpoint_tokenizer
-from fincompress.spec import UserError, dump, fingerprint, settings
+from fincompress.spec import UserError, fingerprint, parse, settings
 
 PICKLE = "pytorch_model.bin"
+
+Size = Annotated[int, Field(ge=1)]
 
 
 @settings
@@ -88,12 +92,16 @@ def import_checkpoint(base: Base, max_length_tokens: int, seed: int, out: Path) 
     except RuntimeError as error:  # torch lists every missing name and wrong shape
         reason = " ".join(str(error).split())[:200]
         raise UserError(f"{folder}: the weights are no BERT encoder: {reason}") from None
-    tokenizer = read_checkpoint_tokenizer(folder, lowercase=config.get("do_lower_case", True))
-    origin = {k: v for k, v in dump(base).items() if k not in ("note", "folder")}
+    tokenizer = read_checkpoint_tokenizer(folder, _lowercase(folder, config))
+    if tokenizer.get_vocab_size() > layout.vocabulary:
+        raise UserError(
+            f"{folder}: the tokenizer has {tokenizer.get_vocab_size()} pieces, more than the "
+            f"{layout.vocabulary} of the model"
+        )
     weights = sha256(_weights_file(folder))
     identity = Identity(
         technique="pretrained",
-        fingerprint=fingerprint([origin, weights, max_length_tokens, seed]),
+        fingerprint=fingerprint([weights, config, tokenizer.to_str(), max_length_tokens, seed]),
         labels=LABELS,
         max_length_tokens=max_length_tokens,
         notes=(base.note,) if base.note else (),
@@ -102,10 +110,7 @@ def import_checkpoint(base: Base, max_length_tokens: int, seed: int, out: Path) 
 
 
 def _config(folder: Path) -> dict[str, Any]:
-    try:
-        config: dict[str, Any] = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise UserError(f"{folder}: is not a model folder: {error}") from None
+    config = _read_json(folder / "config.json")
     if not has_tokenizer(folder):
         raise UserError(f"{folder}: has neither tokenizer.json nor vocab.txt")
     required = {
@@ -113,8 +118,9 @@ def _config(folder: Path) -> dict[str, Any]:
         "hidden_act": "gelu",
         "position_embedding_type": "absolute",
         "is_decoder": False,
+        "layer_norm_eps": LAYER_NORM_EPS,
     }
-    defaults = {"position_embedding_type": "absolute", "is_decoder": False}
+    defaults = {k: v for k, v in required.items() if k not in ("model_type", "hidden_act")}
     for key, value in required.items():
         found = config.get(key, defaults.get(key))
         if found != value:
@@ -123,20 +129,46 @@ def _config(folder: Path) -> dict[str, Any]:
     return config
 
 
+@settings
+class _Sizes:
+    vocab_size: Size
+    max_position_embeddings: Size
+    hidden_size: Size
+    num_hidden_layers: Size
+    num_attention_heads: Size
+    intermediate_size: Size
+
+
 def _layout(config: dict[str, Any], folder: Path) -> Layout:
+    named = {field.name for field in fields(_Sizes)}
+    given = {key: value for key, value in config.items() if key in named}
+    sizes = parse(_Sizes, given, f"{folder}/config.json")
+    layer = LayerLayout(heads=sizes.num_attention_heads, ffn=sizes.intermediate_size)
+    return Layout(
+        vocabulary=sizes.vocab_size,
+        positions=sizes.max_position_embeddings,
+        width=sizes.hidden_size,
+        head_width=sizes.hidden_size // sizes.num_attention_heads,
+        layers=(layer,) * sizes.num_hidden_layers,
+        labels=len(LABELS),
+    )
+
+
+def _read_json(file: Path) -> dict[str, Any]:
     try:
-        width, heads = config["hidden_size"], config["num_attention_heads"]
-        layer = LayerLayout(heads=heads, ffn=config["intermediate_size"])
-        return Layout(
-            vocabulary=config["vocab_size"],
-            positions=config["max_position_embeddings"],
-            width=width,
-            head_width=width // heads,
-            layers=(layer,) * config["num_hidden_layers"],
-            labels=len(LABELS),
-        )
-    except KeyError as error:
-        raise UserError(f"{folder}/config.json: missing key {error}") from None
+        data = json.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise UserError(f"{file.parent}: is not a model folder: {error}") from None
+    if not isinstance(data, dict):
+        raise UserError(f"{file}: must hold a mapping, not {type(data).__name__}")
+    return data
+
+
+def _lowercase(folder: Path, config: dict[str, Any]) -> bool:
+    """Whether a `vocab.txt` is of lower case: the tokenizer's own config says, else BERT's."""
+    own = folder / "tokenizer_config.json"
+    settings_there = _read_json(own) if own.is_file() else {}
+    return bool(settings_there.get("do_lower_case", config.get("do_lower_case", True)))
 
 
 def _weights_file(folder: Path) -> Path:
@@ -154,7 +186,8 @@ def _read_weights(folder: Path) -> dict[str, Tensor]:
         else:
             weights = torch.load(file, map_location="cpu", weights_only=True)
     except Exception as error:  # safetensors and torch each have their own for a broken file
-        raise UserError(f"{file}: cannot be read: {str(error).splitlines()[0]}") from None
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        raise UserError(f"{file}: cannot be read: {reason}") from None
     return {_modern_name(name): tensor.float() for name, tensor in weights.items()}
 
 
@@ -208,9 +241,10 @@ def _head(state: dict[str, Tensor], config: dict[str, Any], model: Encoder) -> d
     fresh = {k: v for k, v in model.state_dict().items() if k.startswith(("pooler", "classifier"))}
     head = {name: state.get(name, fresh[name]) for name in fresh}
     if "classifier.weight" in state:
-        index = {str(name).lower(): int(i) for i, name in config.get("id2label", {}).items()}
-        same_task = set(index) == set(LABELS)
+        index = {str(name).lower(): str(i) for i, name in config.get("id2label", {}).items()}
+        same_task = set(index) == set(LABELS) and set(index.values()) == {"0", "1", "2"}
         for name in ("classifier.weight", "classifier.bias"):
-            rows = state[name][[index[label] for label in LABELS]] if same_task else fresh[name]
+            order = [int(index[label]) for label in LABELS] if same_task else []
+            rows = state[name][order] if same_task else fresh[name]
             head[name] = rows
     return head

@@ -96,10 +96,11 @@ def make_student(student: Student, teacher: Artifact, pretrained: Artifact, seed
     if student.init == "teacher_layers":
         _copy(load_encoder(teacher), model, student.init_layers, head=True)
     elif student.init == "pretrained":
-        if pretrained.manifest.layout.vocabulary != like.vocabulary:
+        own = pretrained.manifest.layout
+        if (own.vocabulary, own.positions) != (like.vocabulary, like.positions):
             raise UserError(
-                "student_base: its vocabulary must be the teacher's "
-                f"({like.vocabulary} pieces), not {pretrained.manifest.layout.vocabulary}"
+                "student_base: its word pieces and positions must be as many as the teacher's "
+                f"({like.vocabulary}, {like.positions}), not ({own.vocabulary}, {own.positions})"
             )
         _copy(load_encoder(pretrained), model, student.init_layers, head=False)
     return model

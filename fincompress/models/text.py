@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
 from fincompress.artifact import TOKENIZER, Artifact
+from fincompress.spec import UserError
 
 Ids = list[list[int]]
 
@@ -44,10 +45,17 @@ def has_tokenizer(folder: Path) -> bool:
 
 
 def read_checkpoint_tokenizer(folder: Path, lowercase: bool) -> Tokenizer:
-    """Read a checkpoint's `tokenizer.json`, or build BERT's word pieces from its `vocab.txt`."""
-    if (folder / TOKENIZER).is_file():
-        return Tokenizer.from_file(str(folder / TOKENIZER))
+    """Read a checkpoint's `tokenizer.json`, or build BERT's word pieces from its `vocab.txt`.
+
+    Raises `UserError` if the file is broken.
+    """
     from tokenizers.implementations import BertWordPieceTokenizer
 
-    pieces = BertWordPieceTokenizer(str(folder / "vocab.txt"), lowercase=lowercase)
-    return Tokenizer.from_str(pieces.to_str())
+    shipped = folder / TOKENIZER
+    try:
+        if shipped.is_file():
+            return Tokenizer.from_file(str(shipped))
+        pieces = BertWordPieceTokenizer(str(folder / "vocab.txt"), lowercase=lowercase)
+        return Tokenizer.from_str(pieces.to_str())
+    except Exception as error:  # all that the library raises
+        raise UserError(f"{folder}: the tokenizer cannot be read: {error}") from None

@@ -1,5 +1,6 @@
 """The tracking store: created once, locked where two processes could do the same work twice."""
 
+import getpass
 import hashlib
 import logging
 import os
@@ -27,7 +28,8 @@ def open_store() -> None:
     os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
     logging.getLogger("mlflow").setLevel(logging.ERROR)
     logging.getLogger("alembic").setLevel(logging.WARNING)
-    warnings.filterwarnings("ignore", module="mlflow")
+    # The scores of an answer are a mapping whose keys are the labels, which MLflow calls "Any".
+    warnings.filterwarnings("ignore", message=".*Any type hint is inferred as AnyType")
     with lock("store"):  # the migrations of an empty database must not run twice at once
         try:
             if "MLFLOW_RUN_ID" in os.environ:
@@ -47,7 +49,9 @@ def lock(name: str) -> Iterator[None]:
     """Hold `name` for this store among the processes of this machine; say so when waiting."""
     uri = mlflow.get_tracking_uri()
     place = hashlib.sha256(f"{uri} {Path.cwd()} {name}".encode()).hexdigest()[:16]
-    file = FileLock(Path(tempfile.gettempdir()) / f"fincompress-{place}.lock")
+    folder = Path(tempfile.gettempdir()) / f"fincompress-{getpass.getuser()}"
+    folder.mkdir(exist_ok=True)
+    file = FileLock(folder / f"{place}.lock")
     try:
         file.acquire(timeout=0.1)
     except Timeout:
