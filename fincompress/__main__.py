@@ -1,8 +1,9 @@
 """`python -m fincompress VERB` is `fincompress VERB`."""
 
-import sys
-
-from fincompress.cli import main
-
 if __name__ == "__main__":
+    # Imported here: a process that is spawned to measure a model must not load all of this.
+    import sys
+
+    from fincompress.cli import main
+
     sys.exit(main())

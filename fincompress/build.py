@@ -23,8 +23,11 @@ class Recipe:
         return self.inputs.fingerprint
 
 
-def plan(inputs: Inputs, config: Any, data_fingerprint: str) -> Recipe:
-    """Resolve `config` against `inputs` and fix the fingerprint that names the result."""
+def plan(inputs: Inputs, config: Any, runtime: str, data_fingerprint: str) -> Recipe:
+    """Resolve `config` against `inputs` and fix the fingerprint that names the result.
+
+    `pretrained` is part of every fingerprint: it is one of the things a study fixes for all.
+    """
     technique = load_technique(inputs.technique)
     resolved = technique.resolve(config, inputs)
     parts = {
@@ -32,6 +35,8 @@ def plan(inputs: Inputs, config: Any, data_fingerprint: str) -> Recipe:
         "config": dump(resolved),
         "budget": dump(inputs.budget),
         "seed": inputs.seed,
+        "runtime": runtime,
+        "notes": inputs.identity().notes,
         "source": inputs.source.manifest.fingerprint,
         "teacher": inputs.teacher.manifest.fingerprint,
         "pretrained": inputs.pretrained.manifest.fingerprint,

@@ -4,6 +4,7 @@
 """
 
 import argparse
+import shlex
 import signal
 import sys
 from collections.abc import Callable, Sequence
@@ -130,7 +131,8 @@ def parse_arguments(arguments: Sequence[str]) -> tuple[Verb, Options]:
     if unknown:
         given = unknown[0].lstrip("-").partition("=")[0]
         raise UserError(f"{name}: unknown option '{given}'; {nearest(given, verb.options)}")
-    return verb, Options(**vars(values))
+    asked = {option: _as_logged(getattr(values, option)) for option in verb.options}
+    return verb, Options(**vars(values), asked=asked)
 
 
 class Terminated(BaseException):
@@ -163,6 +165,12 @@ def _add(parser: argparse.ArgumentParser, name: str) -> None:
     flag: dict[str, Any] = {"nargs": "?", "const": True} if option.type is boolean else {}
     shown = f"{option.help} (default: {default})" if default not in (None, "") else option.help
     parser.add_argument(f"--{name}", type=option.type, default=default, help=shown, **flag)
+
+
+def _as_logged(value: object) -> str:
+    """The text that `mlflow run` logs for a parameter: lower case for a boolean, shell-quoted."""
+    text = str(value).lower() if isinstance(value, bool) else str(value or "")
+    return shlex.quote(text)
 
 
 def _underscored(word: str) -> str:

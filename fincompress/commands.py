@@ -45,6 +45,7 @@ def build_family(family: str, options: Options) -> None:
 def benchmark(options: Options) -> None:
     """Measure every variant, building what is missing, and promote."""
     with workshop(options) as shop, runs.step("benchmark", shop.tags("benchmark"), shop.note):
+        runs.log_config(options.asked, "options.json")
         prepared(shop)
         build_all(shop, shop.variants)
         measure_all(shop)
@@ -52,9 +53,9 @@ def benchmark(options: Options) -> None:
 
 def promote(options: Options) -> None:
     """Decide again from the study's last measurements."""
-    with workshop(options) as shop:
-        result = last_benchmark(shop.study)[1]
-        promote_best(shop, result)
+    study = load_study(options.study)
+    open_store()
+    promote_best(study, last_benchmark(study)[1], options.dry_run)
 
 
 def report(options: Options) -> None:
@@ -76,21 +77,23 @@ def report(options: Options) -> None:
 def recover(options: Options) -> None:
     """Close the runs of processes that are gone."""
     open_store()
-    closed = runs.recover()
-    print("\n".join(f"closed {name}" for name in closed) or "no run was left open")
+    print("\n".join(runs.recover()) or "no run was left open")
 
 
 @contextmanager
 def _command(shop: Workshop, name: str) -> Iterator[None]:
     """The run of a command that consists of several steps; it ends with the versions."""
     tags = {"study": shop.study.name}
-    asked = {"study": shop.study.name, "variant": shop.options.variant, "again": shop.options.again}
-    with runs.step(f"{name} {shop.study.name}", tags, shop.study.description):
-        runs.log_config(asked, "options.json")
+    note = "\n\n".join([shop.study.description, *shop.notes])
+    with runs.step(f"{name} {shop.study.name}", tags, note):
+        runs.log_config(shop.options.asked, "options.json")
         yield
         found = {name: version.number for name, version in shop.versions.items()}
         runs.log_json(found, "versions.json")
     for version in shop.versions.values():
         f1 = version.artifact.manifest.metrics["val/macro_f1"]
         alias = shop.variants[version.variant].alias
-        print(f"{version.model_name}@{alias}: version {version.number}, validation F1 {f1:.4f}")
+        label = " (synthetic)" if shop.splits.synthetic else ""
+        print(
+            f"{version.model_name}@{alias}: version {version.number}, validation F1 {f1:.4f}{label}"
+        )

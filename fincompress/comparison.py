@@ -37,14 +37,14 @@ def measure_all(shop: Workshop) -> None:
     benchmark = Benchmark(
         study=shop.study.name,
         synthetic=shop.splits.synthetic,
-        notes=tuple(shop.note.split("\n\n")),
+        notes=shop.notes,
         environment=facts,
         measurements=with_speedups(measured, TEACHER),
     )
     _log_measurements(shop, benchmark)
     _log_benchmark(shop, benchmark, samples)
     if shop.options.promote:
-        promote_best(shop, benchmark)
+        promote_best(shop.study, benchmark)
     print(markdown(benchmark, roles_now(shop.study, benchmark)))
 
 
@@ -52,13 +52,8 @@ def _log_measurements(shop: Workshop, benchmark: Benchmark) -> None:
     for m in benchmark.measurements:
         version = shop.versions.get(m.variant)
         with runs.step(m.variant, shop.tags("benchmark", variant=m.variant), shop.note):
-            runs.log_config({"runtime": m.runtime, "version": m.version})
-            ends = {
-                f"{name}_{end}": value
-                for name, interval in m.intervals.items()
-                for end, value in zip(("low", "high"), interval, strict=True)
-            }
-            runs.log_metrics(m.metrics | ends, model_id=version.model_id if version else None)
+            runs.log_config({"runtime": m.runtime} | ({"version": m.version} if version else {}))
+            runs.log_metrics(m.flat(), model_id=version.model_id if version else None)
 
 
 def _log_benchmark(shop: Workshop, benchmark: Benchmark, samples: Mapping[str, Samples]) -> None:
@@ -75,26 +70,38 @@ def _log_benchmark(shop: Workshop, benchmark: Benchmark, samples: Mapping[str, S
     runs.set_tag("measured", "all")  # by which `report` and `promote` find it
 
 
-def promote_best(shop: Workshop, benchmark: Benchmark) -> None:
-    """Decide, record the decision as a run, and then move the role aliases."""
+def promote_best(study: Study, benchmark: Benchmark, dry_run: bool = False) -> None:
+    """Decide, record the decision as a run, and then move the role aliases.
+
+    Raises `UserError`, before any alias moves, if a measured version is gone.
+    """
     candidates = [m for m in benchmark.measurements if m.version is not None]
-    decision = decide(candidates, shop.study.gate)
+    decision = decide(candidates, study.gate)
     numbers = {m.variant: m.version for m in candidates}
-    dry = shop.options.dry_run
-    before = registry.aliases(shop.study)
-    with runs.step("promote", shop.tags("promote", dry_run=str(dry).lower()), shop.note):
-        runs.log_config({"gate": dump(shop.study.gate)}, "gate.json")
-        runs.log_json(asdict(decision), "decision.json")
-        runs.log_text(decision.explain() + "\n", "decision.txt")
-        if not dry:
+    gone = set(numbers.values()) - registry.version_numbers(study)
+    if gone:
+        raise UserError(
+            f"{study.model_name}: version {min(n for n in gone if n)} was measured and is gone; "
+            f"run: fincompress benchmark --study {study.name}"
+        )
+    before = registry.aliases(study)
+    label = " (synthetic)" if benchmark.synthetic else ""
+    explained = f"decision for {study.name}{label}\n{decision.explain()}"
+    tags = {"stage": "promote", "study": study.name, "dry_run": str(dry_run).lower()}
+    with runs.step("promote", tags, "\n\n".join(benchmark.notes)):
+        runs.log_config({"gate": dump(study.gate)}, "gate.json")
+        facts = {"study": study.name, "synthetic": benchmark.synthetic}
+        runs.log_json(facts | asdict(decision), "decision.json")
+        runs.log_text(explained + "\n", "decision.txt")
+        if not dry_run:
             for role in ROLES:
                 number = numbers.get(decision.roles.get(role, ""))
                 if number is not None:
-                    registry.set_alias(shop.study, role, number)
+                    registry.set_alias(study, role, number)
                 elif role in before:
-                    registry.drop_alias(shop.study, role)
-    print(decision.explain())
-    print("dry run: no alias was moved" if dry else f"aliases of {shop.study.model_name} are set")
+                    registry.drop_alias(study, role)
+    print(explained)
+    print("dry run: no alias was moved" if dry_run else f"aliases of {study.model_name} are set")
 
 
 def last_benchmark(study: Study) -> tuple[str, Benchmark]:

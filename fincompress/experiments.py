@@ -10,6 +10,7 @@ from pydantic import Field
 
 from fincompress.data import DataConfig
 from fincompress.evaluation.benchmark import Timing
+from fincompress.evaluation.floor import NAME as FLOOR
 from fincompress.models.checkpoint import Base
 from fincompress.promotion import ROLES, Gate
 from fincompress.runtimes import load_runtime
@@ -120,7 +121,8 @@ def select(variants: Mapping[str, VariantSpec], wanted: str, family: str) -> lis
 def _load_variant(name: str, path: Path) -> VariantSpec:
     if not re.fullmatch(r"[a-z][a-z0-9_]*", name):
         raise UserError(f"{path}: a variant's name must be lower case with '_', not '{name}'")
-    if name.replace("_", "-") in ROLES or name in (BASE, "all", "latest"):
+    reserved = (BASE, FLOOR, "all", "latest")  # MLflow keeps `latest` and `v<digits>` to itself
+    if name.replace("_", "-") in ROLES or name in reserved or re.fullmatch(r"v\d+", name):
         raise UserError(f"{path}: '{name}' is reserved and cannot name a variant")
     file = parse(_VariantFile, read_yaml(path), str(path))
     try:

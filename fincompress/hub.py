@@ -30,12 +30,14 @@ def download_model(repo: str, revision: str) -> Path:
     )
 
 
-def download_dataset(repo: str) -> list[dict[str, Any]]:
-    """Fetch all rows of a data set, its parts in sorted order; pinned by the split's hash."""
+def download_dataset(repo: str) -> tuple[list[dict[str, Any]], str]:
+    """Fetch all rows of a data set, its parts in sorted order, and the revision they are of."""
     import datasets
+    from huggingface_hub import HfApi
 
-    parts = _reach(repo, lambda: datasets.load_dataset(repo))
-    return [row for name in sorted(parts) for row in parts[name]]
+    revision = _reach(repo, lambda: str(HfApi().dataset_info(repo).sha))
+    parts = _reach(repo, lambda: datasets.load_dataset(repo, revision=revision))
+    return [row for name in sorted(parts) for row in parts[name]], revision
 
 
 def _reach(repo: str, fetch: Callable[[], T]) -> T:

@@ -69,10 +69,13 @@ def device() -> torch.device:
 
 
 def precision() -> str:
-    """`bf16` on CUDA and where the CPU has instructions for it, else `fp32`."""
+    """`bf16` where the device has instructions for it, else `fp32`."""
     # Without such instructions bf16 is emulated and slower than fp32.
-    cpu = torch.cpu.get_capabilities()
-    fast = cpu.get("avx512_bf16") or cpu.get("amx_bf16") or torch.cuda.is_available()
+    if torch.cuda.is_available():
+        fast = torch.cuda.is_bf16_supported(including_emulation=False)
+    else:
+        cpu = torch.cpu.get_capabilities()
+        fast = cpu.get("avx512_bf16") or cpu.get("amx_bf16")
     return "bf16" if fast else "fp32"
 
 

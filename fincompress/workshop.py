@@ -39,6 +39,7 @@ class Options:
     promote: bool = True
     dry_run: bool = False
     commit_to: Path | None = None
+    asked: Mapping[str, str] = field(default_factory=dict)  # as `mlflow run` would log it
 
 
 @dataclass
@@ -68,10 +69,21 @@ class Workshop:
         }
 
     @property
-    def note(self) -> str:
+    def notes(self) -> tuple[str, ...]:
         """Licences and warnings that every run and model of this study carries."""
         bases = (self.study.base.note, self.study.student_base.note)
-        return "\n\n".join(dict.fromkeys(n for n in (*self.splits.notes, *bases) if n))
+        return tuple(dict.fromkeys(n for n in (*self.splits.notes, *bases) if n))
+
+    @property
+    def note(self) -> str:
+        return "\n\n".join(self.notes)
+
+    @property
+    def data_line(self) -> str:
+        splits = self.splits
+        label = " (synthetic)" if splits.synthetic else ""
+        sizes = " / ".join(str(len(sentences)) for sentences in splits.parts().values())
+        return f"{splits.name}{label}, {sizes}, fingerprint {splits.fingerprint[:16]}"
 
     def tags(self, stage: str, **more: str) -> dict[str, str]:
         return {"stage": stage, "study": self.study.name, **more}
@@ -89,6 +101,8 @@ def prepared(shop: Workshop) -> None:
     known = {"fingerprint": shop.splits.fingerprint}
     if runs.find_run("prepare", shop.study.name, **known) is None:
         log_data(shop)
+    else:
+        print(f"data: {shop.data_line}")
 
 
 def log_data(shop: Workshop) -> None:
@@ -108,8 +122,7 @@ def log_data(shop: Workshop) -> None:
             sentences.frame().to_csv(folder / f"{part}.csv", index=False)
         plots.class_distribution(splits, folder / "class_distribution.png")
         runs.log_folder(folder)
-    label = " (synthetic)" if splits.synthetic else ""
-    print(f"data: {splits.name}{label}, {sizes}, fingerprint {splits.fingerprint[:16]}")
+    print(f"data: {shop.data_line}")
 
 
 def build_all(shop: Workshop, wanted: Iterable[str]) -> None:
@@ -127,7 +140,7 @@ def _version(shop: Workshop, name: str, again: bool = False) -> registry.Version
             if found is None:
                 found = _build(shop, spec, recipe)
             else:
-                registry.point_variant(shop.study, spec)
+                found = registry.renew(shop.study, spec, found)
                 print(f"{name}: version {found.number} is up to date")
         shop.versions[name] = found
     return shop.versions[name]
@@ -148,14 +161,15 @@ def _recipe(shop: Workshop, spec: VariantSpec) -> Recipe:
         seed=shop.study.seed,
         technique=spec.technique,
     )
-    return plan(inputs, spec.config, shop.splits.fingerprint)
+    return plan(inputs, spec.config, spec.runtime, shop.splits.fingerprint)
 
 
 def _build(shop: Workshop, spec: VariantSpec, recipe: Recipe) -> registry.Version:
     def say(epoch: int, metrics: Mapping[str, float]) -> None:
         runs.log_metrics(metrics, step=epoch)
-        loss, f1 = metrics["train/loss"], metrics["val/macro_f1"]
-        print(f"{spec.name}: epoch {epoch}: loss {loss:.4f}, validation F1 {f1:.4f}", flush=True)
+        shown = {"loss": "train/loss", "validation F1": "val/macro_f1"}
+        parts = [f"{name} {metrics[key]:.4f}" for name, key in shown.items() if key in metrics]
+        print(f"{spec.name}: epoch {epoch}: {', '.join(parts)}", flush=True)
 
     tags = shop.tags(
         "build",

@@ -234,6 +234,7 @@ def test_a_package_that_is_not_installed_is_named() -> None:
     )
 
 
+PINNED = "a model of the hub needs a 'revision': a commit of 40 hex digits"
 ONE_PLACE = "give exactly one of 'package', 'hub' and 'folder'"
 
 
@@ -245,7 +246,8 @@ ONE_PLACE = "give exactly one of 'package', 'hub' and 'folder'"
         ({"folder": "a", "package": "b", "path": "c", "sha256": "d"}, ONE_PLACE),
         ({"package": "b", "sha256": "d"}, "a package needs 'path' and 'sha256'"),
         ({"package": "b", "path": "c"}, "a package needs 'path' and 'sha256'"),
-        ({"hub": "b"}, "a model of the hub needs a 'revision'"),
+        ({"hub": "b"}, PINNED),
+        ({"hub": "b", "revision": "main"}, PINNED),
         ({"fodler": "a"}, "unknown key 'fodler'; did you mean 'folder'?"),
     ],
 )

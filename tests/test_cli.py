@@ -2,6 +2,7 @@
 
 import errno
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -11,9 +12,11 @@ from pathlib import Path
 
 import mlflow
 import pytest
+from safetensors import SafetensorError
 
 from fincompress import workshop
 from fincompress.cli import main
+from fincompress.models import storage
 from fincompress.techniques import finetune
 from tests.conftest import Project
 from tests.test_commands import runs
@@ -107,6 +110,57 @@ def test_a_broken_version_is_built_again(
     assert "version 1: not reused" in capsys.readouterr().out
     model = mlflow.MlflowClient().get_registered_model("fincompress-tiny")
     assert {alias: int(number) for alias, number in model.aliases.items()} == {"teacher": 2}
+
+
+def alias_of(variant: str) -> int:
+    model = mlflow.MlflowClient().get_registered_model("fincompress-tiny")
+    return int(model.aliases[variant])
+
+
+def test_going_back_to_an_older_recipe_registers_it_once_more(project: Project) -> None:
+    first = {"epochs": 1, "patience": 1}
+    for budget in (first, {"epochs": 2, "patience": 1}, first):
+        project.change(budget=budget)
+        assert main(["teacher", "--study", "tiny"]) == 0
+    versions = {
+        int(v.version): v for v in mlflow.MlflowClient().search_model_versions("name LIKE 'fin%'")
+    }
+    assert len(runs("build")) == 2, "nothing was trained again"
+    assert versions[3].source == versions[1].source != versions[2].source
+    assert versions[3].tags == versions[1].tags
+    assert alias_of("teacher") == 3
+
+
+def test_a_newest_version_with_lost_files_does_not_keep_the_alias(project: Project) -> None:
+    assert main(["teacher", "--study", "tiny"]) == 0
+    assert main(["teacher", "--study", "tiny", "--again"]) == 0
+    newest = mlflow.MlflowClient().get_model_version("fincompress-tiny", "2")
+    logged = mlflow.get_logged_model(newest.tags["model_id"])
+    shutil.rmtree(logged.artifact_location)
+    assert main(["teacher", "--study", "tiny"]) == 0
+    assert alias_of("teacher") == 3
+    mlflow.pyfunc.load_model("models:/fincompress-tiny@teacher")
+
+
+def test_what_safetensors_cannot_write_is_one_message(
+    project: Project, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def full(*_: object) -> None:
+        raise SafetensorError("I/O error: No space left on device (os error 28)")
+
+    monkeypatch.setattr(storage, "save_file", full)
+    assert main(["teacher", "--study", "tiny"]) == 1
+    error = capsys.readouterr().err
+    assert "cannot be written: I/O error: No space left on device" in error
+    assert error.count("\n") == 1
+
+
+def test_a_store_that_is_no_database_is_one_message(
+    project: Project, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (project.folder / "mlflow.db").write_bytes(b"not a database" * 100)
+    assert main(["recover"]) == 2
+    assert "mlflow.db: file is not a database" in capsys.readouterr().err
 
 
 def start(project: Project, *arguments: str) -> subprocess.Popen[str]:

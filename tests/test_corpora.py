@@ -5,13 +5,14 @@ import zipfile
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, NoReturn
 
 import datasets
 import huggingface_hub
 import pytest
 
-from fincompress.data import DataConfig, Splits, load_splits
+from fincompress.data import LABELS, DataConfig, Splits, load_splits, sources
 from fincompress.data.sources import PHRASEBANK_SHA256, PHRASEBANK_ZIP, read
 from fincompress.evaluation.floor import fit_floor
 from fincompress.evaluation.metrics import scores
@@ -173,6 +174,8 @@ class Session:
 def connect(monkeypatch: pytest.MonkeyPatch, *, reachable: bool) -> None:
     monkeypatch.setattr(huggingface_hub, "get_session", lambda: Session(reachable))
     monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", False)
+    info = (lambda *given: SimpleNamespace(sha="abc")) if reachable else fail
+    monkeypatch.setattr(huggingface_hub.HfApi, "dataset_info", info)
 
 
 def fail(*given: object, **named: object) -> NoReturn:
@@ -184,7 +187,7 @@ def fail(*given: object, **named: object) -> NoReturn:
     [
         ("takala/financial_phrasebank", lambda: read("phrasebank", None)),
         ("pauri32/fiqa-2018", lambda: read("fiqa", None)),
-        ("ProsusAI/finbert", lambda: fetch(Base(hub="ProsusAI/finbert", revision="45"))),
+        ("ProsusAI/finbert", lambda: fetch(Base(hub="ProsusAI/finbert", revision="4" * 40))),
     ],
 )
 def test_a_hub_out_of_reach_is_one_message_that_names_the_repository(
@@ -224,8 +227,24 @@ def test_a_corpus_from_the_hub_has_its_parts_in_order_of_name(
         "train": [{"sentence": "b", "sentiment_score": 0.1}],
         "test": [{"sentence": "a ", "sentiment_score": -0.2}],
     }
-    monkeypatch.setattr(datasets, "load_dataset", {"pauri32/fiqa-2018": parts}.__getitem__)
-    assert read("fiqa", None)[0] == [("a", "negative", "fiqa"), ("b", "neutral", "fiqa")]
+    shelf = {("pauri32/fiqa-2018", "abc"): parts}
+    monkeypatch.setattr(datasets, "load_dataset", lambda repo, revision: shelf[repo, revision])
+    rows, note = read("fiqa", None)
+    assert rows == [("a", "negative", "fiqa"), ("b", "neutral", "fiqa")]
+    assert note.endswith("Read from pauri32/fiqa-2018 at revision abc.")
+
+
+def test_another_split_from_the_hub_is_used_and_says_so(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows = [(f"{label} {i}", label, "fiqa") for label in LABELS for i in range(10)]
+    monkeypatch.setitem(sources.CORPORA, "fiqa", lambda data_dir: (rows, "licence"))
+    config = DataConfig(sources=("fiqa",), fingerprint=REAL_FINGERPRINT)
+    found = load_splits(config, None)
+    assert found.notes[0] == "licence"
+    assert found.notes[1].startswith("Another split than the one this study was made for: ")
+    assert found.notes[1] in capsys.readouterr().out
+    assert "this study was made for" in refusal(lambda: load_splits(config, SHARED))
 
 
 def test_a_zip_from_the_hub_is_checked_by_its_hash(

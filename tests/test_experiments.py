@@ -17,7 +17,7 @@ SOURCES = {
 
 def test_the_variants_form_the_documented_tree() -> None:
     variants = load_variants()
-    assert {name: spec.source for name, spec in variants.items()} == SOURCES
+    assert SOURCES.items() <= {n: spec.source for n, spec in variants.items()}.items()
     assert next(iter(variants)) == "teacher"
     assert root_of(variants, "student_vanilla_kd") == "teacher"
 
@@ -46,6 +46,8 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 BAD_VARIANTS = [
     ("champion", "technique: finetune\nsource: base", "'champion' is reserved"),
     ("most_accurate", "technique: finetune\nsource: base", "'most_accurate' is reserved"),
+    ("v2", "technique: finetune\nsource: base", "'v2' is reserved"),
+    ("tfidf_floor", "technique: finetune\nsource: base", "'tfidf_floor' is reserved"),
     ("Big-One", "technique: finetune\nsource: base", "must be lower case"),
     ("a", "technique: fintune\nsource: base", "unknown technique 'fintune'; did you mean"),
     ("a", "technique: finetune\nsource: bse", "source: unknown variant 'bse'; did you mean 'base'"),

@@ -131,6 +131,11 @@ def test_na_is_a_word_of_a_csv_file(tmp_path: Path) -> None:
     assert [row[:2] for row in read_file(Path(path))] == [("NA", "neutral"), ("12", "neutral")]
 
 
+def test_a_byte_order_mark_is_not_part_of_a_column(tmp_path: Path) -> None:
+    (tmp_path / "my.csv").write_text("text,label\na,positive\n", encoding="utf-8-sig")
+    assert read_file(tmp_path / "my.csv") == [("a", "positive", "my")]
+
+
 def test_true_is_no_label(tmp_path: Path) -> None:
     (tmp_path / "my.json").write_text('[{"text": "a", "label": true}]')
     assert "row 1: unknown label True" in refusal(lambda: read_file(tmp_path / "my.json"))

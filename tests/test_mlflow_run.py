@@ -37,7 +37,8 @@ def mlflow_run(project: Project, entry: str, **parameters: str) -> subprocess.Co
     given = [word for key, value in parameters.items() for word in ("-P", f"{key}={value}")]
     environment = os.environ | {"PATH": f"{bin_folder}:{os.environ['PATH']}"}
     # Without the variable, MLflow's own default store must be the one that is found.
-    environment.pop("MLFLOW_TRACKING_URI")
+    for name in ("MLFLOW_TRACKING_URI", "MLFLOW_EXPERIMENT_ID"):
+        environment.pop(name, None)
     command = ["mlflow", "run", ".", "-e", entry, *given, "--env-manager", "local"]
     return subprocess.run(
         [*command, "--experiment-name", "fincompress"],

@@ -234,9 +234,9 @@ def test_the_students_shape_is_its_own_and_its_vocabulary_the_teachers(
 
 def test_a_base_with_another_vocabulary_is_refused(teacher: Artifact, tmp_path: Path) -> None:
     other = saved(tmp_path, replace(PRETRAINED, vocabulary=80), 3)
-    asked = replace(SMALL, init="pretrained", init_layers=(0, 3))
+    asked = replace(SMALL, init="pretrained")
     with pytest.raises(UserError) as caught:
-        make_student(asked, teacher, other, 0)
+        resolve_student(asked, teacher.manifest.layout, other.manifest.layout)
     assert str(caught.value) == (
         "student_base: its word pieces and positions must be as many as the teacher's "
         "(75, 16), not (80, 16)"

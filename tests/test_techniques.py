@@ -31,7 +31,7 @@ def recipe(spec: VariantSpec, splits: Splits, source: Artifact, pretrained: Arti
         seed=1,
         technique=spec.technique,
     )
-    return plan(inputs, spec.config, splits.fingerprint)
+    return plan(inputs, spec.config, spec.runtime, splits.fingerprint)
 
 
 def files_of(folder: Path) -> dict[str, str]:
@@ -95,16 +95,20 @@ def test_fingerprint_covers_all_that_decides_the_result(
         {"teacher": stranger},
         {"pretrained": other_student},
         {"budget": replace(BUDGET, epochs=3)},
+        {"notes": ("another licence",)},
     ]
     found = {made.fingerprint}
     for change in changes:
-        found.add(plan(replace(made.inputs, **change), spec.config, "data").fingerprint)  # type: ignore[arg-type]
-    found.add(plan(made.inputs, spec.config, "other data").fingerprint)
+        inputs = replace(made.inputs, **change)  # type: ignore[arg-type]
+        found.add(plan(inputs, spec.config, spec.runtime, splits.fingerprint).fingerprint)
+    found.add(plan(made.inputs, spec.config, spec.runtime, "other data").fingerprint)
     optimizer = replace(spec.config.optimizer, learning_rate=0.5)
     config = replace(spec.config, optimizer=optimizer)
-    found.add(plan(made.inputs, config, splits.fingerprint).fingerprint)
-    assert len(found) == 1 + len(changes) + 2
-    assert plan(made.inputs, spec.config, splits.fingerprint).fingerprint == made.fingerprint
+    found.add(plan(made.inputs, config, spec.runtime, splits.fingerprint).fingerprint)
+    found.add(plan(made.inputs, spec.config, "other", splits.fingerprint).fingerprint)
+    assert len(found) == 1 + len(changes) + 3
+    same = plan(made.inputs, spec.config, spec.runtime, splits.fingerprint)
+    assert same.fingerprint == made.fingerprint
 
 
 def test_symbolic_choices_are_resolved_before_they_are_logged(

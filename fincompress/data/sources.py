@@ -26,6 +26,7 @@ PHRASEBANK_NOTE = (
     "are for non-commercial use, with attribution, under the same licence."
 )
 FIQA_NOTE = "FiQA 2018 task 1 (Maia et al., 2018) is for research use."
+FIQA_ON_THE_HUB = "pauri32/fiqa-2018"
 FIQA_NEUTRAL = 0.1  # scores within +-0.1 count as neutral
 
 _INDICES = [str(index) for index in range(len(LABELS))]
@@ -34,12 +35,12 @@ _FILE_TYPES = {".csv": "csv", ".json": "json", ".jsonl": "json", ".parquet": "pa
 
 def read(source: str, data_dir: Path | None) -> tuple[list[Row], str]:
     """Return the rows of `source` and the note that must travel with them ("" for none)."""
-    if source in _CORPORA:
-        return _CORPORA[source](data_dir)
+    if source in CORPORA:
+        return CORPORA[source](data_dir)
     if Path(source).suffix in _FILE_TYPES:
         return read_file(Path(source)), ""
     raise UserError(
-        f"data.sources: unknown source '{source}'; {nearest(source, [*_CORPORA, 'sample'])}; "
+        f"data.sources: unknown source '{source}'; {nearest(source, [*CORPORA, 'sample'])}; "
         f"a file must end in {', '.join(_FILE_TYPES)}"
     )
 
@@ -64,17 +65,20 @@ def read_phrasebank(data_dir: Path | None) -> tuple[list[Row], str]:
 def read_fiqa(data_dir: Path | None) -> tuple[list[Row], str]:
     """Return headlines and posts, one row for each scored aspect of a sentence."""
     if data_dir is None:
-        scored = [
-            (row["sentence"], float(row["sentiment_score"]))
-            for row in download_dataset("pauri32/fiqa-2018")
-        ]
-    else:
-        folder = data_dir / "fiqa_2018"
-        paths = sorted(folder.glob("task1_*.json"))  # the order decides the split
-        if not paths:
-            _need(folder / "task1_*.json", "fiqa")
-        scored = [row for path in paths for row in _fiqa_rows(path)]
-    return [(clean(text), _polarity(score), "fiqa") for text, score in scored], FIQA_NOTE
+        rows, revision = download_dataset(FIQA_ON_THE_HUB)
+        scored = [(row["sentence"], float(row["sentiment_score"])) for row in rows]
+        note = f"{FIQA_NOTE} Read from {FIQA_ON_THE_HUB} at revision {revision}."
+        return _fiqa(scored), note
+    folder = data_dir / "fiqa_2018"
+    paths = sorted(folder.glob("task1_*.json"))  # the order decides the split
+    if not paths:
+        _need(folder / "task1_*.json", "fiqa")
+    scored = [row for path in paths for row in _fiqa_rows(path)]
+    return _fiqa(scored), FIQA_NOTE
+
+
+def _fiqa(scored: list[tuple[str, float]]) -> list[Row]:
+    return [(clean(text), _polarity(score), "fiqa") for text, score in scored]
 
 
 def _fiqa_rows(path: Path) -> list[tuple[str, float]]:
@@ -91,7 +95,7 @@ def _polarity(score: float) -> str:
     return "positive" if score > 0 else "negative"
 
 
-_CORPORA: dict[str, Callable[[Path | None], tuple[list[Row], str]]] = {
+CORPORA: dict[str, Callable[[Path | None], tuple[list[Row], str]]] = {
     "phrasebank": read_phrasebank,
     "fiqa": read_fiqa,
 }
@@ -134,7 +138,7 @@ def _records(path: Path) -> list[dict[str, Any]]:
         if not names:
             return []
         features = datasets.Features(dict.fromkeys(names, text))
-        options = {"keep_default_na": False, "features": features}
+        options = {"keep_default_na": False, "features": features, "encoding": "utf-8-sig"}
     reader = getattr(datasets.Dataset, f"from_{_FILE_TYPES[path.suffix]}")
     with tempfile.TemporaryDirectory() as cache:
         try:
@@ -148,15 +152,18 @@ def _records(path: Path) -> list[dict[str, Any]]:
 
 def _header(path: Path) -> list[str]:
     """Return a CSV file's columns; refuse rows with more fields, which pandas would shift."""
-    with path.open(encoding="utf-8", newline="") as file:
+    with path.open(encoding="utf-8-sig", newline="") as file:  # spreadsheets write a mark first
         rows = csv.reader(file)
-        names = next(rows, [])
-        for row in rows:
-            if len(row) > len(names):
-                raise UserError(
-                    f"{path}: line {rows.line_num}: {len(row)} fields under {len(names)} columns; "
-                    "a text that contains commas needs quotes"
-                )
+        try:
+            names = next(rows, [])
+            long = next((row for row in rows if len(row) > len(names)), None)
+        except csv.Error as error:
+            raise UserError(f"{path}: line {rows.line_num}: {error}") from None
+        if long is not None:
+            raise UserError(
+                f"{path}: line {rows.line_num}: {len(long)} fields under {len(names)} columns; "
+                "a text that contains commas needs quotes"
+            )
     return names
 
 

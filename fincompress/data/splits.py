@@ -3,7 +3,7 @@
 import hashlib
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Annotated
@@ -25,7 +25,7 @@ class DataConfig:
     """Which sentences a study uses.
 
     `sources` are `phrasebank`, `fiqa`, `sample` or paths of CSV, JSON or Parquet files.
-    `fingerprint`, where it is given, is the split the study was made for: any other is refused.
+    `fingerprint`, where it is given, is the split the study was made for.
     """
 
     sources: Annotated[tuple[str, ...], Field(min_length=1)]
@@ -81,8 +81,8 @@ class Splits:
 def load_splits(config: DataConfig, data_dir: Path | None) -> Splits:
     """Read, clean and split the sources of `config`.
 
-    Raises `UserError` for missing files, rows that cannot be used, and a split other than the
-    one that `config.fingerprint` names.
+    Raises `UserError` for missing files, rows that cannot be used, and, from files, a split
+    other than the one that `config.fingerprint` names. Such a split from the hub carries a note.
     """
     if SAMPLE in config.sources:
         if len(config.sources) > 1:
@@ -93,13 +93,21 @@ def load_splits(config: DataConfig, data_dir: Path | None) -> Splits:
         splits = _sample_splits(config.split_seed)
     else:
         splits = _split(config, data_dir)
-    if config.fingerprint not in (None, splits.fingerprint):
-        raise UserError(
-            f"data.fingerprint: this study was made for the split {config.fingerprint}, and these "
-            f"files give {splits.fingerprint}: other sentences or another order of the files. "
-            "Use the original files (data_dir), or a study of your own without 'fingerprint'"
+    if config.fingerprint in (None, splits.fingerprint):
+        return splits
+    if data_dir is None and set(config.sources) & set(sources.CORPORA):
+        # Read from the hub, whose copies need not have the files' rows or order.
+        note = (
+            f"Another split than the one this study was made for: {splits.fingerprint[:16]}, "
+            f"not {str(config.fingerprint)[:16]}; its figures do not compare with published ones."
         )
-    return splits
+        print(f"data: {note}", flush=True)
+        return replace(splits, notes=(*splits.notes, note))
+    raise UserError(
+        f"data.fingerprint: this study was made for the split {config.fingerprint}, and these "
+        f"files give {splits.fingerprint}: other sentences or another order of the files. "
+        "Use the original files, or a study of your own without 'fingerprint'"
+    )
 
 
 def _sample_splits(seed: int) -> Splits:

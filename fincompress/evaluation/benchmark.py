@@ -1,12 +1,12 @@
 """A model on a runtime becomes a measurement, taken in a fresh process of its own."""
 
 import multiprocessing
+import signal
 import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from functools import partial
+from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Annotated
 
@@ -63,16 +63,23 @@ FLOOR = Subject(NAME, None, "scikit-learn", None)
 
 def measure(subject: Subject, splits: Splits, timing: Timing) -> tuple[Measurement, Samples]:
     """Time and score `subject` in a new process; raise `UserError` if that process dies."""
+    path = subject.artifact.path if subject.artifact else None
     context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(max_workers=1, mp_context=context) as pool:
-        path = subject.artifact.path if subject.artifact else None
-        future = pool.submit(_answer_and_time, path, subject.runtime, splits, timing)
-        try:
-            answers, samples = future.result()
-        except BrokenProcessPool:
-            raise UserError(
-                f"benchmark: the process that measured {subject.variant} died"
-            ) from None
+    receiver, sender = context.Pipe(duplex=False)
+    process = context.Process(
+        target=_worker, args=(sender, path, subject.runtime, splits, timing), daemon=True
+    )
+    process.start()
+    sender.close()  # so that its end is seen here
+    try:
+        answers, samples = receiver.recv()
+    except EOFError:
+        raise UserError(
+            f"benchmark: the process that measured {subject.variant} died; see its message above"
+        ) from None
+    finally:
+        process.kill()
+        process.join()
     latency = np.array(samples.latency_ms)
     metrics = {
         P50: float(np.median(latency)),
@@ -97,6 +104,13 @@ def measure(subject: Subject, splits: Splits, timing: Timing) -> tuple[Measureme
         ),
         samples,
     )
+
+
+def _worker(
+    sender: Connection, path: Path | None, runtime: str, splits: Splits, timing: Timing
+) -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent hears it too, and ends this process
+    sender.send(_answer_and_time(path, runtime, splits, timing))
 
 
 def _answer_and_time(

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
-from fincompress.spec import settings
+from fincompress.spec import UserError, settings
 
 VAL_F1 = "val/macro_f1"
 TEST_F1 = "test/macro_f1"
@@ -28,6 +28,15 @@ class Measurement:
     runtime: str
     metrics: dict[str, float]
     intervals: dict[str, tuple[float, float]]
+
+    def flat(self) -> dict[str, float]:
+        """All metrics, and the ends of the intervals as `<metric>_low` and `<metric>_high`."""
+        ends = {
+            f"{name}_{end}": value
+            for name, interval in self.intervals.items()
+            for end, value in zip(("low", "high"), interval, strict=True)
+        }
+        return self.metrics | ends
 
     @property
     def val_macro_f1(self) -> float:
@@ -62,8 +71,13 @@ class Benchmark:
 
 
 def with_speedups(measurements: Sequence[Measurement], teacher: str) -> tuple[Measurement, ...]:
-    """Add each one's speed-up: the teacher's median latency over its own."""
-    reference = next(m.latency_p50_ms for m in measurements if m.variant == teacher)
+    """Add each one's speed-up: the teacher's median latency over its own.
+
+    Raises `UserError` if the teacher is not among them.
+    """
+    reference = next((m.latency_p50_ms for m in measurements if m.variant == teacher), None)
+    if reference is None:
+        raise UserError(f"benchmark: a study needs the variant '{teacher}' to compare with")
     return tuple(
         replace(m, metrics=m.metrics | {SPEEDUP: reference / m.latency_p50_ms})
         for m in measurements

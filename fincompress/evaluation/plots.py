@@ -8,7 +8,9 @@ import matplotlib
 matplotlib.use("Agg")  # no display is needed to write a file
 
 import matplotlib.pyplot as plt
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator, NullFormatter
 
 from fincompress.data import LABELS, Splits
 from fincompress.evaluation.floor import NAME
@@ -37,19 +39,15 @@ def class_distribution(splits: Splits, file: Path) -> None:
 def f1_against_latency(benchmark: Benchmark, file: Path) -> None:
     """Test macro-F1 with its interval against median latency; up and left is better."""
     figure, axes = plt.subplots(figsize=(8, 5), layout="constrained")
-    for place, m in enumerate(benchmark.measurements):
+    for m in benchmark.measurements:
         low, high = m.intervals[TEST_F1]
         f1, latency = m.metrics[TEST_F1], m.metrics[P50]
         error = [[f1 - low], [high - f1]]
         mark = "s" if m.variant == NAME else "o"
         axes.errorbar(latency, f1, yerr=error, fmt=mark, capsize=3, label=m.variant)
-        side = 1 if place % 2 else -1  # neighbours' names on different sides of their points
-        axes.annotate(
-            m.variant, (latency, f1), xytext=(8 * side, 6), textcoords="offset points",
-            ha="left" if side > 0 else "right", fontsize=8,
-        )  # fmt: skip
-    axes.set_xscale("log")
-    axes.margins(x=0.25)
+    axes.legend(frameon=False)
+    _log_scale(axes)
+    axes.margins(x=0.1)
     axes.set_xlabel("median latency, ms (batch 1, text in, label out, log scale)")
     axes.set_ylabel("test macro-F1, 95 % interval")
     axes.set_title(f"F1 against latency, {_title(benchmark.study, benchmark.synthetic)}")
@@ -69,11 +67,19 @@ def latency_distributions(benchmark: Benchmark, samples: Mapping[str, Samples], 
         widths=0.6,
         flierprops={"marker": ".", "markersize": 2, "alpha": 0.4},
     )
-    axes.set_xscale("log")
+    _log_scale(axes)
     axes.set_xlabel("latency, ms (batch 1, text in, label out, log scale)")
     axes.set_title(f"Latency, {_title(benchmark.study, benchmark.synthetic)}")
     axes.grid(alpha=0.3, axis="x")
     _save(figure, file)
+
+
+def _log_scale(axes: Axes) -> None:
+    """Milliseconds on a log scale, written as plain numbers."""
+    axes.set_xscale("log")
+    axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axes.xaxis.set_major_formatter("{x:g}")
+    axes.xaxis.set_minor_formatter(NullFormatter())
 
 
 def _title(name: str, synthetic: bool) -> str:

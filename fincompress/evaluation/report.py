@@ -26,11 +26,6 @@ def frame(benchmark: Benchmark) -> pd.DataFrame:
     """Return one row per variant with every metric and the ends of every interval."""
     rows = []
     for m in benchmark.measurements:
-        ends = {
-            f"{name}_{end}": value
-            for name, interval in m.intervals.items()
-            for end, value in zip(("low", "high"), interval, strict=True)
-        }
         identity: dict[str, Any] = {
             "study": benchmark.study,
             "synthetic": benchmark.synthetic,
@@ -38,7 +33,7 @@ def frame(benchmark: Benchmark) -> pd.DataFrame:
             "version": m.version,
             "runtime": m.runtime,
         }
-        rows.append(identity | m.metrics | ends)
+        rows.append(identity | m.flat())
     return pd.DataFrame(rows).astype({"version": "Int64"})
 
 

@@ -2,6 +2,7 @@
 
 import importlib.metadata
 import json
+import re
 from dataclasses import fields
 from pathlib import Path
 from typing import Annotated, Any
@@ -45,8 +46,8 @@ class Base:
             raise ValueError("give exactly one of 'package', 'hub' and 'folder'")
         if self.package is not None and (self.path is None or self.sha256 is None):
             raise ValueError("a package needs 'path' and 'sha256'")
-        if self.hub is not None and self.revision is None:
-            raise ValueError("a model of the hub needs a 'revision'")
+        if self.hub is not None and not re.fullmatch("[0-9a-f]{40}", self.revision or ""):
+            raise ValueError("a model of the hub needs a 'revision': a commit of 40 hex digits")
 
 
 def fetch(base: Base) -> Path:
@@ -240,8 +241,10 @@ def _head(state: dict[str, Tensor], config: dict[str, Any], model: Encoder) -> d
     """Return pooler and classifier: the checkpoint's, by label name, or fresh ones."""
     fresh = {k: v for k, v in model.state_dict().items() if k.startswith(("pooler", "classifier"))}
     head = {name: state.get(name, fresh[name]) for name in fresh}
-    if "classifier.weight" in state:
-        index = {str(name).lower(): str(i) for i, name in config.get("id2label", {}).items()}
+    if {"classifier.weight", "classifier.bias"} <= set(state):
+        named = config.get("id2label")
+        pairs = named.items() if isinstance(named, dict) else ()
+        index = {str(name).lower(): str(i) for i, name in pairs}
         same_task = set(index) == set(LABELS) and set(index.values()) == {"0", "1", "2"}
         for name in ("classifier.weight", "classifier.bias"):
             order = [int(index[label]) for label in LABELS] if same_task else []

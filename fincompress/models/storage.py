@@ -34,12 +34,16 @@ def save_encoder(
     identity: Identity,
     metrics: Mapping[str, float],
 ) -> Artifact:
-    """Write `model` as the artifact `out`."""
+    """Write `model` as the artifact `out`; raise `OSError` if the disk does not take it."""
 
     def write(draft: Path) -> None:
         state = model.state_dict()
-        save_file({name: state[name].cpu().contiguous() for name in state}, draft / WEIGHTS)
-        tokenizer.save(str(draft / TOKENIZER))
+        weights = {name: state[name].cpu().contiguous() for name in state}
+        try:
+            save_file(weights, draft / WEIGHTS)
+            tokenizer.save(str(draft / TOKENIZER))
+        except Exception as error:  # both have their own for what the disk refuses
+            raise OSError(f"{out}: cannot be written: {error}") from error
 
     facts = vars(identity) | {
         "format": FORMAT,

@@ -72,6 +72,12 @@ def resolve_student(student: Student, teacher: Layout, pretrained: Layout) -> St
             f"({origin.width}, {origin.width // origin.head_width}, {shape.ffn}), not "
             f"({student.width}, {student.heads}, {student.ffn}); 'random' fits any shape"
         )
+    if (origin.vocabulary, origin.positions) != (teacher.vocabulary, teacher.positions):
+        raise UserError(
+            "student_base: its word pieces and positions must be as many as the teacher's "
+            f"({teacher.vocabulary}, {teacher.positions}), not "
+            f"({origin.vocabulary}, {origin.positions})"
+        )
     places = resolve_map(
         "student.init_layers", student.init_layers, student.layers, len(origin.layers)
     )
@@ -96,12 +102,6 @@ def make_student(student: Student, teacher: Artifact, pretrained: Artifact, seed
     if student.init == "teacher_layers":
         _copy(load_encoder(teacher), model, student.init_layers, head=True)
     elif student.init == "pretrained":
-        own = pretrained.manifest.layout
-        if (own.vocabulary, own.positions) != (like.vocabulary, like.positions):
-            raise UserError(
-                "student_base: its word pieces and positions must be as many as the teacher's "
-                f"({like.vocabulary}, {like.positions}), not ({own.vocabulary}, {own.positions})"
-            )
         _copy(load_encoder(pretrained), model, student.init_layers, head=False)
     return model
 

@@ -1,8 +1,4 @@
-"""A name becomes a runtime. Each module here is one, with
-
-* `FORMATS`: the artifact formats it runs;
-* `load(artifact, threads) -> Predictor`.
-"""
+"""A name becomes a runtime: each module here is one."""
 
 import importlib
 import pkgutil
@@ -25,10 +21,8 @@ class Predictor(Protocol):
 class Runtime(Protocol):
     """The shape of a runtime module."""
 
-    FORMATS: tuple[str, ...]
-
     def load(self, artifact: Artifact, threads: int) -> Predictor:
-        """Load for `threads` CPU threads; raise `UserError` for a format not in `FORMATS`."""
+        """Load for `threads` CPU threads; raise `UserError` for a format it cannot run."""
         ...
 
 

@@ -7,11 +7,10 @@ import torch
 from numpy.typing import NDArray
 
 from fincompress.artifact import Artifact
-from fincompress.models.storage import FORMAT, load_encoder
+from fincompress.models.storage import load_encoder
 from fincompress.models.text import batches_by_length, encode, load_tokenizer, pad
 from fincompress.runtimes import Predictor
 
-FORMATS = (FORMAT,)
 BATCH = 32
 
 

@@ -26,11 +26,11 @@ class SentimentModel(mlflow.pyfunc.PythonModel):  # type: ignore[misc]
 
     def predict(
         self, context: Any, model_input: list[str], params: dict[str, Any] | None = None
-    ) -> list[dict[str, Any]]:
+    ) -> list[dict[str, object]]:
         logits = self.predictor(model_input)  # (n, labels)
         odds = np.exp(logits - logits.max(axis=1, keepdims=True))
         shares = (odds / odds.sum(axis=1, keepdims=True)).tolist()
-        answers = []
+        answers: list[dict[str, object]] = []
         for row in shares:
             scores = dict(zip(self.labels, row, strict=True))
             label = max(scores, key=scores.__getitem__)

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import mlflow
-from mlflow.exceptions import MlflowException, RestException
+from mlflow.exceptions import MlflowException
 
 from fincompress.artifact import Artifact, read_artifact
 from fincompress.experiments import Study, VariantSpec
@@ -25,7 +25,6 @@ class Version:
     model_name: str
     number: int
     variant: str
-    run_id: str
     model_id: str
     artifact: Artifact
 
@@ -56,12 +55,13 @@ def publish(study: Study, spec: VariantSpec, artifact: Artifact) -> Version:
         artifacts={ARTIFACT: str(artifact.path)},
         code_paths=[str(PACKAGE)],
         model_config={"runtime": spec.runtime},
-        pip_requirements=[f"{name}=={installed(name)}" for name in REQUIREMENTS],
+        # The CPU build calls itself 2.13.0+cpu, and no index has that version.
+        pip_requirements=[f"{n}=={installed(n).partition('+')[0]}" for n in REQUIREMENTS],
     )
     client = mlflow.MlflowClient()
     try:
-        client.create_registered_model(study.model_name, description=study.description)
-    except (MlflowException, RestException) as error:
+        client.create_registered_model(study.model_name, description=_description(study, artifact))
+    except MlflowException as error:
         if error.error_code != "RESOURCE_ALREADY_EXISTS":
             raise
     run = mlflow.active_run()
@@ -75,24 +75,33 @@ def publish(study: Study, spec: VariantSpec, artifact: Artifact) -> Version:
         "fingerprint": artifact.manifest.fingerprint,
         "model_id": logged.model_id,
     }
+    notes = "\n\n".join(artifact.manifest.notes)
     entry = client.create_model_version(
-        study.model_name,
-        logged.model_uri,
-        run.info.run_id,
-        tags=tags,
-        description="\n\n".join(artifact.manifest.notes),
+        study.model_name, logged.model_uri, run.info.run_id, tags=tags, description=notes,
         model_id=logged.model_id,
-    )
-    point_variant(study, spec)
+    )  # fmt: skip
+    set_alias(study, spec.alias, int(entry.version))
     return _version(entry)
 
 
-def point_variant(study: Study, spec: VariantSpec) -> None:
-    """Let the variant's alias name its newest version."""
+def renew(study: Study, spec: VariantSpec, version: Version) -> Version:
+    """Make `version` the variant's newest, which its alias names.
+
+    Where a newer one of another recipe, or with lost files, stands in its way, the same model
+    is registered once more.
+    """
+    client = mlflow.MlflowClient()
     terms = f"name = '{study.model_name}' and tags.variant = '{spec.name}'"
-    newest = _newest_first(mlflow.MlflowClient().search_model_versions(terms))[0]
+    newest = _newest_first(client.search_model_versions(terms))[0]
+    if int(newest.version) != version.number:
+        old = client.get_model_version(study.model_name, str(version.number))
+        newest = client.create_model_version(
+            study.model_name, old.source, old.run_id, tags=old.tags, description=old.description,
+            model_id=version.model_id,
+        )  # fmt: skip
     if aliases(study).get(spec.alias) != int(newest.version):
         set_alias(study, spec.alias, int(newest.version))
+    return _version(newest)
 
 
 def set_alias(study: Study, alias: str, number: int) -> None:
@@ -112,6 +121,15 @@ def aliases(study: Study) -> dict[str, int]:
     return {alias: int(number) for alias, number in model.aliases.items()}
 
 
+def version_numbers(study: Study) -> set[int]:
+    terms = f"name = '{study.model_name}'"
+    return {int(v.version) for v in mlflow.MlflowClient().search_model_versions(terms)}
+
+
+def _description(study: Study, artifact: Artifact) -> str:
+    return "\n\n".join([study.description, *artifact.manifest.notes])
+
+
 def _newest_first(entries: Iterable[Any]) -> list[Any]:
     return sorted(entries, key=lambda entry: -int(entry.version))
 
@@ -124,7 +142,6 @@ def _version(entry: Any) -> Version:
         model_name=entry.name,
         number=int(entry.version),
         variant=entry.tags["variant"],
-        run_id=entry.run_id,
         model_id=entry.tags["model_id"],
         artifact=read_artifact(Path(folder)),
     )

@@ -3,7 +3,7 @@
 import os
 import socket
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -32,17 +32,18 @@ def step(name: str, tags: Mapping[str, str], note: str = "") -> Iterator[str]:
     own = {f"fincompress.{key}": value for key, value in tags.items() if value}
     own |= {RUN_NAME: name, PROCESS: _this_process()} | ({NOTE: note} if note else {})
     run = mlflow.start_run(nested=nested, tags=own)
-    status = RunStatus.FINISHED
     try:
         # Whether artifacts can be written shows now, not after hours of training.
         mlflow.log_dict(dict(own), "step.json")
         yield run.info.run_id
     except BaseException as error:
         status = RunStatus.FAILED if isinstance(error, Exception) else RunStatus.KILLED
-        mlflow.set_tag(ERROR, f"{type(error).__name__}: {error}"[:500])
+        # A store that cannot take this must not hide what went wrong; `recover` closes the run.
+        with suppress(mlflow.MlflowException, OSError):
+            mlflow.set_tag(ERROR, f"{type(error).__name__}: {error}"[:500])
+            mlflow.end_run(RunStatus.to_string(status))
         raise
-    finally:
-        mlflow.end_run(RunStatus.to_string(status))
+    mlflow.end_run()
 
 
 def log_config(config: Mapping[str, Any], file: str = "config.json") -> None:
@@ -105,22 +106,23 @@ def read_run_file(run_id: str, file: str) -> str:
         raise UserError(f"run {run_id}: artifact {file} cannot be read: {error}") from None
 
 
-def fetch_run_files(run_id: str) -> Path:
-    """Return a local folder with the run's artifacts."""
-    return Path(mlflow.artifacts.download_artifacts(run_id=run_id))
-
-
 def recover() -> list[str]:
-    """End as KILLED the runs of this machine whose process is gone; return their names."""
-    closed = []
+    """End as KILLED the runs of this machine whose process is gone; say what became of each."""
     client = mlflow.MlflowClient()
+    said = []
     for run in _search("attributes.status = 'RUNNING'"):
+        name = f"{run.info.run_name} ({run.info.run_id})"
         process = run.data.tags.get(PROCESS, "")
-        if process.startswith(f"{socket.gethostname()}:") and not _alive(process):
-            client.set_tag(run.info.run_id, f"{ERROR}", "its process ended without a word")
+        host = process.partition(":")[0]
+        if host != socket.gethostname():
+            said.append(f"left {name}: it was started on {host or 'no known machine'}")
+        elif _alive(process):
+            said.append(f"left {name}: its process is at work")
+        else:
+            client.set_tag(run.info.run_id, ERROR, "its process ended without a word")
             client.set_terminated(run.info.run_id, RunStatus.to_string(RunStatus.KILLED))
-            closed.append(f"{run.info.run_name} ({run.info.run_id})")
-    return closed
+            said.append(f"closed {name}")
+    return said
 
 
 def leaderboard(rows: pd.DataFrame, file: str) -> None:

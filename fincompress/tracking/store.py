@@ -1,13 +1,13 @@
 """The tracking store: created once, locked where two processes could do the same work twice."""
 
-import getpass
 import hashlib
 import logging
 import os
+import sqlite3
 import tempfile
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import mlflow
@@ -28,20 +28,34 @@ def open_store() -> None:
     os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
     logging.getLogger("mlflow").setLevel(logging.ERROR)
     logging.getLogger("alembic").setLevel(logging.WARNING)
-    # The scores of an answer are a mapping whose keys are the labels, which MLflow calls "Any".
+    # MLflow warns of its own types as it loads, and on pandas 3 of the schema of a data set.
     warnings.filterwarnings("ignore", message=".*Any type hint is inferred as AnyType")
+    warnings.filterwarnings("ignore", message="For backward compatibility, 'str' dtypes")
+    uri = mlflow.get_tracking_uri()
     with lock("store"):  # the migrations of an empty database must not run twice at once
         try:
-            if "MLFLOW_RUN_ID" in os.environ:
-                mlflow.MlflowClient().get_run(os.environ["MLFLOW_RUN_ID"])
-            elif "MLFLOW_EXPERIMENT_NAME" not in os.environ:
-                mlflow.set_experiment(EXPERIMENT)
+            _touch(uri)
+            if "MLFLOW_RUN_ID" not in os.environ:
+                mlflow.set_experiment(os.environ.get("MLFLOW_EXPERIMENT_NAME", EXPERIMENT))
+        except Exception as error:  # SQLAlchemy's, sqlite's and MLflow's own
+            raise UserError(f"MLflow store {uri}: {' '.join(str(error).split())}") from None
+    if "MLFLOW_RUN_ID" in os.environ:
+        try:
+            mlflow.MlflowClient().get_run(os.environ["MLFLOW_RUN_ID"])
         except mlflow.MlflowException as error:
-            reason = " ".join(str(error).split())
             raise UserError(
-                f"MLflow store {mlflow.get_tracking_uri()}: does not answer: {reason}; "
-                "with the default store, start `mlflow run .` in the project's own folder"
+                f"MLflow store {uri}: {' '.join(str(error).split())}; "
+                "start `mlflow run .` in the project's own folder"
             ) from None
+
+
+def _touch(uri: str) -> None:
+    """Fail at once if a sqlite file cannot be used; MLflow would retry for 100 s in silence."""
+    path = uri.removeprefix("sqlite:///")
+    if path != uri:
+        with closing(sqlite3.connect(path, timeout=60)) as connection:
+            connection.execute("BEGIN IMMEDIATE")
+            connection.rollback()
 
 
 @contextmanager
@@ -49,7 +63,7 @@ def lock(name: str) -> Iterator[None]:
     """Hold `name` for this store among the processes of this machine; say so when waiting."""
     uri = mlflow.get_tracking_uri()
     place = hashlib.sha256(f"{uri} {Path.cwd()} {name}".encode()).hexdigest()[:16]
-    folder = Path(tempfile.gettempdir()) / f"fincompress-{getpass.getuser()}"
+    folder = Path(tempfile.gettempdir()) / f"fincompress-locks-{getattr(os, 'getuid', int)()}"
     folder.mkdir(exist_ok=True)
     file = FileLock(folder / f"{place}.lock")
     try:
