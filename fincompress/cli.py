@@ -16,7 +16,7 @@ from typing import Any, NoReturn
 
 from fincompress import commands
 from fincompress.spec import UserError, nearest
-from fincompress.tracking.store import StoreError
+from fincompress.tracking.store import STORE_ERRORS, reason
 from fincompress.workshop import Options
 
 FAILED, USAGE, INTERRUPTED, TERMINATED = 1, 2, 130, 143
@@ -106,8 +106,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         verb.run(options)
     except UserError as error:
         return _complain(str(error), USAGE)
-    except (OSError, StoreError) as error:
-        return _complain(" ".join(str(error).split()), FAILED)
+    except (OSError, *STORE_ERRORS) as error:
+        return _complain(reason(error), FAILED)
     except KeyboardInterrupt:
         return _complain("interrupted", INTERRUPTED)
     except Terminated:

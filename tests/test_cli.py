@@ -13,6 +13,7 @@ from pathlib import Path
 import mlflow
 import pytest
 from safetensors import SafetensorError
+from sqlalchemy.exc import OperationalError
 
 from fincompress import workshop
 from fincompress.cli import main
@@ -71,6 +72,7 @@ def test_a_study_that_cannot_run_leaves_no_version(
 
 FAILURES = [
     (OSError(errno.ENOSPC, "No space left on device"), 1, "FAILED", "No space left on device"),
+    (OperationalError("UPDATE", {}, Exception("disk is full")), 1, "FAILED", "disk is full"),
     (KeyboardInterrupt(), 130, "KILLED", "interrupted"),
 ]
 

@@ -14,6 +14,7 @@ from mlflow.entities import RunStatus, ViewType
 
 from fincompress.data import Splits
 from fincompress.spec import UserError, flatten
+from fincompress.tracking.store import STORE_ERRORS, reason
 
 PROCESS = "fincompress.process"
 ERROR = "fincompress.error"
@@ -39,8 +40,8 @@ def step(name: str, tags: Mapping[str, str], note: str = "") -> Iterator[str]:
     except BaseException as error:
         status = RunStatus.FAILED if isinstance(error, Exception) else RunStatus.KILLED
         # A store that cannot take this must not hide what went wrong; `recover` closes the run.
-        with suppress(mlflow.MlflowException, OSError):
-            mlflow.set_tag(ERROR, f"{type(error).__name__}: {error}"[:500])
+        with suppress(*STORE_ERRORS, OSError):
+            mlflow.set_tag(ERROR, f"{type(error).__name__}: {reason(error)}"[:500])
             mlflow.end_run(RunStatus.to_string(status))
         raise
     mlflow.end_run()

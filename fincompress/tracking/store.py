@@ -12,11 +12,13 @@ from pathlib import Path
 
 import mlflow
 from filelock import FileLock, Timeout
+from sqlalchemy.exc import SQLAlchemyError
 
 from fincompress.spec import UserError
 
 EXPERIMENT = "fincompress"
-StoreError = mlflow.MlflowException  # for those who may not import mlflow
+# What a store raises: MLflow wraps most of its database's errors, and not a full disk.
+STORE_ERRORS = (mlflow.MlflowException, SQLAlchemyError)
 
 
 def open_store() -> None:
@@ -26,7 +28,8 @@ def open_store() -> None:
     the store does not answer.
     """
     os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
-    logging.getLogger("mlflow").setLevel(logging.ERROR)
+    # What MLflow logs as an error it raises too, and one message is enough.
+    logging.getLogger("mlflow").setLevel(logging.CRITICAL)
     logging.getLogger("alembic").setLevel(logging.WARNING)
     # MLflow warns of its own types as it loads, and on pandas 3 of the schema of a data set.
     warnings.filterwarnings("ignore", message=".*Any type hint is inferred as AnyType")
@@ -38,15 +41,20 @@ def open_store() -> None:
             if "MLFLOW_RUN_ID" not in os.environ:
                 mlflow.set_experiment(os.environ.get("MLFLOW_EXPERIMENT_NAME", EXPERIMENT))
         except Exception as error:  # SQLAlchemy's, sqlite's and MLflow's own
-            raise UserError(f"MLflow store {uri}: {' '.join(str(error).split())}") from None
+            raise UserError(f"MLflow store {uri}: {reason(error)}") from None
     if "MLFLOW_RUN_ID" in os.environ:
         try:
             mlflow.MlflowClient().get_run(os.environ["MLFLOW_RUN_ID"])
         except mlflow.MlflowException as error:
             raise UserError(
-                f"MLflow store {uri}: {' '.join(str(error).split())}; "
+                f"MLflow store {uri}: {reason(error)}; "
                 "start `mlflow run .` in the project's own folder"
             ) from None
+
+
+def reason(error: BaseException) -> str:
+    """One line of what went wrong, without the statement that a database was given."""
+    return " ".join(str(error).split()).partition(" [SQL: ")[0]
 
 
 def _touch(uri: str) -> None:
