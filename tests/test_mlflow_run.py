@@ -7,11 +7,10 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-import mlflow
 import pytest
-from mlflow.entities import Run
 
 from tests.conftest import Project, open_project
+from tests.test_commands import runs
 
 ROOT = Path(__file__).parents[1]
 
@@ -44,13 +43,6 @@ def mlflow_run(project: Project, entry: str, **parameters: str) -> subprocess.Co
         [*command, "--experiment-name", "fincompress"],
         cwd=project.folder, env=environment, capture_output=True, text=True,
     )  # fmt: skip
-
-
-def runs() -> list[Run]:
-    client = mlflow.MlflowClient()
-    experiment = client.get_experiment_by_name("fincompress")
-    assert experiment is not None
-    return list(client.search_runs([experiment.experiment_id]))
 
 
 def test_distill_builds_the_teacher_first_and_then_reuses_everything(checkout: Project) -> None:

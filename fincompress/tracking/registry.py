@@ -1,7 +1,7 @@
 """An artifact becomes a version in the model registry; decisions become aliases."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import version as installed
 from pathlib import Path
 from typing import Any
@@ -99,9 +99,10 @@ def renew(study: Study, spec: VariantSpec, version: Version) -> Version:
             study.model_name, old.source, old.run_id, tags=old.tags, description=old.description,
             model_id=version.model_id,
         )  # fmt: skip
-    if aliases(study).get(spec.alias) != int(newest.version):
-        set_alias(study, spec.alias, int(newest.version))
-    return _version(newest)
+    number = int(newest.version)
+    if aliases(study).get(spec.alias) != number:
+        set_alias(study, spec.alias, number)
+    return replace(version, number=number)
 
 
 def set_alias(study: Study, alias: str, number: int) -> None:
