@@ -7,7 +7,9 @@ import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
+
+from pydantic import Field
 
 from fincompress.spec import UserError, dump, parse, settings
 
@@ -15,12 +17,15 @@ MANIFEST = "manifest.json"
 TOKENIZER = "tokenizer.json"
 
 
+Positive = Annotated[int, Field(ge=1)]
+
+
 @settings
 class LayerLayout:
     """One encoder layer: attention heads, and neurons of the feed-forward network."""
 
-    heads: int
-    ffn: int
+    heads: Positive
+    ffn: Positive
 
 
 @settings
@@ -36,10 +41,22 @@ class Layout:
 
 
 @settings
+class Products:
+    """Matrix products with weights in a compiled graph: those that run in INT8, and all."""
+
+    int8: int
+    total: int
+
+    def __str__(self) -> str:
+        return f"{self.int8} of {self.total}"
+
+
+@settings
 class Manifest:
     """What an artifact says of itself. It holds no time and no path: same model, same bytes.
 
-    `notes` are the licences and warnings of the data and the base it was made from. `files`
+    `notes` are the licences and warnings of the data and the base it was made from. `products`
+    are counted in the graph that the variant's runtime compiles, None before that. `files`
     holds the sha256 of every other file.
     """
 
@@ -52,6 +69,7 @@ class Manifest:
     parameters: int
     metrics: dict[str, float]
     notes: tuple[str, ...]
+    products: Products | None = None
     files: dict[str, str]
 
 
@@ -66,6 +84,13 @@ class Artifact:
     def size_mb(self) -> float:
         """10^6 bytes of all files that are deployed, tokenizer and manifest included."""
         return sum(file.stat().st_size for file in self.path.rglob("*") if file.is_file()) / 1e6
+
+    def require_format(self, expected: str) -> None:
+        """Raise `UserError` unless the artifact is of the `expected` format."""
+        if self.manifest.format != expected:
+            raise UserError(
+                f"{self.path}: format must be '{expected}', not '{self.manifest.format}'"
+            )
 
 
 def write_artifact(out: Path, write: Callable[[Path], None], facts: Mapping[str, Any]) -> Artifact:
@@ -90,6 +115,18 @@ def write_artifact(out: Path, write: Callable[[Path], None], facts: Mapping[str,
     finally:
         shutil.rmtree(draft, ignore_errors=True)
     return Artifact(out, manifest)
+
+
+def amend_artifact(draft: Artifact, out: Path, **facts: Any) -> Artifact:
+    """Write `draft` as `out` with some fields of its manifest changed."""
+
+    def write(folder: Path) -> None:
+        for name in draft.manifest.files:
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(draft.path / name, folder / name)
+
+    kept = {key: value for key, value in vars(draft.manifest).items() if key != "files"}
+    return write_artifact(out, write, kept | facts)
 
 
 def read_artifact(path: Path) -> Artifact:

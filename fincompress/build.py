@@ -2,12 +2,20 @@
 
 from dataclasses import dataclass, replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
-from fincompress.artifact import Artifact
-from fincompress.spec import dump, fingerprint
+import torch
+
+from fincompress.artifact import Artifact, Layout, Products, amend_artifact
+from fincompress.evaluation.metrics import scores
+from fincompress.reporting import Report
+from fincompress.runtimes import load_runtime
+from fincompress.spec import UserError, dump, fingerprint
 from fincompress.techniques import Inputs, Technique, load_technique
-from fincompress.training import Report
+
+QUANTIZE = "quantize"
+LINEAR_LAYERS = 4  # of an encoder layer: query, key and value in one; output; up; down
 
 
 @dataclass(frozen=True)
@@ -23,7 +31,7 @@ class Recipe:
         return self.inputs.fingerprint
 
 
-def plan(inputs: Inputs, config: Any, runtime: str, data_fingerprint: str) -> Recipe:
+def plan(inputs: Inputs, config: Any, data_fingerprint: str) -> Recipe:
     """Resolve `config` against `inputs` and fix the fingerprint that names the result.
 
     `pretrained` is part of every fingerprint: it is one of the things a study fixes for all.
@@ -35,7 +43,7 @@ def plan(inputs: Inputs, config: Any, runtime: str, data_fingerprint: str) -> Re
         "config": dump(resolved),
         "budget": dump(inputs.budget),
         "seed": inputs.seed,
-        "runtime": runtime,
+        "runtime": inputs.runtime,
         "notes": inputs.identity().notes,
         "source": inputs.source.manifest.fingerprint,
         "teacher": inputs.teacher.manifest.fingerprint,
@@ -46,5 +54,29 @@ def plan(inputs: Inputs, config: Any, runtime: str, data_fingerprint: str) -> Re
 
 
 def build(recipe: Recipe, out: Path, report: Report) -> Artifact:
-    """Run the technique and return the artifact `out`."""
-    return recipe.technique.compress(recipe.inputs, recipe.config, out, report)
+    """Run the technique and return the artifact `out`.
+
+    Its manifest gets the validation scores of the runtime that the variant ships with, and the
+    matrix products which that runtime runs in INT8. Raises `UserError` if a quantized model has
+    one that is not.
+    """
+    inputs = recipe.inputs
+    with TemporaryDirectory(prefix="fincompress-") as scratch:
+        draft = recipe.technique.compress(inputs, recipe.config, Path(scratch) / "draft", report)
+        runtime = load_runtime(inputs.runtime)
+        products = runtime.count_products(draft)
+        if recipe.technique.FAMILY == QUANTIZE:
+            _check_int8(products, draft.manifest.layout, inputs)
+        predictor = runtime.load(draft, torch.get_num_threads())
+        found = scores(inputs.val.labels, predictor(inputs.val.texts).argmax(1))
+        metrics = draft.manifest.metrics | {f"val/{name}": f1 for name, f1 in found.items()}
+        return amend_artifact(draft, out, products=products, metrics=metrics)
+
+
+def _check_int8(products: Products, layout: Layout, inputs: Inputs) -> None:
+    encoder = LINEAR_LAYERS * len(layout.layers)
+    if products.int8 < products.total or products.total < encoder:
+        raise UserError(
+            f"{inputs.technique}: all matrix products must run in INT8 on {inputs.runtime}, those "
+            f"of the {encoder} linear layers of the encoder among them, and {products} do"
+        )

@@ -78,6 +78,16 @@ VERBS = {
         "distil the students",
         ("study", "variant", "data_dir", "again"),
     ),
+    "quantize": Verb(
+        partial(commands.build_family, "quantize"),
+        "quantize students to INT8",
+        ("study", "variant", "data_dir", "again"),
+    ),
+    "prune": Verb(
+        partial(commands.build_family, "prune"),
+        "prune the teacher",
+        ("study", "variant", "data_dir", "again"),
+    ),
     "benchmark": Verb(
         commands.benchmark,
         "measure every variant and promote the best",

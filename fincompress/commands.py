@@ -93,7 +93,5 @@ def _command(shop: Workshop, name: str) -> Iterator[None]:
     for version in shop.versions.values():
         f1 = version.artifact.manifest.metrics["val/macro_f1"]
         alias = shop.variants[version.variant].alias
-        label = " (synthetic)" if shop.splits.synthetic else ""
-        print(
-            f"{version.model_name}@{alias}: version {version.number}, validation F1 {f1:.4f}{label}"
-        )
+        said = f"{version.model_name}@{alias}: version {version.number}, validation F1 {f1:.4f}"
+        print(shop.labelled(said))

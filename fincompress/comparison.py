@@ -8,10 +8,18 @@ from typing import Any
 from fincompress.evaluation import plots
 from fincompress.evaluation.benchmark import FLOOR, Subject, measure
 from fincompress.evaluation.environment import environment
-from fincompress.evaluation.measurement import Benchmark, Samples, with_speedups
+from fincompress.evaluation.measurement import (
+    VAL_F1,
+    Benchmark,
+    Samples,
+    labelled,
+    with_speedups,
+)
 from fincompress.evaluation.report import frame, markdown, save_tables
-from fincompress.experiments import Study
+from fincompress.experiments import BASE, Study
+from fincompress.export import export
 from fincompress.promotion import ROLES, TEACHER, decide
+from fincompress.reporting import Chart
 from fincompress.spec import UserError, dump, parse
 from fincompress.tracking import registry, runs
 from fincompress.workshop import Workshop
@@ -29,23 +37,66 @@ def measure_all(shop: Workshop) -> None:
         Subject(v.variant, v.number, shop.variants[v.variant].runtime, v.artifact)
         for v in shop.versions.values()
     ]
-    measured, samples = [], {}
-    for subject in [*subjects, FLOOR]:
-        print(f"benchmark: {subject.variant}", flush=True)
-        result, samples[subject.variant] = measure(subject, shop.splits, timing)
-        measured.append(result)
+    sources = _sources(shop)
+    subjects += [*_references(shop, sources), FLOOR]
+    print(f"benchmark: {', '.join(subject.variant for subject in subjects)}", flush=True)
+    results = measure(subjects, shop.splits, timing)
+    measured = [measurement for measurement, _ in results]
+    samples = {measurement.variant: taken for measurement, taken in results}
     benchmark = Benchmark(
         study=shop.study.name,
         synthetic=shop.splits.synthetic,
         notes=shop.notes,
         environment=facts,
-        measurements=with_speedups(measured, TEACHER),
+        measurements=with_speedups(measured, TEACHER, sources),
     )
     _log_measurements(shop, benchmark)
     _log_benchmark(shop, benchmark, samples)
     if shop.options.promote:
         promote_best(shop.study, benchmark)
     print(markdown(benchmark, roles_now(shop.study, benchmark)))
+
+
+def _sources(shop: Workshop) -> dict[str, str]:
+    """For each variant made from another: the name under which that one is measured beside it."""
+    specs = [shop.variants[name] for name in shop.versions if shop.variants[name].source != BASE]
+    return {
+        spec.name: spec.source
+        if shop.variants[spec.source].runtime == spec.runtime
+        else f"{spec.source}@{spec.runtime}"
+        for spec in specs
+    }
+
+
+def _references(shop: Workshop, sources: Mapping[str, str]) -> list[Subject]:
+    """Sources in the runtimes of what was made from them, where they ship with another."""
+    wanted = sorted(set(sources.values()) - set(shop.versions))
+    found = []
+    for name in wanted:
+        variant, _, runtime = name.partition("@")
+        artifact = export(shop.versions[variant].artifact, runtime, shop.scratch / name)
+        found.append(Subject(name, None, runtime, artifact))
+    return found
+
+
+def _distillation_curves(shop: Workshop) -> Chart:
+    """Validation F1 and soft loss by epoch of every distilled student, in one figure."""
+
+    def curves(metric: str, label: str) -> dict[str, list[tuple[float, float]]]:
+        return {
+            f"{name}, {label}": runs.history(version.run_id, metric)
+            for name, version in shop.versions.items()
+            if shop.variants[name].family == "distill"
+        }
+
+    return Chart(
+        title="Knowledge distillation",
+        x="epoch",
+        y="validation macro-F1",
+        lines=curves(VAL_F1, "macro-F1"),
+        right_y="soft loss",
+        right=curves("train/soft_loss", "soft loss"),
+    )
 
 
 def _log_measurements(shop: Workshop, benchmark: Benchmark) -> None:
@@ -65,6 +116,8 @@ def _log_benchmark(shop: Workshop, benchmark: Benchmark, samples: Mapping[str, S
     (folder / RAW).write_text(json.dumps(raw) + "\n", encoding="utf-8")
     plots.f1_against_latency(benchmark, folder / "f1_against_latency.png")
     plots.latency_distributions(benchmark, samples, folder / "latency_distributions.png")
+    title = labelled(shop.study.name, benchmark.synthetic)
+    plots.draw(_distillation_curves(shop), title, folder / "distillation_curves.png")
     runs.log_folder(folder)
     runs.leaderboard(frame(benchmark), "leaderboard.json")
     runs.set_tag("measured", "all")  # by which `report` and `promote` find it
@@ -85,8 +138,8 @@ def promote_best(study: Study, benchmark: Benchmark, dry_run: bool = False) -> N
             f"run: fincompress benchmark --study {study.name}"
         )
     before = registry.aliases(study)
-    label = " (synthetic)" if benchmark.synthetic else ""
-    explained = f"decision for {study.name}{label}\n{decision.explain()}"
+    heading = labelled(f"decision for {study.name}", benchmark.synthetic)
+    explained = f"{heading}\n{decision.explain()}"
     tags = {"stage": "promote", "study": study.name, "dry_run": str(dry_run).lower()}
     with runs.step("promote", tags, "\n\n".join(benchmark.notes)):
         runs.log_config({"gate": dump(study.gate)}, "gate.json")

@@ -1,7 +1,7 @@
 """The files under `experiments/` become studies and variants, checked as a whole."""
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
@@ -10,10 +10,12 @@ from pydantic import Field
 
 from fincompress.data import DataConfig
 from fincompress.evaluation.benchmark import Timing
+from fincompress.evaluation.environment import instruction_sets
 from fincompress.evaluation.floor import NAME as FLOOR
 from fincompress.models.checkpoint import Base
+from fincompress.models.storage import FORMAT
 from fincompress.promotion import ROLES, Gate
-from fincompress.runtimes import load_runtime
+from fincompress.runtimes import AUTO, fastest_int8_runtime, load_runtime
 from fincompress.spec import UserError, nearest, parse, read_yaml, settings
 from fincompress.techniques import load_technique
 from fincompress.training import Budget
@@ -44,7 +46,10 @@ class Study:
 
 @dataclass(frozen=True)
 class VariantSpec:
-    """One technique applied to one source. `config` is the technique's `Config`."""
+    """One technique applied to one source, for one runtime.
+
+    `config` is the technique's `Config`, `runtime` a name: `auto` is resolved.
+    """
 
     name: str
     technique: str
@@ -55,6 +60,10 @@ class VariantSpec:
     @property
     def family(self) -> str:
         return load_technique(self.technique).FAMILY
+
+    @property
+    def format(self) -> str:
+        return load_runtime(self.runtime).FORMAT
 
     @property
     def alias(self) -> str:
@@ -82,9 +91,10 @@ def load_study(name: str) -> Study:
 
 
 def load_variants() -> dict[str, VariantSpec]:
-    """Read every variant, in an order in which each comes after its source.
+    """Read every variant, each followed by those made from it.
 
-    Raises `UserError` for a wrong file, an unknown source, a circle, or a reserved name.
+    Raises `UserError` for a wrong file, an unknown source, a circle, a reserved name, or a
+    runtime that cannot run what the technique writes.
     """
     paths = {path.stem: path for path in sorted((EXPERIMENTS / "variants").glob("*.yaml"))}
     variants = {name: _load_variant(name, path) for name, path in paths.items()}
@@ -94,6 +104,11 @@ def load_variants() -> dict[str, VariantSpec]:
             raise UserError(
                 f"{paths[name]}: source: unknown variant '{spec.source}'; "
                 f"{nearest(spec.source, known)}"
+            )
+        if spec.source != BASE and (found := variants[spec.source].format) != FORMAT:
+            raise UserError(
+                f"{paths[name]}: source: must be of the format '{FORMAT}', and "
+                f"'{spec.source}' is of '{found}'"
             )
     return {name: variants[name] for name in _sources_first(variants)}
 
@@ -127,19 +142,29 @@ def _load_variant(name: str, path: Path) -> VariantSpec:
     file = parse(_VariantFile, read_yaml(path), str(path))
     try:
         technique = load_technique(file.technique)
-        load_runtime(file.runtime)
+        automatic = file.runtime == AUTO
+        runtime = fastest_int8_runtime(instruction_sets()) if automatic else file.runtime
+        format = load_runtime(runtime).FORMAT
     except UserError as error:
         raise UserError(f"{path}: {error}") from None
+    if format not in technique.FORMATS:
+        raise UserError(
+            f"{path}: runtime: '{file.runtime}' runs the format '{format}', and "
+            f"'{file.technique}' writes {' or '.join(technique.FORMATS)}"
+        )
     config = parse(technique.Config, file.config, f"{path}: config")
-    return VariantSpec(name, file.technique, file.source, file.runtime, config)
+    return VariantSpec(name, file.technique, file.source, runtime, config)
 
 
-def _sources_first(variants: Mapping[str, VariantSpec]) -> Iterable[str]:
-    done: list[str] = []
-    while len(done) < len(variants):
-        ready = [n for n, s in variants.items() if n not in done and s.source in (BASE, *done)]
-        if not ready:
-            circle = ", ".join(sorted(set(variants) - set(done)))
-            raise UserError(f"experiments/variants: these are their own sources: {circle}")
-        done += ready
-    return done
+def _sources_first(variants: Mapping[str, VariantSpec]) -> list[str]:
+    def made_from(source: str) -> Iterator[str]:
+        for name, spec in variants.items():
+            if spec.source == source:
+                yield name
+                yield from made_from(name)
+
+    order = list(made_from(BASE))
+    if len(order) < len(variants):
+        circle = ", ".join(sorted(set(variants) - set(order)))
+        raise UserError(f"experiments/variants: these are their own sources: {circle}")
+    return order

@@ -14,6 +14,7 @@ import yaml
 from pydantic.dataclasses import dataclass as pydantic_dataclass
 
 T = TypeVar("T")
+UNKNOWN = ("unexpected_keyword_argument", "extra_forbidden")  # pydantic's types of that error
 
 
 class UserError(Exception):
@@ -97,11 +98,13 @@ def read_yaml(path: Path) -> dict[str, Any]:
 
 def _explain(cls: type, error: pydantic.ValidationError) -> str:
     errors = error.errors(include_url=False)
+    # A name that is misspelt is missing too, and the spelling is what to say.
+    errors.sort(key=lambda e: e["type"] not in UNKNOWN)
     # A field of several types has an error for each; the deepest is of the type that was meant.
     same_field = [e for e in errors if e["loc"][:1] == errors[0]["loc"][:1]]
     first = max(same_field, key=lambda e: len(e["loc"]))
     where = [str(part) for part in first["loc"] if "[" not in str(part)]
-    if first["type"] in ("unexpected_keyword_argument", "extra_forbidden"):
+    if first["type"] in UNKNOWN:
         known = _names_at(cls, where[:-1])
         return f"{_path(where[:-1])}unknown key '{where[-1]}'; {nearest(where[-1], known)}"
     if first["type"] in ("missing", "missing_argument", "missing_keyword_only_argument"):

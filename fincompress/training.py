@@ -7,20 +7,21 @@ from copy import deepcopy
 from dataclasses import dataclass
 from typing import Annotated
 
+import numpy as np
 import torch
 from pydantic import Field
 from torch import Tensor, nn
 from tqdm import tqdm
 
 from fincompress.evaluation.metrics import scores
+from fincompress.losses import hard_loss, soft_loss
 from fincompress.models.encoder import Encoder
 from fincompress.models.text import Ids, batches_by_length, pad
+from fincompress.reporting import Step
 from fincompress.spec import UserError, settings
 
 EVALUATION_BATCH = 64
 LENGTH_JITTER = 0.1  # share of a sentence's length by which its place among the lengths varies
-
-Report = Callable[[int, Mapping[str, float]], None]
 
 
 @settings
@@ -48,6 +49,19 @@ class Encoded:
 
     ids: Ids
     labels: tuple[int, ...]
+
+    def sample(self, count: int, seed: int) -> "Encoded":
+        """Return `count` sentences drawn at random, or all if there are fewer.
+
+        Raises `UserError` if that is none.
+        """
+        rows = np.random.default_rng(seed).permutation(len(self.ids))[: max(count, 0)].tolist()
+        if not rows:
+            raise UserError(
+                f"calibration: at least one training sentence is needed, not {count} of "
+                f"{len(self.ids)}"
+            )
+        return Encoded([self.ids[row] for row in rows], tuple(self.labels[row] for row in rows))
 
 
 @dataclass(frozen=True)
@@ -94,7 +108,7 @@ def fit(
     budget: Budget,
     optimizer: Optimizer,
     seed: int,
-    report: Report,
+    report: Step,
     also: Sequence[nn.Parameter] = (),
 ) -> dict[str, float]:
     """Train `model` (and the parameters `also`) in place and leave it at its best epoch.
@@ -148,6 +162,23 @@ def fit(
     model.load_state_dict(best_state)
     model.eval()
     return {f"val/{name}": value for name, value in best.items()} | {"best_epoch": best_epoch}
+
+
+def imitation(model: Encoder, taught: Tensor, temperature: float, alpha: float) -> Objective:
+    """Return alpha T^2 KL(teacher_T || student_T) + (1 - alpha) cross-entropy with the labels.
+
+    `taught` holds the teacher's logits, (n, labels) of the training set; the index T means logits
+    divided by the temperature. Hinton, Vinyals and Dean (2015), "Distilling the Knowledge in a
+    Neural Network".
+    """
+
+    def objective(batch: Batch) -> Mapping[str, Tensor]:
+        logits = model(batch.ids, batch.mask)
+        soft = soft_loss(logits, taught[batch.rows], temperature)
+        hard = hard_loss(logits, batch.labels)
+        return {"loss": alpha * soft + (1 - alpha) * hard, "soft_loss": soft, "hard_loss": hard}
+
+    return objective
 
 
 @torch.no_grad()

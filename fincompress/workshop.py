@@ -12,6 +12,7 @@ from fincompress.artifact import MANIFEST, Artifact
 from fincompress.build import Recipe, build, plan
 from fincompress.data import Splits, load_splits
 from fincompress.evaluation import plots
+from fincompress.evaluation.measurement import labelled
 from fincompress.experiments import (
     BASE,
     Study,
@@ -21,6 +22,7 @@ from fincompress.experiments import (
     root_of,
 )
 from fincompress.models.checkpoint import Base, import_checkpoint
+from fincompress.reporting import Chart, Heatmap
 from fincompress.spec import dump
 from fincompress.techniques import Inputs
 from fincompress.tracking import registry, runs
@@ -78,15 +80,41 @@ class Workshop:
     def note(self) -> str:
         return "\n\n".join(self.notes)
 
+    def labelled(self, text: str) -> str:
+        return labelled(text, self.splits.synthetic)
+
     @property
     def data_line(self) -> str:
         splits = self.splits
-        label = " (synthetic)" if splits.synthetic else ""
         sizes = " / ".join(str(len(sentences)) for sentences in splits.parts().values())
-        return f"{splits.name}{label}, {sizes}, fingerprint {splits.fingerprint[:16]}"
+        return f"{self.labelled(splits.name)}, {sizes}, fingerprint {splits.fingerprint[:16]}"
 
     def tags(self, stage: str, **more: str) -> dict[str, str]:
         return {"stage": stage, "study": self.study.name, **more}
+
+
+@dataclass(frozen=True)
+class RunReport:
+    """What a technique reports goes into the open run; epochs are printed as well."""
+
+    name: str
+    title: str
+    folder: Path
+
+    def __call__(self, step: int, metrics: Mapping[str, float]) -> None:
+        runs.log_metrics(metrics, step=step)
+        shown = {"loss": "train/loss", "validation F1": "val/macro_f1"}
+        parts = [f"{name} {metrics[key]:.4f}" for name, key in shown.items() if key in metrics]
+        print(f"{self.name}: epoch {step}: {', '.join(parts)}", flush=True)
+
+    def show(self, name: str, figure: Chart | Heatmap) -> None:
+        self.folder.mkdir(exist_ok=True)
+        file = self.folder / f"{name}.png"
+        plots.draw(figure, self.title, file)
+        runs.log_file(file)
+
+    def record(self, name: str, facts: Mapping[str, object]) -> None:
+        runs.log_json(dict(facts), f"{name}.json")
 
 
 @contextmanager
@@ -160,17 +188,12 @@ def _recipe(shop: Workshop, spec: VariantSpec) -> Recipe:
         budget=shop.study.budget,
         seed=shop.study.seed,
         technique=spec.technique,
+        runtime=spec.runtime,
     )
-    return plan(inputs, spec.config, spec.runtime, shop.splits.fingerprint)
+    return plan(inputs, spec.config, shop.splits.fingerprint)
 
 
 def _build(shop: Workshop, spec: VariantSpec, recipe: Recipe) -> registry.Version:
-    def say(epoch: int, metrics: Mapping[str, float]) -> None:
-        runs.log_metrics(metrics, step=epoch)
-        shown = {"loss": "train/loss", "validation F1": "val/macro_f1"}
-        parts = [f"{name} {metrics[key]:.4f}" for name, key in shown.items() if key in metrics]
-        print(f"{spec.name}: epoch {epoch}: {', '.join(parts)}", flush=True)
-
     tags = shop.tags(
         "build",
         variant=spec.name,
@@ -194,8 +217,12 @@ def _build(shop: Workshop, spec: VariantSpec, recipe: Recipe) -> registry.Versio
             }
         )
         # The registry keeps the folder under the name it has here.
-        artifact = build(recipe, shop.scratch / spec.name / registry.ARTIFACT, say)
-        runs.log_json(dump(artifact.manifest), MANIFEST)
-        best = {f"best/{k.removeprefix('val/')}": v for k, v in artifact.manifest.metrics.items()}
-        runs.log_metrics(best)
+        folder = shop.scratch / spec.name
+        report = RunReport(spec.name, shop.labelled(f"{spec.name}, {shop.study.name}"), folder)
+        artifact = build(recipe, folder / registry.ARTIFACT, report)
+        manifest = artifact.manifest
+        runs.log_json(dump(manifest), MANIFEST)
+        best = {f"best/{k.removeprefix('val/')}": v for k, v in manifest.metrics.items()}
+        counted = {f"products/{k}": float(v) for k, v in dump(manifest.products).items()}
+        runs.log_metrics(best | counted | {"parameters": manifest.parameters})
         return registry.publish(shop.study, spec, artifact)

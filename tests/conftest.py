@@ -3,10 +3,11 @@ one of the students' width, and sixty sentences that a few epochs can learn."""
 
 import json
 import shutil
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import mlflow
 import pandas as pd
@@ -22,6 +23,7 @@ from fincompress import experiments
 from fincompress.artifact import Artifact
 from fincompress.data import Sentences, Splits
 from fincompress.models.checkpoint import Base, import_checkpoint
+from fincompress.reporting import Chart, Heatmap
 from fincompress.spec import UserError
 
 SHARED = Path(__file__).parents[2] / "shared" / "data"
@@ -103,6 +105,24 @@ def splits() -> Splits:
     rows = [(text, label, "tiny") for text, label in tiny_sentences()]
     train, val, test = (Sentences.of(rows[start::3]) for start in range(3))
     return Splits("tiny", train, val, test, notes=("tiny note",), synthetic=True)
+
+
+@dataclass
+class Log:
+    """A report that keeps all that it is told."""
+
+    steps: list[tuple[int, dict[str, float]]] = field(default_factory=list)
+    figures: dict[str, Chart | Heatmap] = field(default_factory=dict)
+    records: dict[str, Mapping[str, Any]] = field(default_factory=dict)
+
+    def __call__(self, step: int, metrics: Mapping[str, float]) -> None:
+        self.steps.append((step, dict(metrics)))
+
+    def show(self, name: str, figure: Chart | Heatmap) -> None:
+        self.figures[name] = figure
+
+    def record(self, name: str, facts: Mapping[str, object]) -> None:
+        self.records[name] = facts
 
 
 @dataclass(frozen=True)

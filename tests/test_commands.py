@@ -24,7 +24,9 @@ BENCHMARK_KEYS = {
     "val/macro_f1", "bench/latency_p50_ms", "bench/latency_p95_ms", "bench/throughput_per_s",
     "bench/speedup_vs_teacher",
 }  # fmt: skip
-FILE_KEYS = {"bench/size_mb", "bench/parameters"}
+FILE_KEYS = {
+    "bench/size_mb", "bench/parameters", "bench/int8_products", "bench/products",
+}  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -57,7 +59,7 @@ def test_every_variant_is_a_version_with_its_tags_and_alias(finished: Project) -
     assert sorted(v.tags["variant"] for v in found) == VARIANTS
     for v in found:
         assert v.tags["study"] == "tiny"
-        assert v.tags["format"] == "torch"
+        assert v.tags["format"] == load_variants()[v.tags["variant"]].format
         assert len(v.tags["fingerprint"]) == 16
         assert v.description == "a note of the base"
     aliases = mlflow.MlflowClient().get_registered_model(MODEL).aliases
@@ -79,13 +81,21 @@ def test_a_build_logs_config_metrics_and_manifest(finished: Project) -> None:
         params, metrics = run.data.params, run.data.metrics
         assert params["seed"] == "42" and params["budget.epochs"] == "2"
         assert {"config.json", "manifest.json", "step.json"} <= files(run)
-        assert {"train/loss", "val/macro_f1", "best/macro_f1"} <= set(metrics)
-        history = mlflow.MlflowClient().get_metric_history(run.info.run_id, "train/loss")
-        assert [point.step for point in history] == [1, 2]
+        assert {"best/macro_f1", "parameters", "products/int8", "products/total"} <= set(metrics)
+        is_quantized = params["technique"].startswith("quantize")
+        assert metrics["products/int8"] == (metrics["products/total"] if is_quantized else 0)
+        if params["technique"] != "quantize_post_training":
+            history = mlflow.MlflowClient().get_metric_history(run.info.run_id, "train/loss")
+            assert [point.step for point in history] == [1, 2]
         assert run.data.tags["mlflow.note.content"] == "a note of the base"
     hidden = next(r for r in runs("build") if r.info.run_name == "student_intermediate_kd")
     assert hidden.data.params["config.student.init"] == "pretrained", "resolved, not 'auto'"
     assert hidden.data.params["technique"] == "distill_hidden"
+    pruned = next(r for r in runs("build") if r.info.run_name == "pruned_teacher_50pct")
+    assert {
+        "pruning_curve.png", "pruning_curve.json", "importance_step_1.png", "cut_map.json",
+        "cut_map_heads.png", "cut_map_neurons.png",
+    } <= files(pruned)  # fmt: skip
 
 
 def test_prepare_logs_the_splits(finished: Project) -> None:
@@ -100,15 +110,19 @@ def test_prepare_logs_the_splits(finished: Project) -> None:
 def test_a_benchmark_has_a_child_for_each_variant_and_the_floor(finished: Project) -> None:
     found = {run.info.run_name: run for run in runs("benchmark")}
     parent = found.pop("benchmark")
-    assert sorted(found) == [*VARIANTS, "tfidf_floor"]
+    reference = f"student_intermediate_kd@{load_variants()['student_ptq'].runtime}"
+    assert sorted(found) == sorted([*VARIANTS, reference, "tfidf_floor"])
     for name, run in found.items():
         expected = BENCHMARK_KEYS if name == "tfidf_floor" else BENCHMARK_KEYS | FILE_KEYS
         assert expected <= set(run.data.metrics), name
+        made_from_another = name in VARIANTS and name != "teacher"
+        assert ("bench/speedup_vs_source" in run.data.metrics) == made_from_another
         assert run.data.tags["mlflow.parentRunId"] == parent.info.run_id
     assert found["teacher"].data.metrics["bench/speedup_vs_teacher"] == 1.0
     assert {
         "benchmark_results.csv", "benchmark_results.json", "benchmark_results.md",
         "latency_raw.json", "f1_against_latency.png", "latency_distributions.png",
+        "distillation_curves.png",
     } <= files(parent)  # fmt: skip
     raw = mlflow.artifacts.load_dict(f"runs:/{parent.info.run_id}/latency_raw.json")
     assert {len(taken["latency_ms"]) for taken in raw.values()} == {5}
@@ -125,11 +139,14 @@ def test_size_counts_every_deployed_file(finished: Project) -> None:
     }  # fmt: skip
 
 
-def test_the_champion_answers_from_another_folder(finished: Project, tmp_path: Path) -> None:
+def test_every_alias_answers_from_another_folder(finished: Project, tmp_path: Path) -> None:
+    aliases = sorted(mlflow.MlflowClient().get_registered_model(MODEL).aliases)
+    assert set(aliases) == set(ROLES) | {name.replace("_", "-") for name in VARIANTS}
     code = (
-        "import json, mlflow;"
-        f"m = mlflow.pyfunc.load_model('models:/{MODEL}@champion');"
-        "print(json.dumps([m.predict(['profit rose .', 'sales fell .']), m.predict([])]))"
+        "import json, mlflow\n"
+        f"for alias in {aliases}:\n"
+        f"    m = mlflow.pyfunc.load_model(f'models:/{MODEL}@{{alias}}')\n"
+        "    print(json.dumps([m.predict(['profit rose .', 'sales fell .']), m.predict([])]))"
     )
     environment = {
         "PATH": "/usr/bin:/bin",
@@ -141,10 +158,10 @@ def test_the_champion_answers_from_another_folder(finished: Project, tmp_path: P
         [sys.executable, "-c", code], cwd=tmp_path, env=environment, capture_output=True, text=True
     )
     assert done.returncode == 0, done.stderr
-    answers, none = json.loads(done.stdout)
-    assert none == []
-    assert len(answers) == 2
-    for answer in answers:
+    said = [json.loads(line) for line in done.stdout.splitlines()]
+    assert len(said) == len(aliases) == 12
+    assert all(none == [] and len(answers) == 2 for answers, none in said)
+    for answer in (answer for answers, _ in said for answer in answers):
         assert set(answer) == {"label", "score", "scores"}
         assert list(answer["scores"]) == ["negative", "neutral", "positive"]
         assert sum(answer["scores"].values()) == pytest.approx(1)
@@ -158,7 +175,8 @@ def test_a_second_call_reuses_everything(
     before = {v.version for v in versions()}
     assert main(["distill", "--study", "tiny"]) == 0
     assert {v.version for v in versions()} == before
-    assert "student_vanilla_kd: version 3 is up to date" in capsys.readouterr().out
+    number = mlflow.MlflowClient().get_registered_model(MODEL).aliases["student-vanilla-kd"]
+    assert f"student_vanilla_kd: version {number} is up to date" in capsys.readouterr().out
 
 
 def test_promote_decides_again_and_a_dry_run_moves_nothing(

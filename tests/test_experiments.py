@@ -12,6 +12,10 @@ SOURCES = {
     "teacher": "base",
     "student_vanilla_kd": "teacher",
     "student_intermediate_kd": "teacher",
+    "student_ptq": "student_intermediate_kd",
+    "student_qat": "student_intermediate_kd",
+    "pruned_teacher_30pct": "teacher",
+    "pruned_teacher_50pct": "pruned_teacher_30pct",
 }
 
 
@@ -19,7 +23,9 @@ def test_the_variants_form_the_documented_tree() -> None:
     variants = load_variants()
     assert SOURCES.items() <= {n: spec.source for n, spec in variants.items()}.items()
     assert next(iter(variants)) == "teacher"
-    assert root_of(variants, "student_vanilla_kd") == "teacher"
+    assert root_of(variants, "pruned_teacher_50pct") == "teacher"
+    ratios = [variants[f"pruned_teacher_{share}pct"].config.ratio for share in (30, 50)]
+    assert ratios == [0.3, 0.5]
 
 
 @pytest.mark.parametrize("name", ["quickstart", "cpu", "finbert"])
@@ -69,6 +75,33 @@ BAD_VARIANTS = [
         "technique: distill_logits\nsource: base\nconfig: {student: {width: 100, heads: 12}}",
         "config: student: width must be a multiple of heads (12)",
     ),
+    (
+        "a",
+        "technique: prune_structured\nsource: base\nconfig: {ratio: 1}",
+        "config: ratio: input should be less than 1, not 1",
+    ),
+    (
+        "a",
+        "technique: prune_structured\nsource: base\nconfig: {ratio: -0.1}",
+        "config: ratio: input should be greater than or equal to 0, not -0.1",
+    ),
+    (
+        "a",
+        "technique: quantize_aware\nsource: base\nruntime: auto\n"
+        "config: {calibration_sentences: 0}",
+        "config: calibration_sentences: input should be greater than or equal to 1, not 0",
+    ),
+    (
+        "a",
+        "technique: finetune\nsource: base\nruntime: onnx_runtime",
+        "a.yaml: runtime: 'onnx_runtime' runs the format 'onnx', and 'finetune' writes torch",
+    ),
+    (
+        "a",
+        "technique: quantize_aware\nsource: base",
+        "runtime: 'torch_eager' runs the format 'torch', and 'quantize_aware' writes onnx or "
+        "openvino",
+    ),
 ]
 
 
@@ -78,6 +111,27 @@ def test_a_wrong_variant_is_refused(folder: Path, name: str, text: str, message:
     with pytest.raises(UserError) as error:
         load_variants()
     assert message in str(error.value)
+
+
+def test_nothing_is_made_from_what_is_no_torch_artifact(folder: Path) -> None:
+    quantized = "technique: quantize_post_training\nsource: {}\nruntime: openvino_runtime"
+    (folder / "variants" / "a.yaml").write_text(quantized.format("base"))
+    (folder / "variants" / "b.yaml").write_text(quantized.format("a"))
+    with pytest.raises(UserError) as error:
+        load_variants()
+    assert str(error.value).endswith(
+        "b.yaml: source: must be of the format 'torch', and 'a' is of 'openvino'"
+    )
+
+
+@pytest.mark.parametrize("found", [[], ["avx512_vnni"]])
+def test_auto_is_the_runtime_that_the_cpu_is_best_at(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, found: list[str]
+) -> None:
+    monkeypatch.setattr(experiments, "instruction_sets", lambda: found)
+    text = "technique: quantize_aware\nsource: base\nruntime: auto"
+    (folder / "variants" / "a.yaml").write_text(text)
+    assert load_variants()["a"].runtime == ("openvino_runtime" if found else "onnx_runtime")
 
 
 def test_a_wrong_study_is_refused(folder: Path) -> None:

@@ -5,7 +5,13 @@ import pytest
 from sklearn.metrics import f1_score
 
 from fincompress.evaluation import metrics
-from fincompress.evaluation.measurement import P50, SPEEDUP, Measurement, with_speedups
+from fincompress.evaluation.measurement import (
+    P50,
+    SPEEDUP,
+    SPEEDUP_VS_SOURCE,
+    Measurement,
+    with_speedups,
+)
 from fincompress.evaluation.metrics import macro_f1_interval, scores
 
 
@@ -82,11 +88,12 @@ def test_the_interval_is_that_of_a_plain_loop(monkeypatch: pytest.MonkeyPatch, n
     assert (low, high) == pytest.approx(tuple(np.percentile(found, [2.5, 97.5])), abs=1e-12)
 
 
-def test_speed_up_is_the_teachers_median_latency_over_ones_own() -> None:
+def test_speed_up_is_the_median_latency_of_teacher_or_source_over_ones_own() -> None:
     measured = [
         Measurement(variant=name, version=1, runtime="r", metrics={P50: p50}, intervals={})
         for name, p50 in (("student", 2.0), ("teacher", 10.0), ("slow", 20.0))
     ]
-    found = with_speedups(measured, "teacher")
+    found = with_speedups(measured, "teacher", {"student": "slow"})
     assert [m.metrics[SPEEDUP] for m in found] == [5.0, 1.0, 0.5]
+    assert [m.metrics.get(SPEEDUP_VS_SOURCE) for m in found] == [10.0, None, None]
     assert [m.metrics[P50] for m in found] == [2.0, 10.0, 20.0]

@@ -10,6 +10,7 @@ import pytest
 import yaml
 
 from fincompress.cli import CLI_ONLY, OPTIONS, VERBS
+from fincompress.runtimes import load_runtime, runtime_names
 from fincompress.tracking.registry import REQUIREMENTS
 from fincompress.workshop import Options
 
@@ -27,12 +28,13 @@ LAYERS = [
     ["tracking", "evaluation.report", "evaluation.plots"],
     ["experiments"],
     ["build", "evaluation.benchmark", "promotion", "evaluation.floor"],
-    ["techniques", "runtimes"],
-    ["training"],
+    ["techniques"],
+    ["export"],
+    ["runtimes", "training"],
     ["models", "losses", "evaluation.environment"],
     ["data", "evaluation.metrics", "evaluation.measurement", "artifact"],
     ["hub"],
-    ["spec"],
+    ["reporting", "spec"],
 ]
 SIDEWAYS = range(6, len(LAYERS))  # below the tracking, neighbours may lean on one another
 ONLY_IN = {
@@ -40,6 +42,10 @@ ONLY_IN = {
     "matplotlib": ["evaluation.plots"],
     "huggingface_hub": ["hub"],
     "argparse": ["cli"],
+    "onnx": ["runtimes.onnx_runtime", "export"],
+    "onnxruntime": ["runtimes.onnx_runtime", "export"],
+    "openvino": ["runtimes.openvino_runtime", "export"],
+    "nncf": ["techniques.quantize_post_training"],
     "transformers": [],
     "pickle": [],
 }
@@ -132,15 +138,18 @@ def test_the_entry_points_are_the_command_line() -> None:
             assert OPTIONS[option].type(declared["default"]) == getattr(Options, option)
 
 
-def test_a_served_model_needs_only_what_it_requires() -> None:
-    code = "import sys, fincompress.runtimes.torch_eager;print('\\n'.join(sys.modules))"
+@pytest.mark.parametrize("runtime", runtime_names())
+def test_a_served_model_needs_only_what_it_requires(runtime: str) -> None:
+    code = f"import sys, fincompress.runtimes.{runtime};print('\\n'.join(sys.modules))"
     done = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT
     )
     loaded = set(done.stdout.split())
     assert "fincompress.data" not in loaded
     ours = {"datasets", "transformers", "sklearn", "matplotlib", "huggingface_hub", "pandas"}
-    needed = {"torch", "tokenizers", "safetensors", "numpy", "pydantic", "yaml"}
-    assert needed <= loaded
-    assert not ours & loaded
-    assert {name.lower() for name in REQUIREMENTS} == (needed - {"yaml"}) | {"pyyaml", "mlflow"}
+    engines = {"torch", "safetensors", "onnx", "onnxruntime", "openvino", "nncf"}
+    own = set(load_runtime(runtime).REQUIREMENTS)
+    common = {"tokenizers", "numpy", "pydantic", "yaml"}
+    assert common | own <= loaded
+    assert not (ours | engines - own) & loaded
+    assert {name.lower() for name in REQUIREMENTS} == (common - {"yaml"}) | {"pyyaml", "mlflow"}

@@ -1,7 +1,6 @@
 """The contract of a technique, for every variant file, on tiny models."""
 
 import json
-from collections.abc import Mapping
 from dataclasses import FrozenInstanceError, fields, replace
 from pathlib import Path
 
@@ -11,11 +10,13 @@ import torch
 from fincompress.artifact import Artifact, read_artifact, sha256
 from fincompress.build import Recipe, build, plan
 from fincompress.data import LABELS, Splits
+from fincompress.evaluation.metrics import scores
 from fincompress.experiments import VariantSpec, load_variants
-from fincompress.models.storage import load_encoder
+from fincompress.runtimes import load_runtime
 from fincompress.spec import UserError, dump, parse
 from fincompress.techniques import Inputs, load_technique, technique_names
 from fincompress.training import Budget
+from tests.conftest import Log
 
 VARIANTS = load_variants()
 BUDGET = Budget(epochs=2, patience=2, batch_size=8)
@@ -30,8 +31,9 @@ def recipe(spec: VariantSpec, splits: Splits, source: Artifact, pretrained: Arti
         budget=BUDGET,
         seed=1,
         technique=spec.technique,
+        runtime=spec.runtime,
     )
-    return plan(inputs, spec.config, spec.runtime, splits.fingerprint)
+    return plan(inputs, spec.config, splits.fingerprint)
 
 
 def files_of(folder: Path) -> dict[str, str]:
@@ -50,28 +52,36 @@ def test_every_technique_has_a_variant() -> None:
 def test_contract(
     spec: VariantSpec, splits: Splits, base: Artifact, student_base: Artifact, tmp_path: Path
 ) -> None:
-    seen: list[tuple[int, Mapping[str, float]]] = []
     before = files_of(base.path)
     made = recipe(spec, splits, base, student_base)
+    log = Log()
 
-    artifact = build(made, tmp_path / "one", lambda step, metrics: seen.append((step, metrics)))
+    artifact = build(made, tmp_path / "one", log)
 
     assert files_of(base.path) == before, "the source is left as it was"
-    assert artifact.manifest.fingerprint == made.fingerprint
-    assert artifact.manifest.labels == LABELS
-    assert artifact.manifest.notes == splits.notes
-    assert [step for step, _ in seen] == [1, 2]
-    assert all({"train/loss", "val/macro_f1"} <= set(metrics) for _, metrics in seen)
+    manifest = artifact.manifest
+    assert manifest.fingerprint == made.fingerprint
+    assert manifest.labels == LABELS
+    assert manifest.notes == splits.notes
+    assert manifest.format in load_technique(spec.technique).FORMATS
+    steps = [step for step, _ in log.steps]
+    assert steps == list(range(1, len(steps) + 1))
+    assert all({"train/loss", "val/macro_f1"} <= set(metrics) for _, metrics in log.steps)
     moved = (tmp_path / "one").rename(tmp_path / "elsewhere")
-    alone = load_encoder(read_artifact(moved))
-    assert sum(p.numel() for p in alone.parameters()) == artifact.manifest.parameters
-    assert not list(moved.glob("*.bin")) and not list(moved.glob("*.pkl"))
+    runtime = load_runtime(spec.runtime)
+    alone = read_artifact(moved)
+    answers = runtime.load(alone, 1)(splits.val.texts).argmax(1)
+    assert manifest.metrics["val/macro_f1"] == scores(splits.val.labels, answers)["macro_f1"]
+    assert manifest.products == runtime.count_products(alone)
+    assert not list(moved.glob("*.bin")) or manifest.format == "openvino"
+    assert not list(moved.glob("*.pkl"))
 
-    again = build(made, tmp_path / "two", lambda step, metrics: None)
+    again = build(made, tmp_path / "two", Log())
     assert files_of(again.path) == files_of(moved), "the same seed gives the same bytes"
-    other = replace(made, inputs=replace(made.inputs, seed=2))
-    different = build(other, tmp_path / "three", lambda step, metrics: None)
-    assert files_of(different.path) != files_of(moved), "another seed gives other weights"
+    if steps:
+        other = replace(made, inputs=replace(made.inputs, seed=2))
+        different = build(other, tmp_path / "three", Log())
+        assert files_of(different.path) != files_of(moved), "another seed gives other weights"
 
 
 def test_configs_are_frozen_and_refuse_the_unknown(spec: VariantSpec) -> None:
@@ -94,21 +104,27 @@ def test_fingerprint_covers_all_that_decides_the_result(
         {"source": stranger},
         {"teacher": stranger},
         {"pretrained": other_student},
-        {"budget": replace(BUDGET, epochs=3)},
+        {"budget": replace(BUDGET, batch_size=3)},
         {"notes": ("another licence",)},
+        {"runtime": next(n for n in ("torch_eager", "onnx_runtime") if n != spec.runtime)},
     ]
     found = {made.fingerprint}
     for change in changes:
         inputs = replace(made.inputs, **change)  # type: ignore[arg-type]
-        found.add(plan(inputs, spec.config, spec.runtime, splits.fingerprint).fingerprint)
-    found.add(plan(made.inputs, spec.config, spec.runtime, "other data").fingerprint)
-    optimizer = replace(spec.config.optimizer, learning_rate=0.5)
-    config = replace(spec.config, optimizer=optimizer)
-    found.add(plan(made.inputs, config, spec.runtime, splits.fingerprint).fingerprint)
-    found.add(plan(made.inputs, spec.config, "other", splits.fingerprint).fingerprint)
-    assert len(found) == 1 + len(changes) + 3
-    same = plan(made.inputs, spec.config, spec.runtime, splits.fingerprint)
+        found.add(plan(inputs, spec.config, splits.fingerprint).fingerprint)
+    found.add(plan(made.inputs, spec.config, "other data").fingerprint)
+    assert len(found) == 1 + len(changes) + 1
+    same = plan(made.inputs, spec.config, splits.fingerprint)
     assert same.fingerprint == made.fingerprint
+
+
+def test_fingerprint_covers_the_config(
+    splits: Splits, base: Artifact, student_base: Artifact
+) -> None:
+    spec = VARIANTS["teacher"]
+    made = recipe(spec, splits, base, student_base)
+    config = replace(spec.config, optimizer=replace(spec.config.optimizer, learning_rate=0.5))
+    assert plan(made.inputs, config, splits.fingerprint).fingerprint != made.fingerprint
 
 
 def test_symbolic_choices_are_resolved_before_they_are_logged(
@@ -130,8 +146,9 @@ def test_intermediate_distillation_approaches_the_teachers_hidden_states(
         spec.config, alpha=0.0, student=replace(spec.config.student, init="random", layers=2)
     )
     made = recipe(replace(spec, config=config), splits, student_base, student_base)
-    losses: list[float] = []
-    build(made, tmp_path / "out", lambda step, metrics: losses.append(metrics["train/hidden_loss"]))
+    log = Log()
+    build(made, tmp_path / "out", log)
+    losses = [metrics["train/hidden_loss"] for _, metrics in log.steps]
     assert losses[1] < 0.97 * losses[0]
 
 
@@ -140,5 +157,5 @@ def test_training_leaves_the_global_random_state_alone(
 ) -> None:
     before = torch.get_rng_state()
     made = recipe(VARIANTS["teacher"], splits, base, student_base)
-    build(made, tmp_path / "out", lambda step, metrics: None)
+    build(made, tmp_path / "out", Log())
     assert torch.equal(before, torch.get_rng_state())

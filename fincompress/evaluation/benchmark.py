@@ -1,11 +1,11 @@
-"""A model on a runtime becomes a measurement, taken in a fresh process of its own."""
+"""Models on runtimes become measurements, taken in turns, each in a process of its own."""
 
 import multiprocessing
 import signal
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
-from functools import partial
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Annotated
@@ -15,12 +15,14 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from fincompress.artifact import Artifact, read_artifact
-from fincompress.data import Splits
+from fincompress.data import Sentences, Splits
 from fincompress.evaluation.floor import NAME, fit_floor
 from fincompress.evaluation.measurement import (
+    INT8_PRODUCTS,
     P50,
     P95,
     PARAMETERS,
+    PRODUCTS,
     SIZE,
     THROUGHPUT,
     Measurement,
@@ -37,8 +39,9 @@ Positive = Annotated[int, Field(ge=1)]
 class Timing:
     """The protocol: raw text in, label out, at the sentences' natural lengths.
 
-    Latency: batch 1, `latency_runs` timed calls after `warmup` untimed ones. Throughput: the
-    test sentences in batches of `throughput_batch`, `throughput_passes` times.
+    Latency: batch 1, `latency_runs` timed calls after `warmup` untimed ones, in rounds in which
+    the variants take turns, so that a machine that slows down does so for all. Throughput: the
+    test sentences in batches of `throughput_batch`, `throughput_passes` times, in turns too.
     """
 
     threads: Positive
@@ -58,28 +61,103 @@ class Subject:
     artifact: Artifact | None
 
 
+ROUND = 50  # timed calls in a turn
+AFTER_A_TURN = 3  # untimed ones before them: other models had the caches meanwhile
 FLOOR = Subject(NAME, None, "scikit-learn", None)
 
 
-def measure(subject: Subject, splits: Splits, timing: Timing) -> tuple[Measurement, Samples]:
-    """Time and score `subject` in a new process; raise `UserError` if that process dies."""
-    path = subject.artifact.path if subject.artifact else None
-    context = multiprocessing.get_context("spawn")
-    receiver, sender = context.Pipe(duplex=False)
-    process = context.Process(
-        target=_worker, args=(sender, path, subject.runtime, splits, timing), daemon=True
-    )
-    process.start()
-    sender.close()  # so that its end is seen here
-    try:
-        answers, samples = receiver.recv()
-    except EOFError:
-        raise UserError(
-            f"benchmark: the process that measured {subject.variant} died; see its message above"
-        ) from None
-    finally:
-        process.kill()
-        process.join()
+def measure(
+    subjects: Sequence[Subject], splits: Splits, timing: Timing
+) -> list[tuple[Measurement, Samples]]:
+    """Time and score all `subjects` side by side; raise `UserError` if a process dies."""
+    texts = splits.test.texts
+    singles = [[texts[i % len(texts)]] for i in range(timing.latency_runs)]
+    size = timing.throughput_batch
+    batches = [list(texts[start : start + size]) for start in range(0, len(texts), size)]
+    with ExitStack() as stack:
+        residents = []
+        for subject in subjects:
+            residents.append(Resident(subject, splits, timing.threads))
+            stack.callback(residents[-1].stop)
+        latency: list[list[float]] = [[] for _ in residents]
+        for resident in residents:
+            resident.run([singles[i % len(singles)] for i in range(timing.warmup)])
+        for start in range(0, len(singles), ROUND):
+            calls = singles[start : start + ROUND]
+            for resident, taken in zip(residents, latency, strict=True):
+                resident.run(calls[:AFTER_A_TURN])
+                taken += resident.run(calls)[0]
+        passes = [
+            [resident.run(batches) for resident in residents]
+            for _ in range(timing.throughput_passes)
+        ]
+        answers = [
+            {"val": resident.run([list(splits.val.texts)])[1], "test": test}
+            for resident, (_, test) in zip(residents, passes[-1], strict=True)
+        ]
+    found = []
+    for place, subject in enumerate(subjects):
+        samples = Samples(
+            latency_ms=tuple(1e3 * seconds for seconds in latency[place]),
+            throughput_per_s=tuple(len(texts) / sum(p[place][0]) for p in passes),
+        )
+        found.append((_measurement(subject, samples, answers[place], splits), samples))
+    return found
+
+
+class Resident:
+    """A process that holds one subject, and does nothing unless it is asked to answer."""
+
+    def __init__(self, subject: Subject, splits: Splits, threads: int) -> None:
+        path = subject.artifact.path if subject.artifact else None
+        context = multiprocessing.get_context("spawn")
+        self.subject = subject
+        self.pipe, other = context.Pipe()
+        self.process = context.Process(
+            target=_serve, args=(other, path, subject.runtime, splits.train, threads), daemon=True
+        )
+        self.process.start()
+        other.close()  # so that its end is seen here
+
+    def run(self, batches: Sequence[Sequence[str]]) -> tuple[list[float], NDArray[np.int64]]:
+        """Return the seconds that each batch took, and the predicted classes of all."""
+        try:
+            self.pipe.send(batches)
+            seconds, classes = self.pipe.recv()
+        except (EOFError, ConnectionError):
+            raise UserError(
+                f"benchmark: the process that measured {self.subject.variant} died; see its "
+                "message above"
+            ) from None
+        return seconds, classes
+
+    def stop(self) -> None:
+        self.process.kill()
+        self.process.join()
+
+
+def _serve(
+    pipe: Connection, path: Path | None, runtime: str, train: Sentences, threads: int
+) -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent hears it too, and ends this process
+    predictor: Predictor
+    if path is None:
+        predictor = fit_floor(train)
+    else:
+        predictor = load_runtime(runtime).load(read_artifact(path), threads)
+    while True:
+        batches: Sequence[Sequence[str]] = pipe.recv()
+        seconds, classes = [], []
+        for batch in batches:
+            start = time.perf_counter()
+            classes.append(predictor(batch).argmax(axis=1))
+            seconds.append(time.perf_counter() - start)
+        pipe.send((seconds, np.concatenate([np.empty(0, dtype=np.int64), *classes])))
+
+
+def _measurement(
+    subject: Subject, samples: Samples, answers: Mapping[str, NDArray[np.int64]], splits: Splits
+) -> Measurement:
     latency = np.array(samples.latency_ms)
     metrics = {
         P50: float(np.median(latency)),
@@ -89,61 +167,17 @@ def measure(subject: Subject, splits: Splits, timing: Timing) -> tuple[Measureme
     if subject.artifact is not None:
         metrics[SIZE] = subject.artifact.size_mb
         metrics[PARAMETERS] = float(subject.artifact.manifest.parameters)
+        products = load_runtime(subject.runtime).count_products(subject.artifact)
+        metrics |= {INT8_PRODUCTS: float(products.int8), PRODUCTS: float(products.total)}
     intervals = {}
     for part, predicted in answers.items():
         labels = splits.parts()[part].labels
         metrics |= {f"{part}/{name}": value for name, value in scores(labels, predicted).items()}
         intervals[f"{part}/macro_f1"] = macro_f1_interval(labels, predicted)
-    return (
-        Measurement(
-            variant=subject.variant,
-            version=subject.version,
-            runtime=subject.runtime,
-            metrics=metrics,
-            intervals=intervals,
-        ),
-        samples,
+    return Measurement(
+        variant=subject.variant,
+        version=subject.version,
+        runtime=subject.runtime,
+        metrics=metrics,
+        intervals=intervals,
     )
-
-
-def _worker(
-    sender: Connection, path: Path | None, runtime: str, splits: Splits, timing: Timing
-) -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent hears it too, and ends this process
-    sender.send(_answer_and_time(path, runtime, splits, timing))
-
-
-def _answer_and_time(
-    path: Path | None, runtime: str, splits: Splits, timing: Timing
-) -> tuple[dict[str, NDArray[np.int64]], Samples]:
-    """Run in the fresh process: predicted classes of validation and test, and the timings."""
-    if path is None:
-        predictor = fit_floor(splits.train)
-    else:
-        predictor = load_runtime(runtime).load(read_artifact(path), timing.threads)
-    texts = splits.test.texts
-    singles = [[texts[i % len(texts)]] for i in range(timing.warmup + timing.latency_runs)]
-    calls = [_seconds(partial(_labels, predictor, batch)) for batch in singles]
-    size = timing.throughput_batch
-    batches = [texts[start : start + size] for start in range(0, len(texts), size)]
-    passes = [
-        _seconds(lambda: [_labels(predictor, batch) for batch in batches])
-        for _ in range(timing.throughput_passes)
-    ]
-    samples = Samples(
-        latency_ms=tuple(1e3 * seconds for seconds in calls[timing.warmup :]),
-        throughput_per_s=tuple(len(texts) / seconds for seconds in passes),
-    )
-    parts = {"val": splits.val, "test": splits.test}
-    return {name: _labels(predictor, part.texts) for name, part in parts.items()}, samples
-
-
-def _labels(predictor: Predictor, texts: Sequence[str]) -> NDArray[np.int64]:
-    classes: NDArray[np.int64] = predictor(texts).argmax(axis=1)
-    return classes
-
-
-def _seconds(call: Callable[[], object]) -> float:
-    start = time.perf_counter()
-    call()
-    return time.perf_counter() - start

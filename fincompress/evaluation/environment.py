@@ -8,16 +8,23 @@ from pathlib import Path
 
 import torch
 
-INSTRUCTION_SETS = ("avx2", "avx512_f", "avx512_vnni", "avx512_bf16", "amx_int8", "amx_bf16")
-PACKAGES = ("torch", "mlflow", "tokenizers", "numpy")
+INSTRUCTION_SETS = (
+    "avx2", "avx_vnni", "avx512_f", "avx512_vnni", "avx512_bf16", "amx_int8", "amx_bf16",
+)  # fmt: skip
+PACKAGES = ("torch", "onnxruntime", "openvino", "nncf", "mlflow", "tokenizers", "numpy")
+
+
+def instruction_sets() -> tuple[str, ...]:
+    """Return those of `INSTRUCTION_SETS` that this CPU has."""
+    cpu = torch.cpu.get_capabilities()
+    return tuple(name for name in INSTRUCTION_SETS if cpu.get(name))
 
 
 def environment(threads: int) -> dict[str, str]:
     """Return CPU, instruction sets, cores, threads, load, versions and commit as text."""
-    cpu = torch.cpu.get_capabilities()
     return {
         "cpu": _cpu_model(),
-        "instruction_sets": " ".join(name for name in INSTRUCTION_SETS if cpu.get(name)),
+        "instruction_sets": " ".join(instruction_sets()),
         "cores": str(os.cpu_count()),
         "threads": str(threads),
         "load_average": f"{os.getloadavg()[0]:.2f}",

@@ -1,6 +1,6 @@
 """What was measured of one variant, in the keys under which it is logged and tabulated."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from fincompress.spec import UserError, settings
@@ -13,14 +13,18 @@ THROUGHPUT = "bench/throughput_per_s"
 SIZE = "bench/size_mb"
 PARAMETERS = "bench/parameters"
 SPEEDUP = "bench/speedup_vs_teacher"
+SPEEDUP_VS_SOURCE = "bench/speedup_vs_source"
+INT8_PRODUCTS = "bench/int8_products"
+PRODUCTS = "bench/products"
 
 
 @settings
 class Measurement:
     """`metrics` has what applies: the floor has no file, hence no size.
 
-    `version` is the registered version that was measured; None for the floor. `intervals`
-    holds the 95 % bootstrap interval of each macro-F1.
+    `version` is the registered version that was measured; None for the floor, and for a source
+    that was exported to the runtime of what was made from it. `intervals` holds the 95 %
+    bootstrap interval of each macro-F1.
     """
 
     variant: str
@@ -70,15 +74,27 @@ class Benchmark:
     measurements: tuple[Measurement, ...]
 
 
-def with_speedups(measurements: Sequence[Measurement], teacher: str) -> tuple[Measurement, ...]:
-    """Add each one's speed-up: the teacher's median latency over its own.
+def with_speedups(
+    measurements: Sequence[Measurement], teacher: str, sources: Mapping[str, str]
+) -> tuple[Measurement, ...]:
+    """Add each one's speed-ups: median latency of the teacher, and of its source, over its own.
 
-    Raises `UserError` if the teacher is not among them.
+    `sources` names, for a variant, the measurement of its source in the same runtime. Raises
+    `UserError` if the teacher is not among them.
     """
-    reference = next((m.latency_p50_ms for m in measurements if m.variant == teacher), None)
-    if reference is None:
+    latency = {m.variant: m.latency_p50_ms for m in measurements}
+    if teacher not in latency:
         raise UserError(f"benchmark: a study needs the variant '{teacher}' to compare with")
-    return tuple(
-        replace(m, metrics=m.metrics | {SPEEDUP: reference / m.latency_p50_ms})
-        for m in measurements
-    )
+
+    def speedups(m: Measurement) -> dict[str, float]:
+        found = {SPEEDUP: latency[teacher] / m.latency_p50_ms}
+        if m.variant in sources:
+            found[SPEEDUP_VS_SOURCE] = latency[sources[m.variant]] / m.latency_p50_ms
+        return found
+
+    return tuple(replace(m, metrics=m.metrics | speedups(m)) for m in measurements)
+
+
+def labelled(text: str, synthetic: bool) -> str:
+    """Say of what stands over figures that they are those of a synthetic corpus, if they are."""
+    return f"{text} (synthetic)" if synthetic else text

@@ -4,17 +4,19 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import matplotlib
+import numpy as np
 
 matplotlib.use("Agg")  # no display is needed to write a file
 
 import matplotlib.pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import LogLocator, NullFormatter
+from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter
 
 from fincompress.data import LABELS, Splits
 from fincompress.evaluation.floor import NAME
-from fincompress.evaluation.measurement import P50, TEST_F1, Benchmark, Samples
+from fincompress.evaluation.measurement import P50, TEST_F1, Benchmark, Samples, labelled
+from fincompress.reporting import Chart, Heatmap
 
 DPI = 150
 
@@ -31,26 +33,26 @@ def class_distribution(splits: Splits, file: Path) -> None:
         )
     axes.set_xticks(range(len(LABELS)), LABELS)
     axes.set_ylabel("sentences")
-    axes.set_title(f"Class distribution, {_title(splits.name, splits.synthetic)}")
+    axes.set_title(f"Class distribution, {labelled(splits.name, splits.synthetic)}")
     axes.legend(frameon=False)
     _save(figure, file)
 
 
 def f1_against_latency(benchmark: Benchmark, file: Path) -> None:
     """Test macro-F1 with its interval against median latency; up and left is better."""
-    figure, axes = plt.subplots(figsize=(8, 5), layout="constrained")
+    figure, axes = plt.subplots(figsize=(10, 5), layout="constrained")
     for m in benchmark.measurements:
         low, high = m.intervals[TEST_F1]
         f1, latency = m.metrics[TEST_F1], m.metrics[P50]
         error = [[f1 - low], [high - f1]]
         mark = "s" if m.variant == NAME else "o"
         axes.errorbar(latency, f1, yerr=error, fmt=mark, capsize=3, label=m.variant)
-    axes.legend(frameon=False)
+    figure.legend(loc="outside right upper", frameon=False)
     _log_scale(axes)
     axes.margins(x=0.1)
     axes.set_xlabel("median latency, ms (batch 1, text in, label out, log scale)")
     axes.set_ylabel("test macro-F1, 95 % interval")
-    axes.set_title(f"F1 against latency, {_title(benchmark.study, benchmark.synthetic)}")
+    axes.set_title(f"F1 against latency, {labelled(benchmark.study, benchmark.synthetic)}")
     axes.grid(alpha=0.3)
     _save(figure, file)
 
@@ -69,8 +71,50 @@ def latency_distributions(benchmark: Benchmark, samples: Mapping[str, Samples], 
     )
     _log_scale(axes)
     axes.set_xlabel("latency, ms (batch 1, text in, label out, log scale)")
-    axes.set_title(f"Latency, {_title(benchmark.study, benchmark.synthetic)}")
+    axes.set_title(f"Latency, {labelled(benchmark.study, benchmark.synthetic)}")
     axes.grid(alpha=0.3, axis="x")
+    _save(figure, file)
+
+
+def draw(figure: Chart | Heatmap, of: str, file: Path) -> None:
+    """Draw what a technique has shown, with `of` under its title."""
+    if isinstance(figure, Chart):
+        _chart(figure, of, file)
+    else:
+        _heatmap(figure, of, file)
+
+
+def _chart(chart: Chart, of: str, file: Path) -> None:
+    figure, axes = plt.subplots(figsize=(8, 5), layout="constrained")
+    for name, points in chart.lines.items():
+        axes.plot(*zip(*points, strict=True), marker="o", label=name)
+    if all(x == int(x) for points in chart.lines.values() for x, _ in points):
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    axes.set_xlabel(chart.x)
+    axes.set_ylabel(chart.y)
+    axes.grid(alpha=0.3)
+    if chart.right:
+        right = axes.twinx()
+        for number, (name, points) in enumerate(chart.right.items(), start=len(chart.lines)):
+            right.plot(*zip(*points, strict=True), f"C{number}.--", label=name)
+        right.set_ylabel(chart.right_y)
+    axes.set_title(f"{chart.title}\n{of}")
+    figure.legend(loc="outside lower center", ncols=2, frameon=False)
+    _save(figure, file)
+
+
+def _heatmap(heatmap: Heatmap, of: str, file: Path) -> None:
+    longest = max(len(values) for values in heatmap.rows.values())
+    cells = np.full((len(heatmap.rows), longest), np.nan)  # layers may be of unlike widths
+    for place, values in enumerate(heatmap.rows.values()):
+        cells[place, : len(values)] = values
+    size = (0.35 * longest + 3, 0.4 * len(heatmap.rows) + 2)
+    figure, axes = plt.subplots(figsize=size, layout="constrained")
+    image = axes.imshow(cells, aspect="auto", cmap="viridis")
+    axes.set_yticks(range(len(heatmap.rows)), list(heatmap.rows))
+    axes.set_xlabel(heatmap.x)
+    axes.set_title(f"{heatmap.title}\n{of}")
+    figure.colorbar(image)
     _save(figure, file)
 
 
@@ -80,10 +124,6 @@ def _log_scale(axes: Axes) -> None:
     axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
     axes.xaxis.set_major_formatter("{x:g}")
     axes.xaxis.set_minor_formatter(NullFormatter())
-
-
-def _title(name: str, synthetic: bool) -> str:
-    return f"{name} (synthetic)" if synthetic else name
 
 
 def _save(figure: Figure, file: Path) -> None:

@@ -6,11 +6,14 @@ from typing import Any
 import pandas as pd
 
 from fincompress.evaluation.measurement import (
+    INT8_PRODUCTS,
     P50,
     P95,
     PARAMETERS,
+    PRODUCTS,
     SIZE,
     SPEEDUP,
+    SPEEDUP_VS_SOURCE,
     TEST_F1,
     THROUGHPUT,
     VAL_F1,
@@ -48,7 +51,9 @@ def markdown(benchmark: Benchmark, roles: dict[str, str] | None = None) -> str:
         "sentences/s",
         "MB",
         "parameters",
-        "speed-up",
+        "INT8 products",
+        "x teacher",
+        "x source",
     ]
     lines = ["| " + " | ".join(header) + " |", "|---" * len(header) + "|"]
     for m in benchmark.measurements:
@@ -75,6 +80,7 @@ def _cells(m: Measurement) -> list[str]:
         low, high = m.intervals[key]
         return f"{m.metrics[key]:.3f} [{low:.3f}, {high:.3f}]"
 
+    products = number(INT8_PRODUCTS, "{:.0f}")
     return [
         with_interval(TEST_F1),
         with_interval(VAL_F1),
@@ -83,5 +89,7 @@ def _cells(m: Measurement) -> list[str]:
         number(THROUGHPUT, "{:.0f}"),
         number(SIZE, "{:.1f}"),
         number(PARAMETERS, "{:,.0f}"),
+        f"{products} of {m.metrics[PRODUCTS]:.0f}" if products else "",
         number(SPEEDUP, "{:.1f}"),
+        number(SPEEDUP_VS_SOURCE, "{:.2f}"),
     ]

@@ -105,8 +105,10 @@ class Encoder(nn.Module):
             if traced:
                 hidden.append(x)
                 attention.append(probabilities)
-        first = torch.tanh(self.pooler(x[:, 0]))
-        return Trace(self.classifier(self.dropout(first)), tuple(hidden), tuple(attention))
+        # Three dimensions as in every other layer: ONNX Runtime has INT8 kernels for those.
+        first = torch.tanh(self.pooler(x[:, :1]))  # (n, 1, width)
+        logits = self.classifier(self.dropout(first)).squeeze(1)
+        return Trace(logits, tuple(hidden), tuple(attention))
 
 
 def initialise(module: nn.Module) -> None:

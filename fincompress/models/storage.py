@@ -1,7 +1,7 @@
 """An encoder becomes a torch artifact (safetensors, tokenizer, manifest) and back."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 
 import torch
@@ -10,7 +10,6 @@ from tokenizers import Tokenizer
 
 from fincompress.artifact import TOKENIZER, Artifact, write_artifact
 from fincompress.models.encoder import Encoder, parameter_count
-from fincompress.spec import UserError
 
 FORMAT = "torch"
 WEIGHTS = "model.safetensors"
@@ -25,6 +24,10 @@ class Identity:
     labels: tuple[str, ...]
     max_length_tokens: int
     notes: tuple[str, ...]
+
+    @classmethod
+    def of(cls, artifact: Artifact) -> "Identity":
+        return cls(**{f.name: getattr(artifact.manifest, f.name) for f in fields(cls)})
 
 
 def save_encoder(
@@ -56,10 +59,8 @@ def save_encoder(
 
 def load_encoder(artifact: Artifact) -> Encoder:
     """Return the artifact's model in evaluation mode; raise `UserError` for another format."""
-    manifest = artifact.manifest
-    if manifest.format != FORMAT:
-        raise UserError(f"{artifact.path}: format must be '{FORMAT}', not '{manifest.format}'")
+    artifact.require_format(FORMAT)
     with torch.device("meta"):  # no memory and no random numbers for weights read next
-        model = Encoder(manifest.layout)
+        model = Encoder(artifact.manifest.layout)
     model.load_state_dict(load_file(artifact.path / WEIGHTS), assign=True)
     return model.eval()

@@ -1,15 +1,32 @@
-"""A name becomes a runtime: each module here is one."""
+"""A name becomes a runtime. Each module here is one: adding a file adds a runtime.
+
+A runtime is a module with
+
+* `FORMAT`: the format of the artifacts it runs;
+* `REQUIREMENTS`: the packages that it needs beyond those that every served model needs;
+* `load(artifact, threads) -> Classifier`;
+* `count_products(artifact) -> Products`: what its compiled graph runs in INT8.
+"""
 
 import importlib
 import pkgutil
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
 from typing import Protocol, cast
 
 import numpy as np
 from numpy.typing import NDArray
+from tokenizers import Tokenizer
 
-from fincompress.artifact import Artifact
+from fincompress.artifact import Artifact, Products
+from fincompress.models.text import batches_by_length, encode, load_tokenizer, pad
 from fincompress.spec import UserError, nearest
+
+AUTO = "auto"
+BATCH = 32
+
+# Token ids, int64, and mask, bool, both (n, tokens), become logits, float32 (n, labels).
+Infer = Callable[[NDArray[np.int64], NDArray[np.bool_]], NDArray[np.float32]]
 
 
 class Predictor(Protocol):
@@ -18,12 +35,34 @@ class Predictor(Protocol):
     def __call__(self, texts: Sequence[str]) -> NDArray[np.float32]: ...
 
 
+@dataclass(frozen=True)
+class Classifier:
+    """A loaded model: a `Predictor`. `threads` is what its engine says that it uses."""
+
+    infer: Infer
+    tokenizer: Tokenizer
+    labels: int
+    threads: int
+
+    def __call__(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        ids = encode(self.tokenizer, texts)
+        logits = np.empty((len(ids), self.labels), dtype=np.float32)
+        for rows in batches_by_length(ids, BATCH):
+            logits[rows] = self.infer(*pad([ids[row] for row in rows]))
+        return logits
+
+
 class Runtime(Protocol):
     """The shape of a runtime module."""
 
-    def load(self, artifact: Artifact, threads: int) -> Predictor:
+    FORMAT: str
+    REQUIREMENTS: tuple[str, ...]
+
+    def load(self, artifact: Artifact, threads: int) -> Classifier:
         """Load for `threads` CPU threads; raise `UserError` for a format it cannot run."""
         ...
+
+    def count_products(self, artifact: Artifact) -> Products: ...
 
 
 def runtime_names() -> list[str]:
@@ -34,5 +73,20 @@ def load_runtime(name: str) -> Runtime:
     """Return the runtime of that name; raise `UserError` if there is none."""
     known = runtime_names()
     if name not in known:
-        raise UserError(f"runtime: unknown runtime '{name}'; {nearest(name, known)}")
+        raise UserError(f"runtime: unknown runtime '{name}'; {nearest(name, [*known, AUTO])}")
     return cast(Runtime, importlib.import_module(f"{__name__}.{name}"))
+
+
+def fastest_int8_runtime(instruction_sets: Collection[str]) -> str:
+    """What `auto` means: the runtime whose INT8 kernels are the fastest on such a CPU.
+
+    OpenVINO's want VNNI or AMX; without them they are slower than its FP32 ones, and those of
+    ONNX Runtime are not (figures in LOG.md).
+    """
+    native = ("avx512_vnni", "avx_vnni", "amx_int8")
+    return "openvino_runtime" if set(native) & set(instruction_sets) else "onnx_runtime"
+
+
+def classifier(artifact: Artifact, infer: Infer, threads: int) -> Classifier:
+    manifest = artifact.manifest
+    return Classifier(infer, load_tokenizer(artifact), manifest.layout.labels, threads)

@@ -1,31 +1,32 @@
-"""A torch artifact becomes a predictor in plain PyTorch, FP32."""
-
-from collections.abc import Sequence
+"""A torch artifact becomes a classifier in plain PyTorch, FP32."""
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import nn
 
-from fincompress.artifact import Artifact
+from fincompress.artifact import Artifact, Products
+from fincompress.models.storage import FORMAT as FORMAT
 from fincompress.models.storage import load_encoder
-from fincompress.models.text import batches_by_length, encode, load_tokenizer, pad
-from fincompress.runtimes import Predictor
+from fincompress.runtimes import Classifier, classifier
 
-BATCH = 32
+REQUIREMENTS = ("torch", "safetensors")
 
 
-def load(artifact: Artifact, threads: int) -> Predictor:
-    model, tokenizer = load_encoder(artifact), load_tokenizer(artifact)
+def load(artifact: Artifact, threads: int) -> Classifier:
+    model = load_encoder(artifact)
     torch.set_num_threads(threads)  # PyTorch has one setting for the process
 
-    def predict(texts: Sequence[str]) -> NDArray[np.float32]:
-        ids = encode(tokenizer, texts)
-        logits = np.empty((len(ids), model.layout.labels), dtype=np.float32)
+    def infer(ids: NDArray[np.int64], mask: NDArray[np.bool_]) -> NDArray[np.float32]:
         with torch.inference_mode():
-            for rows in batches_by_length(ids, BATCH):
-                padded, mask = pad([ids[row] for row in rows])
-                answer = model(torch.from_numpy(padded), torch.from_numpy(mask))
-                logits[rows] = answer.numpy()
-        return logits
+            answer: NDArray[np.float32] = model(
+                torch.from_numpy(ids), torch.from_numpy(mask)
+            ).numpy()
+        return answer
 
-    return predict
+    return classifier(artifact, infer, torch.get_num_threads())
+
+
+def count_products(artifact: Artifact) -> Products:
+    modules = load_encoder(artifact).modules()
+    return Products(int8=0, total=sum(isinstance(module, nn.Linear) for module in modules))

@@ -2,7 +2,8 @@
 
 A technique is a module with
 
-* `FAMILY`: the verb that builds its variants (`teacher`, `distill`, ...);
+* `FAMILY`: the verb that builds its variants (`teacher`, `distill`, `quantize`, `prune`);
+* `FORMATS`: the formats that it can write; the runtime of a variant says which one it does;
 * `Config`: its frozen, self-validating settings;
 * `resolve(config, inputs) -> Config`: symbolic choices replaced by what they mean here;
 * `compress(inputs, config, out, report) -> Artifact`: the method, on a resolved config.
@@ -18,8 +19,10 @@ from fincompress.artifact import Artifact
 from fincompress.data import LABELS, Sentences, Splits
 from fincompress.models.storage import Identity
 from fincompress.models.text import encode, load_tokenizer
+from fincompress.reporting import Report
+from fincompress.runtimes import load_runtime
 from fincompress.spec import UserError, nearest
-from fincompress.training import Budget, Encoded, Report
+from fincompress.training import Budget, Encoded
 
 
 @dataclass(frozen=True)
@@ -27,7 +30,8 @@ class Inputs:
     """What a technique may use: never the test split, and nothing of MLflow or Optuna.
 
     `source` is what is compressed, `teacher` the unpruned root of its tree (the source itself
-    when the teacher is built), `pretrained` the study's base for students.
+    when the teacher is built), `pretrained` the study's base for students; all three are torch
+    artifacts. `runtime` is what the result is for.
     """
 
     source: Artifact
@@ -39,11 +43,16 @@ class Inputs:
     budget: Budget
     seed: int
     technique: str
+    runtime: str
     fingerprint: str = ""
 
     @classmethod
     def of(cls, splits: Splits, **rest: Any) -> "Inputs":
         return cls(train=splits.train, val=splits.val, notes=splits.notes, **rest)
+
+    @property
+    def format(self) -> str:
+        return load_runtime(self.runtime).FORMAT
 
     def identity(self) -> Identity:
         notes = (*self.notes, *self.source.manifest.notes, *self.pretrained.manifest.notes)
@@ -68,6 +77,7 @@ class Technique(Protocol):
     """The shape of a technique module."""
 
     FAMILY: str
+    FORMATS: tuple[str, ...]
     Config: type[Any]
 
     def resolve(self, config: Any, inputs: Inputs) -> Any: ...

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from fincompress.artifact import Artifact
 from fincompress.losses import attention_loss, hard_loss, hidden_loss, soft_loss
 from fincompress.models.encoder import Encoder
-from fincompress.models.storage import load_encoder, save_encoder
+from fincompress.models.storage import FORMAT, load_encoder, save_encoder
 from fincompress.models.student import (
     LayerMap,
     Student,
@@ -27,13 +27,13 @@ from fincompress.models.student import (
     resolve_student,
 )
 from fincompress.models.text import Ids, batches_by_length, load_tokenizer
+from fincompress.reporting import Report
 from fincompress.spec import settings
 from fincompress.techniques import Inputs
 from fincompress.training import (
     EVALUATION_BATCH,
     Batch,
     Optimizer,
-    Report,
     autocast,
     device,
     fit,
@@ -41,6 +41,7 @@ from fincompress.training import (
 )
 
 FAMILY = "distill"
+FORMATS = (FORMAT,)
 
 Weight = Annotated[float, Field(ge=0)]
 

@@ -5,24 +5,23 @@ where the index T means logits divided by the temperature.
 Hinton, Vinyals and Dean (2015), "Distilling the Knowledge in a Neural Network".
 """
 
-from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
 from pydantic import Field
-from torch import Tensor
 
 from fincompress.artifact import Artifact
-from fincompress.losses import hard_loss, soft_loss
-from fincompress.models.storage import load_encoder, save_encoder
+from fincompress.models.storage import FORMAT, load_encoder, save_encoder
 from fincompress.models.student import Student, make_student, resolve_student
 from fincompress.models.text import load_tokenizer
+from fincompress.reporting import Report
 from fincompress.spec import settings
 from fincompress.techniques import Inputs
-from fincompress.training import Batch, Optimizer, Report, device, fit, predict
+from fincompress.training import Optimizer, device, fit, imitation, predict
 
 FAMILY = "distill"
+FORMATS = (FORMAT,)
 
 
 @settings
@@ -43,16 +42,7 @@ def compress(inputs: Inputs, config: Config, out: Path, report: Report) -> Artif
     taught = predict(load_encoder(inputs.source), train.ids).to(device())  # (n, labels), once
     model = make_student(config.student, inputs.source, inputs.pretrained, inputs.seed)
 
-    def objective(batch: Batch) -> Mapping[str, Tensor]:
-        logits = model(batch.ids, batch.mask)
-        soft = soft_loss(logits, taught[batch.rows], config.temperature)
-        hard = hard_loss(logits, batch.labels)
-        return {
-            "loss": config.alpha * soft + (1 - config.alpha) * hard,
-            "soft_loss": soft,
-            "hard_loss": hard,
-        }
-
+    objective = imitation(model, taught, config.temperature, config.alpha)
     best = fit(
         model, objective, train, val,
         budget=inputs.budget, optimizer=config.optimizer, seed=inputs.seed, report=report,

@@ -12,13 +12,15 @@ from torch import Tensor
 
 from fincompress.artifact import Artifact
 from fincompress.losses import hard_loss
-from fincompress.models.storage import load_encoder, save_encoder
+from fincompress.models.storage import FORMAT, load_encoder, save_encoder
 from fincompress.models.text import load_tokenizer
+from fincompress.reporting import Report
 from fincompress.spec import settings
 from fincompress.techniques import Inputs
-from fincompress.training import Batch, Optimizer, Report, fit
+from fincompress.training import Batch, Optimizer, fit
 
 FAMILY = "teacher"
+FORMATS = (FORMAT,)
 
 
 @settings

@@ -11,11 +11,12 @@ from mlflow.exceptions import MlflowException
 
 from fincompress.artifact import Artifact, read_artifact
 from fincompress.experiments import Study, VariantSpec
+from fincompress.runtimes import load_runtime
 from fincompress.spec import UserError
 
 PACKAGE = Path(__file__).parents[1]
 ARTIFACT = "artifact"  # the folder inside a logged model
-REQUIREMENTS = ("mlflow", "torch", "tokenizers", "safetensors", "numpy", "pydantic", "PyYAML")
+REQUIREMENTS = ("mlflow", "tokenizers", "numpy", "pydantic", "PyYAML")  # and the runtime's own
 
 
 @dataclass(frozen=True)
@@ -25,6 +26,7 @@ class Version:
     model_name: str
     number: int
     variant: str
+    run_id: str
     model_id: str
     artifact: Artifact
 
@@ -49,6 +51,7 @@ def publish(study: Study, spec: VariantSpec, artifact: Artifact) -> Version:
     The version comes into being last and with all its tags, so that an interruption leaves
     none; then the variant's alias moves to it.
     """
+    required = (*REQUIREMENTS, *load_runtime(spec.runtime).REQUIREMENTS)
     logged = mlflow.pyfunc.log_model(
         name=spec.alias,
         python_model=str(Path(__file__).with_name("pyfunc_model.py")),
@@ -56,7 +59,7 @@ def publish(study: Study, spec: VariantSpec, artifact: Artifact) -> Version:
         code_paths=[str(PACKAGE)],
         model_config={"runtime": spec.runtime},
         # The CPU build calls itself 2.13.0+cpu, and no index has that version.
-        pip_requirements=[f"{n}=={installed(n).partition('+')[0]}" for n in REQUIREMENTS],
+        pip_requirements=[f"{n}=={installed(n).partition('+')[0]}" for n in required],
     )
     client = mlflow.MlflowClient()
     try:
@@ -143,6 +146,7 @@ def _version(entry: Any) -> Version:
         model_name=entry.name,
         number=int(entry.version),
         variant=entry.tags["variant"],
+        run_id=entry.run_id,
         model_id=entry.tags["model_id"],
         artifact=read_artifact(Path(folder)),
     )

@@ -76,6 +76,16 @@ def log_folder(folder: Path) -> None:
     mlflow.log_artifacts(str(folder))
 
 
+def log_file(file: Path) -> None:
+    mlflow.log_artifact(str(file))
+
+
+def history(run_id: str, metric: str) -> list[tuple[float, float]]:
+    """Return (step, value) of a metric, in the order of its steps."""
+    found = mlflow.MlflowClient().get_metric_history(run_id, metric)
+    return sorted((float(entry.step), float(entry.value)) for entry in found)
+
+
 def set_tag(key: str, value: str) -> None:
     mlflow.set_tag(f"fincompress.{key}", value)
 

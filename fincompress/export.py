@@ -1,0 +1,188 @@
+"""A torch artifact becomes an ONNX or OpenVINO artifact that answers as it does."""
+
+import logging
+import shutil
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import openvino
+import torch
+from numpy.typing import NDArray
+from onnx import numpy_helper
+from onnxruntime.quantization import QuantType, quantize_dynamic
+from torch import nn
+
+from fincompress.artifact import TOKENIZER, Artifact, write_artifact
+from fincompress.models.storage import Identity, load_encoder
+from fincompress.runtimes import Infer, load_runtime, onnx_runtime, openvino_runtime
+from fincompress.spec import UserError
+
+OPSET = 17
+TOLERANCE = 1e-4  # of logits, which are of the order of 1
+BATCHES = (1, 2, 32)
+
+
+def export(source: Artifact, runtime: str, out: Path) -> Artifact:
+    """Write `source`, a torch artifact, for `runtime`: the same model, FP32.
+
+    Raises `UserError` if its logits differ from PyTorch's by more than `TOLERANCE` at any of
+    several batch sizes and lengths up to the longest.
+    """
+    module = load_runtime(runtime)
+    model = load_encoder(source)
+    write = WRITERS[module.FORMAT](model)
+    artifact = save_graph(out, write, source, Identity.of(source), module.FORMAT)
+    _check_parity(model, module.load(artifact, torch.get_num_threads()).infer, artifact)
+    return artifact
+
+
+def save_graph(
+    out: Path, write: Callable[[Path], None], like: Artifact, identity: Identity, format: str
+) -> Artifact:
+    """Let `write` fill the artifact `out`, whose layout and tokenizer are those of `like`."""
+
+    def write_all(folder: Path) -> None:
+        shutil.copy2(like.path / TOKENIZER, folder / TOKENIZER)
+        write(folder)
+
+    facts = vars(identity) | {
+        "format": format,
+        "layout": like.manifest.layout,
+        "parameters": like.manifest.parameters,
+        "metrics": {},
+    }
+    return write_artifact(out, write_all, facts)
+
+
+def onnx_writer(model: nn.Module) -> Callable[[Path], None]:
+    """Trace `model`; weights behind a fake quantizer are stored as the INT8 that they are."""
+
+    def write(folder: Path) -> None:
+        file = folder / onnx_runtime.MODEL
+        axes = {0: "sentences", 1: "tokens"}
+        with _traced(model) as example:
+            torch.onnx.export(
+                model, example, file,
+                input_names=["ids", "mask"], output_names=["logits"], opset_version=OPSET,
+                dynamic_axes={"ids": axes, "mask": axes, "logits": {0: "sentences"}},
+                # The newer exporter breaks on fake quantizers (pytorch/pytorch#151278).
+                dynamo=False,
+            )  # fmt: skip
+        graph = onnx.load(file)
+        _fold_weights(graph.graph)
+        onnx.save(graph, file)
+
+    return write
+
+
+def openvino_writer(model: nn.Module) -> Callable[[Path], None]:
+    """Convert `model` from PyTorch, which keeps attention in one piece, as ONNX would not."""
+    with _traced(model) as example:
+        converted = openvino.convert_model(model, example_input=example)
+    for tensor, name in zip(converted.inputs, ("ids", "mask"), strict=True):
+        tensor.get_tensor().set_names({name})
+    converted.outputs[0].get_tensor().set_names({"logits"})
+    return openvino_saver(converted)
+
+
+def openvino_saver(converted: Any) -> Callable[[Path], None]:
+    """What writes an OpenVINO model at the precision that it has; the default would be FP16."""
+
+    def write(folder: Path) -> None:
+        openvino.save_model(converted, folder / openvino_runtime.MODEL, compress_to_fp16=False)
+
+    return write
+
+
+WRITERS = {onnx_runtime.FORMAT: onnx_writer, openvino_runtime.FORMAT: openvino_writer}
+
+
+def read_openvino(artifact: Artifact) -> Any:
+    """Return the artifact's graph as an `openvino.Model`."""
+    artifact.require_format(openvino_runtime.FORMAT)
+    return openvino.Core().read_model(artifact.path / openvino_runtime.MODEL)
+
+
+def dynamic_quantizer(source: Artifact) -> Callable[[Path], None]:
+    """What writes an ONNX artifact's graph with INT8 weights, activations quantized as they come.
+
+    Weights take 7 bits: CPUs without VNNI add two products of 8 bits in 16, and would overflow.
+    """
+    source.require_format(onnx_runtime.FORMAT)
+
+    def write(folder: Path) -> None:
+        logging.disable(logging.WARNING)  # it advises a step that this graph does not need
+        try:
+            quantize_dynamic(
+                source.path / onnx_runtime.MODEL, folder / onnx_runtime.MODEL,
+                per_channel=True, reduce_range=True, weight_type=QuantType.QInt8,
+            )  # fmt: skip
+        finally:
+            logging.disable(logging.NOTSET)
+
+    return write
+
+
+@contextmanager
+def _traced(model: nn.Module) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
+    """Two sentences to trace with: a batch of one would become a constant of the graph."""
+    mask = torch.tensor([[True] * 7, [True] * 5 + [False] * 2])
+    model.cpu().eval()
+    with warnings.catch_warnings(), torch.no_grad():
+        warnings.simplefilter("ignore")  # tracing warns of every branch it cannot follow
+        yield torch.ones(mask.shape, dtype=torch.int64), mask
+
+
+def _fold_weights(graph: onnx.GraphProto) -> None:
+    """Turn weight -> QuantizeLinear -> DequantizeLinear -> Transpose into INT8 constants.
+
+    The tracer leaves FP32 weights with a quantizer after each.
+    """
+    constants = {constant.name: constant for constant in graph.initializer}
+    readers: dict[str, list[onnx.NodeProto]] = {}
+    for node in graph.node:
+        for name in node.input:
+            readers.setdefault(name, []).append(node)
+    for quantize in [n for n in graph.node if n.op_type == "QuantizeLinear"]:
+        if quantize.input[0] not in constants:
+            continue  # an activation
+        weight = constants[quantize.input[0]]
+        scale = numpy_helper.to_array(constants[quantize.input[1]])  # (out,)
+        steps = np.rint(numpy_helper.to_array(weight) / scale[:, None]).astype(np.int8)
+        (dequantize,) = readers[quantize.output[0]]
+        (after,) = readers[dequantize.output[0]]
+        if after.op_type == "Transpose":
+            steps = np.ascontiguousarray(steps.T)
+            dequantize.attribute[0].i = 1
+            for reader in readers[after.output[0]]:
+                places = list(reader.input)
+                reader.input[places.index(after.output[0])] = dequantize.output[0]
+            graph.node.remove(after)
+        weight.CopyFrom(numpy_helper.from_array(steps, weight.name))
+        dequantize.input[0] = weight.name
+        graph.node.remove(quantize)
+
+
+def _check_parity(model: nn.Module, infer: Infer, artifact: Artifact) -> None:
+    longest = artifact.manifest.max_length_tokens
+    random = np.random.default_rng(0)
+    for sentences in BATCHES:
+        for tokens in sorted({1, 2, longest // 2, longest}):
+            ids = random.integers(0, artifact.manifest.layout.vocabulary, (sentences, tokens))
+            lengths = random.integers(1, tokens + 1, sentences)
+            lengths[0] = tokens
+            mask: NDArray[np.bool_] = np.arange(tokens) < lengths[:, None]
+            with torch.inference_mode():
+                expected = model(torch.from_numpy(ids), torch.from_numpy(mask)).numpy()
+            apart = float(np.abs(infer(ids, mask) - expected).max())
+            if not apart <= TOLERANCE:
+                raise UserError(
+                    f"export: logits of the {artifact.manifest.format} graph must be within "
+                    f"{TOLERANCE} of PyTorch's, not {apart:.2g} apart ({sentences} sentences of "
+                    f"{tokens} tokens)"
+                )

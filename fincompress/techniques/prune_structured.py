@@ -1,0 +1,242 @@
+"""A teacher loses heads and FFN neurons, a few at a time, and learns from its whole self again.
+
+Each step scores all heads and neurons on training sentences, cuts the least important of all
+layers together, and recovers by vanilla distillation from the unpruned teacher. Importance is
+`taylor`, the change of the loss to first order if a part were cut (Molchanov et al., 2019,
+"Importance Estimation for Neural Network Pruning"; for heads, Michel et al., 2019, "Are Sixteen
+Heads Really Better than One?"), or `entropy`: heads by how focused their attention is, neurons by
+the magnitude of their weights.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from math import gcd
+from pathlib import Path
+from typing import Annotated, Literal, cast
+
+import torch
+from pydantic import Field
+from torch import Tensor
+
+from fincompress.artifact import Artifact, Layout
+from fincompress.evaluation.metrics import scores
+from fincompress.losses import hard_loss
+from fincompress.models.encoder import Encoder, Layer, parameter_count
+from fincompress.models.pruning import Importance, Kept, Size, choose, cut, sizes_between
+from fincompress.models.storage import FORMAT, load_encoder, save_encoder
+from fincompress.models.text import batches_by_length, load_tokenizer
+from fincompress.reporting import Chart, Heatmap, Report, Step
+from fincompress.spec import UserError, settings
+from fincompress.techniques import Inputs
+from fincompress.training import (
+    Encoded,
+    Optimizer,
+    device,
+    fit,
+    imitation,
+    make_batch,
+    predict,
+)
+
+FAMILY = "prune"
+FORMATS = (FORMAT,)
+SCORING_BATCH = 8
+MAP_CELL = 64  # neighbouring neurons, in one cell of the map of what was cut
+F1 = "val/macro_f1"
+
+Positive = Annotated[int, Field(ge=1)]
+
+
+@settings
+class Config:
+    """`ratio` is the share of the unpruned teacher's heads, and equally of its FFN neurons, that
+    is gone in the end. Every layer keeps a head, and an FFN width in multiples of `ffn_multiple`.
+
+    Each step but the last recovers for `step_epochs`; the rest of the study's epochs is for that,
+    and where they are too few for `steps`, there are fewer steps.
+    """
+
+    ratio: Annotated[float, Field(ge=0, lt=1)]
+    steps: Positive = 3
+    step_epochs: Positive = 1
+    importance: Literal["taylor", "entropy"] = "taylor"
+    scoring_sentences: Positive = 512
+    ffn_multiple: Positive = 64
+    temperature: Annotated[float, Field(gt=0)] = 4.0
+    alpha: Annotated[float, Field(ge=0, le=1)] = 0.5
+    optimizer: Optimizer = Optimizer(learning_rate=1e-4)
+
+
+def resolve(config: Config, inputs: Inputs) -> Config:
+    teacher, source = inputs.teacher.manifest.layout, inputs.source.manifest.layout
+    widths = [layer.ffn for layout in (teacher, source) for layer in layout.layers]
+    config = replace(
+        config,
+        ffn_multiple=gcd(config.ffn_multiple, *widths),
+        steps=min(config.steps, 1 + (inputs.budget.epochs - 1) // config.step_epochs),
+    )
+    whole, now = Size.of(teacher, config.ffn_multiple), Size.of(source, config.ffn_multiple)
+    end = whole.without(config.ratio)
+    if end.heads > now.heads or end.blocks > now.blocks:
+        gone = 1 - min(now.heads / whole.heads, now.blocks / whole.blocks)
+        raise UserError(
+            f"config.ratio: the source has lost {gone:.2f} of its teacher already; must be at "
+            f"least that, not {config.ratio}"
+        )
+    layers = len(source.layers)
+    if end.heads < layers or end.blocks < layers:
+        raise UserError(
+            f"config.ratio: {config.ratio} leaves {end.heads} heads and {end.blocks} blocks of "
+            f"{config.ffn_multiple} FFN neurons to {layers} layers; each must keep one of both"
+        )
+    return config
+
+
+def compress(inputs: Inputs, config: Config, out: Path, report: Report) -> Artifact:
+    train, val = inputs.encoded()
+    taught = predict(load_encoder(inputs.teacher), train.ids).to(device())  # (n, labels), once
+    scored = train.sample(config.scoring_sentences, inputs.seed)
+    model = load_encoder(inputs.source)
+    whole = Size.of(inputs.teacher.manifest.layout, config.ffn_multiple)
+    start = Size.of(model.layout, config.ffn_multiple)
+    sizes = sizes_between(start, whole.without(config.ratio), config.steps)
+    survivors = [Kept.all(layer) for layer in model.layout.layers]
+    best = _validate(model, val)
+    curve = [Point.of(start, whole, best[F1], best[F1], model)]
+    done = 0
+    for step, size in enumerate(sizes, start=1):
+        importance = IMPORTANCE[config.importance](model, scored)
+        rows = {f"layer {n}": own.tolist() for n, own in enumerate(importance.heads, start=1)}
+        title = f"Importance of heads ({config.importance}) before step {step}"
+        report.show(f"importance_step_{step}", Heatmap(title, "head", rows))
+        kept = choose(importance, size, config.ffn_multiple)
+        model = cut(model, kept)
+        survivors = [ours.then(later) for ours, later in zip(survivors, kept, strict=True)]
+        hurt = _validate(model, val)[F1]
+        epochs = config.step_epochs if step < len(sizes) else inputs.budget.epochs - done
+        best = fit(
+            model, imitation(model, taught, config.temperature, config.alpha), train, val,
+            budget=replace(inputs.budget, epochs=epochs), optimizer=config.optimizer,
+            seed=inputs.seed, report=_after(done, report),
+        )  # fmt: skip
+        done += epochs
+        curve.append(Point.of(size, whole, hurt, best[F1], model))
+    _show(report, curve, survivors, inputs.source.manifest.layout)
+    return save_encoder(out, model, load_tokenizer(inputs.source), inputs.identity(), best)
+
+
+def taylor(model: Encoder, data: Encoded) -> Importance:
+    """|sum of weight times gradient| of what leaves a head or neuron, summed over small batches."""
+    model.to(device()).eval()
+    heads = [torch.zeros(layer.heads) for layer in model.layout.layers]
+    neurons = [torch.zeros(layer.ffn) for layer in model.layout.layers]
+    for rows in batches_by_length(data.ids, SCORING_BATCH):
+        batch = make_batch(data, rows)
+        model.zero_grad()
+        hard_loss(model(batch.ids, batch.mask), batch.labels).backward()  # type: ignore[no-untyped-call]
+        for place, layer in enumerate(_layers(model)):
+            by_column = _saliency(layer.attention.out.weight)
+            heads[place] += by_column.view(-1, model.layout.head_width).sum(1).abs().cpu()
+            neurons[place] += _saliency(layer.down.weight).abs().cpu()
+    model.zero_grad()
+    return Importance(heads, neurons)
+
+
+@torch.no_grad()
+def entropy(model: Encoder, data: Encoded) -> Importance:
+    """1 - entropy of a head's attention over that of even attention, mean over tokens.
+
+    A neuron's score is the norm of its incoming times that of its outgoing weights.
+    """
+    model.to(device()).eval()
+    heads = [torch.zeros(layer.heads) for layer in model.layout.layers]
+    for rows in batches_by_length(data.ids, SCORING_BATCH):
+        batch = make_batch(data, rows)
+        for place, attention in enumerate(model.trace(batch.ids, batch.mask).attention):
+            spread = -(attention * attention.clamp_min(1e-12).log()).sum(-1)  # (n, heads, tokens)
+            even = batch.mask.sum(1).log()[:, None, None]
+            focus = (1 - spread / even).transpose(1, 2)[batch.mask]  # (tokens of all, heads)
+            heads[place] += focus.sum(0).cpu()
+    neurons = [
+        (layer.up.weight.norm(dim=1) * layer.down.weight.norm(dim=0)).cpu()
+        for layer in _layers(model)
+    ]
+    return Importance(heads, neurons)
+
+
+IMPORTANCE = {"taylor": taylor, "entropy": entropy}
+
+
+@dataclass(frozen=True)
+class Point:
+    """One place of the curve: the share of the teacher that is gone, and what is left of it."""
+
+    share_removed: float
+    f1_after_cut: float
+    f1_recovered: float
+    parameters: int
+
+    @classmethod
+    def of(cls, size: Size, whole: Size, cut: float, recovered: float, model: Encoder) -> "Point":
+        return cls(1 - size.blocks / whole.blocks, cut, recovered, parameter_count(model))
+
+
+def _layers(model: Encoder) -> list[Layer]:
+    return cast(list[Layer], list(model.layers))
+
+
+def _saliency(weight: Tensor) -> Tensor:
+    """The sum of weight times gradient of each column, (columns,)."""
+    assert weight.grad is not None, "scored after a backward pass"
+    return (weight.detach() * weight.grad).sum(0)
+
+
+def _validate(model: Encoder, val: Encoded) -> dict[str, float]:
+    found = scores(val.labels, predict(model, val.ids).argmax(1))
+    return {f"val/{name}": value for name, value in found.items()}
+
+
+def _after(done: int, report: Report) -> Step:
+    """`report` for a recovery that starts when `done` epochs are over."""
+    return lambda epoch, metrics: report(done + epoch, metrics)
+
+
+def _show(
+    report: Report, curve: Sequence[Point], survivors: Sequence[Kept], before: Layout
+) -> None:
+    """Show the curve, and what was cut, in places of the source's heads and neurons."""
+
+    def line(name: str) -> list[tuple[float, float]]:
+        return [(point.share_removed, getattr(point, name)) for point in curve]
+
+    report.show(
+        "pruning_curve",
+        Chart(
+            title="Validation macro-F1 and parameters against the share removed",
+            x="share of the teacher's heads and FFN neurons removed",
+            y="validation macro-F1",
+            lines={"recovered": line("f1_recovered"), "just cut": line("f1_after_cut")},
+            right_y="parameters, millions",
+            right={"parameters": [(share, count / 1e6) for share, count in line("parameters")]},
+        ),
+    )
+    layers = range(1, len(survivors) + 1)
+    head_rows, neuron_rows, cuts = {}, {}, {}
+    for number, kept, shape in zip(layers, survivors, before.layers, strict=True):
+        stays = torch.zeros(shape.ffn)
+        stays[list(kept.neurons)] = 1.0
+        head_rows[f"layer {number}"] = [float(h in kept.heads) for h in range(shape.heads)]
+        neuron_rows[f"layer {number}"] = [
+            float(part.mean()) for part in torch.split(stays, MAP_CELL)
+        ]
+        cuts[f"layer {number}"] = {
+            "heads_cut": [h for h in range(shape.heads) if h not in kept.heads],
+            "neurons_cut": (stays == 0).nonzero().flatten().tolist(),
+            "heads": len(kept.heads),
+            "ffn": len(kept.neurons),
+        }
+    report.show("cut_map_heads", Heatmap("Heads kept (1) and cut (0)", "head", head_rows))
+    title = f"Share of FFN neurons kept, by {MAP_CELL} neighbours"
+    report.show("cut_map_neurons", Heatmap(title, f"{MAP_CELL} neurons", neuron_rows))
+    report.record("cut_map", cuts)
+    report.record("pruning_curve", {"points": [vars(point) for point in curve]})

@@ -1,0 +1,68 @@
+"""A student becomes an INT8 one that was trained as such: quantization-aware training.
+
+Objective: vanilla distillation's, against the unpruned teacher, by a student whose every linear
+layer and embedding computes with the rounding of INT8. Weights and scales are learned together
+(`models/quantized.py` has the method and its sources); the graph is written with those scales.
+Jacob et al. (2018), "Quantization and Training of Neural Networks for Efficient
+Integer-Arithmetic-Only Inference".
+"""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import Field
+
+from fincompress.artifact import Artifact
+from fincompress.export import WRITERS, save_graph
+from fincompress.models.quantized import frozen, quantized
+from fincompress.models.storage import load_encoder
+from fincompress.models.text import batches_by_length
+from fincompress.reporting import Report
+from fincompress.spec import settings
+from fincompress.techniques import Inputs
+from fincompress.training import (
+    EVALUATION_BATCH,
+    Optimizer,
+    device,
+    fit,
+    imitation,
+    predict,
+    to_tensors,
+)
+
+FAMILY = "quantize"
+FORMATS = ("onnx", "openvino")
+
+
+@settings
+class Config:
+    """`epochs` are never more than the study's budget."""
+
+    temperature: Annotated[float, Field(gt=0)] = 4.0
+    alpha: Annotated[float, Field(ge=0, le=1)] = 0.5
+    calibration_sentences: Annotated[int, Field(ge=1)] = 300
+    epochs: Annotated[int, Field(ge=1)] = 3
+    optimizer: Optimizer = Optimizer(learning_rate=1e-4)
+
+
+def resolve(config: Config, inputs: Inputs) -> Config:
+    return replace(config, epochs=min(config.epochs, inputs.budget.epochs))
+
+
+def compress(inputs: Inputs, config: Config, out: Path, report: Report) -> Artifact:
+    train, val = inputs.encoded()
+    taught = predict(load_encoder(inputs.teacher), train.ids).to(device())  # (n, labels), once
+    calibration = train.sample(config.calibration_sentences, inputs.seed).ids
+    batches = [
+        to_tensors([calibration[row] for row in rows])
+        for rows in batches_by_length(calibration, EVALUATION_BATCH)
+    ]
+    model = quantized(load_encoder(inputs.source).to(device()), batches)
+    fit(
+        model, imitation(model, taught, config.temperature, config.alpha), train, val,
+        budget=replace(inputs.budget, epochs=config.epochs), optimizer=config.optimizer,
+        seed=inputs.seed, report=report,
+    )  # fmt: skip
+    write = WRITERS[inputs.format](frozen(model))
+    return save_graph(out, write, inputs.source, inputs.identity(), inputs.format)

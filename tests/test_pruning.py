@@ -1,0 +1,220 @@
+"""Structured pruning: what is cut is gone, what is kept is untouched, and the least goes first."""
+
+import json
+import math
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+
+from fincompress.artifact import Artifact, LayerLayout, read_artifact
+from fincompress.build import build, plan
+from fincompress.data import Splits
+from fincompress.models.encoder import Encoder, parameter_count
+from fincompress.models.pruning import Importance, Kept, Size, choose, cut, sizes_between
+from fincompress.models.storage import load_encoder
+from fincompress.models.text import encode, load_tokenizer
+from fincompress.reporting import Chart, Heatmap
+from fincompress.techniques import Inputs
+from fincompress.techniques.prune_structured import Config, entropy, taylor
+from fincompress.training import Budget, Encoded, to_tensors
+from tests.conftest import Log, refusal, tiny_sentences
+
+WIDTH, HEAD_WIDTH = 32, 16
+
+
+@pytest.fixture
+def model(base: Artifact) -> Encoder:
+    """Three layers of two heads and 48 neurons, with weights large enough to tell apart."""
+    model = load_encoder(base)
+    with torch.random.fork_rng():
+        torch.manual_seed(5)
+        for parameter in model.parameters():
+            torch.nn.init.normal_(parameter, std=0.3)
+    return model
+
+
+@pytest.fixture
+def batch(base: Artifact) -> tuple[torch.Tensor, torch.Tensor]:
+    texts = [text for text, _ in tiny_sentences()[:9]] + ["profit and sales and orders rose ."]
+    return to_tensors(encode(load_tokenizer(base), texts))
+
+
+def kept_all(model: Encoder) -> list[Kept]:
+    return [Kept.all(layer) for layer in model.layout.layers]
+
+
+def test_pruning_nothing_leaves_logits_equal(
+    model: Encoder, batch: tuple[torch.Tensor, torch.Tensor]
+) -> None:
+    same = cut(model, kept_all(model))
+    assert same.layout == model.layout
+    with torch.no_grad():
+        assert torch.equal(same(*batch), model(*batch))
+
+
+def test_cutting_removes_exactly_the_parameters_of_what_is_cut(model: Encoder) -> None:
+    before = parameter_count(model)
+    first, *rest = kept_all(model)
+    fewer_heads = cut(model, [replace(first, heads=(1,)), *rest])
+    per_head = 3 * HEAD_WIDTH * (WIDTH + 1) + HEAD_WIDTH * WIDTH  # q, k, v with bias; output
+    assert before - parameter_count(fewer_heads) == per_head
+    fewer_neurons = cut(model, [*rest, replace(first, neurons=tuple(range(16)))])
+    assert before - parameter_count(fewer_neurons) == 32 * (WIDTH + 1 + WIDTH)
+    assert all(parameter.requires_grad for parameter in fewer_heads.parameters())
+
+
+def test_what_is_cut_answers_as_if_its_output_were_zero(
+    model: Encoder, batch: tuple[torch.Tensor, torch.Tensor]
+) -> None:
+    heads, neurons = (1,), tuple(range(0, 48, 3))
+    first, second, third = kept_all(model)
+    smaller = cut(model, [first, Kept(heads, neurons), third])
+    state = model.state_dict()
+    state["layers.1.attention.out.weight"][:, :HEAD_WIDTH] = 0
+    gone = [n for n in second.neurons if n not in neurons]
+    state["layers.1.down.weight"][:, gone] = 0
+    with torch.no_grad():
+        torch.testing.assert_close(smaller(*batch), model(*batch), atol=1e-5, rtol=1e-5)
+
+
+def test_a_cut_after_a_cut_names_places_of_the_first_model() -> None:
+    whole = Kept.all(LayerLayout(heads=4, ffn=8))
+    first = Kept((0, 2, 3), (1, 3, 5, 7))
+    assert whole.then(first) == first
+    assert first.then(Kept((1, 2), (0, 3))) == Kept((2, 3), (1, 7))
+
+
+def test_the_least_important_of_all_layers_go_first() -> None:
+    importance = Importance(
+        heads=[torch.tensor([9.0, 8.0, 7.0]), torch.tensor([1.0, 3.0, 2.0])],
+        neurons=[torch.arange(8.0), torch.tensor([9.0, 9.0, 0.0, 0.0, 9.0, 9.0, 0.0, 0.0])],
+    )
+    kept = choose(importance, Size(heads=4, blocks=2), block=4)
+    assert kept == [Kept((0, 1, 2), (4, 5, 6, 7)), Kept((1,), (0, 1, 4, 5))]
+
+
+def test_every_layer_keeps_a_head_and_a_block() -> None:
+    importance = Importance(
+        heads=[torch.tensor([5.0, 4.0]), torch.zeros(2)],
+        neurons=[torch.ones(4), torch.zeros(4)],
+    )
+    kept = choose(importance, Size(heads=2, blocks=2), block=2)
+    assert [len(k.heads) for k in kept] == [1, 1]
+    assert [len(k.neurons) for k in kept] == [2, 2]
+
+
+def test_sizes_go_to_the_end_in_equal_steps() -> None:
+    start, end = Size(72, 144), Size(50, 101)
+    assert sizes_between(start, end, 3) == [Size(65, 130), Size(57, 115), end]
+    assert sizes_between(start, start, 3) == []
+    assert start.without(0.5) == Size(36, 72)
+
+
+def test_taylor_is_the_slope_of_the_loss_when_a_part_is_scaled(
+    model: Encoder, base: Artifact
+) -> None:
+    text, label = "profit rose .", 2
+    data = Encoded(encode(load_tokenizer(base), [text]), (label,))
+    scores = taylor(model, data)
+    ids, mask = to_tensors(data.ids)
+
+    def loss(scaled: float) -> float:
+        state = {name: value.clone() for name, value in model.state_dict().items()}
+        state["layers.1.attention.out.weight"][:, HEAD_WIDTH:] *= scaled  # head 1
+        with torch.no_grad():
+            twin = cut(model, kept_all(model))
+            twin.load_state_dict(state)
+            logits = twin.eval()(ids, mask).double()
+            return float(torch.nn.functional.cross_entropy(logits, torch.tensor([label])))
+
+    slope = (loss(1.01) - loss(0.99)) / 0.02
+    assert float(scores.heads[1][1]) == pytest.approx(abs(slope), rel=0.02, abs=1e-4)
+    assert all(p.grad is None for p in model.parameters())
+
+
+def test_entropy_scores_focus_one_and_even_attention_zero(model: Encoder, base: Artifact) -> None:
+    layer = model.layers[0]
+    with torch.no_grad():
+        layer.attention.qkv.weight.zero_()  # type: ignore[union-attr,operator]
+        layer.attention.qkv.bias.zero_()  # type: ignore[union-attr,operator]
+    ids = encode(load_tokenizer(base), ["profit rose .", "sales and orders fell ."])
+    scores = entropy(model, Encoded(ids, (0, 1)))
+    assert scores.heads[0].tolist() == pytest.approx([0, 0], abs=1e-4)
+    tokens = sum(len(row) for row in ids)
+    assert all(0 < float(score) <= tokens for own in scores.heads[1:] for score in own)
+
+
+def inputs(splits: Splits, teacher: Artifact, source: Artifact) -> Inputs:
+    return Inputs.of(
+        splits, source=source, teacher=teacher, pretrained=teacher, seed=1,
+        budget=Budget(epochs=3, patience=3, batch_size=8),
+        technique="prune_structured", runtime="torch_eager",
+    )  # fmt: skip
+
+
+def test_a_step_after_a_step_reaches_the_ratio_and_tells_what_it_cut(
+    splits: Splits, base: Artifact, tmp_path: Path
+) -> None:
+    log = Log()
+    config = Config(ratio=1 / 3, steps=2, scoring_sentences=9)
+    third = build(plan(inputs(splits, base, base), config, "d"), tmp_path / "third", log)
+
+    layers = third.manifest.layout.layers
+    assert sum(layer.heads for layer in layers) == 4  # of 6
+    assert sum(layer.ffn for layer in layers) == 96  # of 144
+    assert all(layer.heads >= 1 and layer.ffn % 16 == 0 for layer in layers)
+    assert third.size_mb < base.size_mb
+    assert [step for step, _ in log.steps] == [1, 2, 3], "the study's epochs and no more"
+    curve = log.figures["pruning_curve"]
+    assert isinstance(curve, Chart)
+    shares = [share for share, _ in curve.lines["recovered"]]
+    assert shares == pytest.approx([0, 2 / 9, 1 / 3], abs=1e-6) or shares == pytest.approx(
+        [0, 1 / 9, 1 / 3], abs=1e-6
+    )
+    assert curve.right["parameters"][-1][1] == third.manifest.parameters / 1e6
+    heat = log.figures["importance_step_1"]
+    assert isinstance(heat, Heatmap)
+    assert [len(row) for row in heat.rows.values()] == [2, 2, 2]
+    cuts = json.loads(json.dumps(log.records["cut_map"]))
+    assert sum(len(layer["heads_cut"]) for layer in cuts.values()) == 2
+    assert sum(len(layer["neurons_cut"]) for layer in cuts.values()) == 48
+
+    half = build(
+        plan(inputs(splits, base, third), replace(config, ratio=0.5), "d"), tmp_path / "half", Log()
+    )
+    assert sum(layer.heads for layer in half.manifest.layout.layers) == 3
+    alone = load_encoder(read_artifact(half.path))
+    assert parameter_count(alone) == half.manifest.parameters < third.manifest.parameters
+
+
+def test_a_ratio_that_is_reached_already_changes_nothing(
+    splits: Splits, base: Artifact, tmp_path: Path
+) -> None:
+    same = build(plan(inputs(splits, base, base), Config(ratio=0), "d"), tmp_path / "same", Log())
+    assert same.manifest.files["model.safetensors"] == base.manifest.files["model.safetensors"]
+
+
+def test_ratios_that_cannot_be_are_refused_before_anything_runs(
+    splits: Splits, base: Artifact
+) -> None:
+    made = inputs(splits, base, base)
+    message = refusal(lambda: plan(made, Config(ratio=0.9), "d"))
+    assert message == (
+        "config.ratio: 0.9 leaves 1 heads and 1 blocks of 16 FFN neurons to 3 layers; each must "
+        "keep one of both"
+    )
+    shape = LayerLayout(heads=1, ffn=16)
+    layout = replace(base.manifest.layout, layers=(shape,) * 3)
+    source = replace(base, manifest=replace(base.manifest, layout=layout))
+    message = refusal(lambda: plan(inputs(splits, base, source), Config(ratio=0.3), "d"))
+    assert message == (
+        "config.ratio: the source has lost 0.67 of its teacher already; must be at least that, "
+        "not 0.3"
+    )
+
+
+def test_blocks_of_neurons_divide_every_width(splits: Splits, base: Artifact) -> None:
+    resolved = plan(inputs(splits, base, base), Config(ratio=0.3), "d").config
+    assert resolved.ffn_multiple == math.gcd(64, 48)
