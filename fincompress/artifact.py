@@ -93,10 +93,16 @@ class Artifact:
             )
 
 
-def write_artifact(out: Path, write: Callable[[Path], None], facts: Mapping[str, Any]) -> Artifact:
+def write_artifact(
+    out: Path,
+    write: Callable[[Path], None],
+    facts: Mapping[str, Any],
+    check: Callable[["Artifact"], None] = lambda draft: None,
+) -> Artifact:
     """Let `write` fill a directory, add the manifest, and only then give it the name `out`.
 
-    `facts` are the fields of `Manifest` but `files`. A failure leaves nothing at `out`.
+    `facts` are the fields of `Manifest` but `files`. `check` may refuse the draft by raising. A
+    failure leaves nothing at `out`.
     """
     out.parent.mkdir(parents=True, exist_ok=True)
     draft = Path(tempfile.mkdtemp(prefix=f".{out.name}-", dir=out.parent))
@@ -110,6 +116,7 @@ def write_artifact(out: Path, write: Callable[[Path], None], facts: Mapping[str,
         manifest = Manifest(**facts, files=files)
         text = json.dumps(dump(manifest), indent=2) + "\n"
         (draft / MANIFEST).write_text(text, encoding="utf-8")
+        check(Artifact(draft, manifest))
         draft.chmod(0o755)
         draft.rename(out)
     finally:

@@ -37,8 +37,8 @@ def measure_all(shop: Workshop) -> None:
         Subject(v.variant, v.number, shop.variants[v.variant].runtime, v.artifact)
         for v in shop.versions.values()
     ]
-    sources = _sources(shop)
-    subjects += [*_references(shop, sources), FLOOR]
+    sources, exported = _references(shop)
+    subjects += [*exported.values(), FLOOR]
     print(f"benchmark: {', '.join(subject.variant for subject in subjects)}", flush=True)
     results = measure(subjects, shop.splits, timing)
     measured = [measurement for measurement, _ in results]
@@ -57,26 +57,24 @@ def measure_all(shop: Workshop) -> None:
     print(markdown(benchmark, roles_now(shop.study, benchmark)))
 
 
-def _sources(shop: Workshop) -> dict[str, str]:
-    """For each variant made from another: the name under which that one is measured beside it."""
-    specs = [shop.variants[name] for name in shop.versions if shop.variants[name].source != BASE]
-    return {
-        spec.name: spec.source
-        if shop.variants[spec.source].runtime == spec.runtime
-        else f"{spec.source}@{spec.runtime}"
-        for spec in specs
-    }
+def _references(shop: Workshop) -> tuple[dict[str, str], dict[str, Subject]]:
+    """Name, for each variant made from another, the measurement of that one in the same runtime.
 
-
-def _references(shop: Workshop, sources: Mapping[str, str]) -> list[Subject]:
-    """Sources in the runtimes of what was made from them, where they ship with another."""
-    wanted = sorted(set(sources.values()) - set(shop.versions))
-    found = []
-    for name in wanted:
-        variant, _, runtime = name.partition("@")
-        artifact = export(shop.versions[variant].artifact, runtime, shop.scratch / name)
-        found.append(Subject(name, None, runtime, artifact))
-    return found
+    A source that ships with another runtime is exported: the second mapping holds these.
+    """
+    sources, exported = {}, {}
+    for spec in (shop.variants[name] for name in shop.versions):
+        if spec.source == BASE:
+            continue
+        name = spec.source
+        if shop.variants[spec.source].runtime != spec.runtime:
+            name = f"{spec.source}@{spec.runtime}"
+            if name not in exported:
+                source = shop.versions[spec.source].artifact
+                artifact = export(source, spec.runtime, shop.scratch / name)
+                exported[name] = Subject(name, None, spec.runtime, artifact)
+        sources[spec.name] = name
+    return sources, exported
 
 
 def _distillation_curves(shop: Workshop) -> Chart:

@@ -1,7 +1,7 @@
 """A model, an objective and sentences become the model at its best epoch: the one loop."""
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from copy import deepcopy
 from dataclasses import dataclass
@@ -55,13 +55,18 @@ class Encoded:
 
         Raises `UserError` if that is none.
         """
-        rows = np.random.default_rng(seed).permutation(len(self.ids))[: max(count, 0)].tolist()
+        rows = np.random.default_rng(seed).permutation(len(self.ids))[:count].tolist()
         if not rows:
             raise UserError(
-                f"calibration: at least one training sentence is needed, not {count} of "
-                f"{len(self.ids)}"
+                "calibration and scoring need at least one training sentence, not "
+                f"{count} of {len(self.ids)}"
             )
         return Encoded([self.ids[row] for row in rows], tuple(self.labels[row] for row in rows))
+
+    def batches(self) -> Iterator[tuple[Tensor, Tensor]]:
+        """Ids and mask, (n, tokens) each, of sentences of like length."""
+        for rows in batches_by_length(self.ids, EVALUATION_BATCH):
+            yield to_tensors([self.ids[row] for row in rows])
 
 
 @dataclass(frozen=True)

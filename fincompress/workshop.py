@@ -23,7 +23,7 @@ from fincompress.experiments import (
 )
 from fincompress.models.checkpoint import Base, import_checkpoint
 from fincompress.reporting import Chart, Heatmap
-from fincompress.spec import dump
+from fincompress.spec import UserError, dump
 from fincompress.techniques import Inputs
 from fincompress.tracking import registry, runs
 from fincompress.tracking.store import lock, open_store
@@ -190,7 +190,10 @@ def _recipe(shop: Workshop, spec: VariantSpec) -> Recipe:
         technique=spec.technique,
         runtime=spec.runtime,
     )
-    return plan(inputs, spec.config, shop.splits.fingerprint)
+    try:
+        return plan(inputs, spec.config, shop.splits.fingerprint)
+    except UserError as error:
+        raise UserError(f"{spec.name}: {error}") from None
 
 
 def _build(shop: Workshop, spec: VariantSpec, recipe: Recipe) -> registry.Version:

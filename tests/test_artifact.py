@@ -1,6 +1,7 @@
 """An artifact appears whole or not at all, says what it holds, and is refused once altered."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,13 +12,15 @@ from fincompress.artifact import (
     Artifact,
     LayerLayout,
     Layout,
+    Products,
+    amend_artifact,
     read_artifact,
     sha256,
     write_artifact,
 )
 from fincompress.models.encoder import Encoder
 from fincompress.models.storage import Identity, save_encoder
-from fincompress.spec import UserError
+from fincompress.spec import UserError, dump
 from tests.conftest import tiny_tokenizer
 
 LAYOUT = Layout(
@@ -69,6 +72,15 @@ def test_the_manifest_hashes_every_other_file(artifact: Artifact) -> None:
     assert sorted(artifact.manifest.files) == ["a.bin", "b.bin"]
     assert artifact.manifest.files["b.bin"] == ABC
     assert sha256(artifact.path / "b.bin") == ABC
+
+
+def test_an_amended_artifact_has_the_same_files_and_other_facts(
+    artifact: Artifact, tmp_path: Path
+) -> None:
+    products = Products(int8=3, total=4)
+    amended = read_artifact(amend_artifact(artifact, tmp_path / "two", products=products).path)
+    assert amended.manifest == replace(artifact.manifest, products=products)
+    assert str(products) == "3 of 4"
 
 
 def test_a_failing_writer_leaves_nothing(tmp_path: Path) -> None:
@@ -144,6 +156,10 @@ def test_a_folder_without_a_manifest_is_no_artifact(
         ({"formt": "torch"}, "unknown key 'formt'; did you mean 'format'?"),
         ({"parameters": "12"}, "parameters: input should be a valid integer, not '12'"),
         ({"layout": {}}, "layout: missing key 'vocabulary'"),
+        (
+            {"layout": dump(LAYOUT) | {"layers": [{"heads": 0, "ffn": 6}]}},
+            "layout.layers.0.heads: input should be greater than or equal to 1, not 0",
+        ),
     ],
 )
 def test_a_wrong_manifest_is_refused(

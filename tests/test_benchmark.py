@@ -1,5 +1,6 @@
 """The timer: variants take turns, every call is kept, and a process that dies is named."""
 
+import multiprocessing
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -10,7 +11,7 @@ from numpy.typing import NDArray
 from fincompress.artifact import Artifact
 from fincompress.data import Splits
 from fincompress.evaluation import benchmark
-from fincompress.evaluation.benchmark import FLOOR, Subject, Timing, measure
+from fincompress.evaluation.benchmark import FLOOR, Resident, Subject, Timing, measure
 from fincompress.evaluation.measurement import P50, TEST_F1, THROUGHPUT, VAL_F1
 from tests.conftest import refusal
 
@@ -41,9 +42,10 @@ def test_variants_take_turns_and_every_call_is_kept(
     (a, of_a), (b, of_b) = measure(subjects, splits, TIMING)
 
     turns = [("a", 3), ("a", 50), ("b", 3), ("b", 50), ("a", 3), ("a", 10), ("b", 3), ("b", 10)]
+    validation = [("a", 1), ("b", 1)]
     passes = [("a", 3), ("b", 3)] * 2  # 21 sentences are three batches
-    end = [("a", 1), ("b", 1), ("b", -1), ("a", -1)]
-    assert asked == [("a", 4), ("b", 4), *turns, *passes, *end]
+    end = [("b", -1), ("a", -1)]
+    assert asked == [("a", 4), ("b", 4), *turns, *validation, *passes, *end]
     assert len(of_a.latency_ms) == len(of_b.latency_ms) == 60
     assert a.metrics[P50] == pytest.approx(1) and b.metrics[P50] == pytest.approx(10)
     assert a.metrics[THROUGHPUT] == pytest.approx(1000)
@@ -61,7 +63,18 @@ def test_the_floor_and_a_model_are_measured_in_processes_of_their_own(
     assert "bench/size_mb" not in floor.metrics
 
 
-def test_a_process_that_dies_is_named(splits: Splits, base: Artifact, tmp_path: Path) -> None:
+def test_what_fails_in_a_process_is_said_here(
+    splits: Splits, base: Artifact, tmp_path: Path
+) -> None:
     ghost = Subject("ghost", 1, "torch_eager", Artifact(tmp_path / "gone", base.manifest))
-    message = refusal(lambda: measure([ghost], splits, TIMING))
-    assert message == "benchmark: the process that measured ghost died; see its message above"
+    message = refusal(lambda: measure([FLOOR, ghost], splits, TIMING))
+    assert message.startswith(f"benchmark: ghost: UserError: {tmp_path}/gone: is not an artifact")
+    assert multiprocessing.active_children() == [], "no process is left behind"
+
+
+def test_a_process_that_dies_is_named(splits: Splits) -> None:
+    resident = Resident(FLOOR, splits, 1)
+    resident.process.kill()
+    message = refusal(lambda: resident.run([["profit rose ."]]))
+    assert message == "benchmark: the process that measured tfidf_floor died (exit code -9)"
+    resident.stop()

@@ -182,6 +182,7 @@ def start(project: Project, *arguments: str) -> subprocess.Popen[str]:
     )
 
 
+@pytest.mark.slow
 def test_two_builds_at_once_on_an_empty_store_make_one_version(project: Project) -> None:
     pair = [start(project, "teacher", "--study", "tiny") for _ in range(2)]
     printed = [process.communicate(timeout=120)[0] for process in pair]
@@ -190,6 +191,7 @@ def test_two_builds_at_once_on_an_empty_store_make_one_version(project: Project)
     assert sum("teacher: version 1 is up to date" in text for text in printed) == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("by", [signal.SIGTERM, signal.SIGKILL])
 def test_a_killed_build_leaves_no_run_open(
     project: Project, by: signal.Signals, capsys: pytest.CaptureFixture[str]

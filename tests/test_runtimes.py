@@ -1,5 +1,8 @@
 """The contract of a runtime, for every runtime: parity with torch, batches, odd inputs."""
 
+import shutil
+import time
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -30,6 +33,14 @@ def uneven(base: Artifact, tmp_path_factory: pytest.TempPathFactory) -> Artifact
             torch.nn.init.normal_(parameter, std=0.2)
     out = tmp_path_factory.mktemp("artifacts") / "uneven"
     return save_encoder(out, model, load_tokenizer(base), Identity.of(base), {})
+
+
+@pytest.fixture(autouse=True)
+def _torch_threads() -> Iterator[None]:
+    """PyTorch has one setting for the process, and `load` sets it."""
+    before = torch.get_num_threads()
+    yield
+    torch.set_num_threads(before)
 
 
 @pytest.fixture(params=runtime_names())
@@ -67,13 +78,13 @@ def test_agrees_with_torch_at_every_length_and_batch(
     model, infer = load_encoder(uneven), load_runtime(runtime).load(artifact, 1).infer
     longest, vocabulary = uneven.manifest.max_length_tokens, uneven.manifest.layout.vocabulary
     random = np.random.default_rng(0)
-    for size in range(1, 33):  # as batch and as length, each from 1 to 32
-        for shape in ((size, longest + 1 - min(size, longest)), (33 - size, min(size, longest))):
-            ids = random.integers(0, vocabulary, shape)
-            mask = np.arange(shape[1]) < random.integers(1, shape[1] + 1, (shape[0], 1))
-            with torch.inference_mode():
-                expected = model(torch.from_numpy(ids), torch.from_numpy(mask)).numpy()
-            np.testing.assert_allclose(infer(ids, mask), expected, atol=1e-4, err_msg=str(shape))
+    shapes = [(batch, 9) for batch in range(1, 33)] + [(3, tokens) for tokens in range(1, 33)]
+    for shape in [*shapes, (1, 1), (1, longest), (32, 1), (32, longest)]:
+        ids = random.integers(0, vocabulary, shape)
+        mask = np.arange(shape[1]) < random.integers(1, shape[1] + 1, (shape[0], 1))
+        with torch.inference_mode():
+            expected = model(torch.from_numpy(ids), torch.from_numpy(mask)).numpy()
+        np.testing.assert_allclose(infer(ids, mask), expected, atol=1e-4, err_msg=str(shape))
 
 
 def test_an_answer_does_not_depend_on_its_batch(runtime: str, artifact: Artifact) -> None:
@@ -96,14 +107,22 @@ def test_no_text_gives_no_answer(runtime: str, artifact: Artifact) -> None:
 
 
 @pytest.mark.parametrize("threads", [1, 2])
-def test_the_engine_itself_says_that_it_uses_the_threads_asked_for(
+def test_the_engine_says_that_it_uses_the_threads_asked_for(
     runtime: str, artifact: Artifact, threads: int
 ) -> None:
-    before = torch.get_num_threads()
-    try:
-        assert load_runtime(runtime).load(artifact, threads).threads == threads
-    finally:
-        torch.set_num_threads(before)
+    assert load_runtime(runtime).load(artifact, threads).threads == threads
+
+
+def test_one_thread_takes_no_more_than_one_core(runtime: str, artifact: Artifact) -> None:
+    infer = load_runtime(runtime).load(artifact, 1).infer
+    ids = np.ones((32, artifact.manifest.max_length_tokens), dtype=np.int64)
+    mask = np.ones_like(ids, dtype=np.bool_)
+    infer(ids, mask)
+    wall, cpu = time.perf_counter(), time.process_time()
+    while time.perf_counter() - wall < 0.3:
+        infer(ids, mask)
+    used = (time.process_time() - cpu) / (time.perf_counter() - wall)
+    assert used < 1.15, "a second thread would use as much again"
 
 
 def test_products_of_an_fp32_model_are_counted_and_none_is_int8(
@@ -122,8 +141,6 @@ def test_a_foreign_format_is_refused(runtime: str, artifact: Artifact) -> None:
 def test_altered_and_missing_files_are_refused(
     runtime: str, artifact: Artifact, tmp_path: Path
 ) -> None:
-    import shutil
-
     for name in artifact.manifest.files:
         copy = shutil.copytree(artifact.path, tmp_path / f"altered-{name}")
         with (copy / name).open("ab") as file:

@@ -70,7 +70,7 @@ def test_contract(
     moved = (tmp_path / "one").rename(tmp_path / "elsewhere")
     runtime = load_runtime(spec.runtime)
     alone = read_artifact(moved)
-    answers = runtime.load(alone, 1)(splits.val.texts).argmax(1)
+    answers = runtime.load(alone, torch.get_num_threads())(splits.val.texts).argmax(1)
     assert manifest.metrics["val/macro_f1"] == scores(splits.val.labels, answers)["macro_f1"]
     assert manifest.products == runtime.count_products(alone)
     assert not list(moved.glob("*.bin")) or manifest.format == "openvino"

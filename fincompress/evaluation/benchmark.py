@@ -4,7 +4,7 @@ import multiprocessing
 import signal
 import time
 from collections.abc import Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -31,6 +31,9 @@ from fincompress.evaluation.measurement import (
 from fincompress.evaluation.metrics import macro_f1_interval, scores
 from fincompress.runtimes import Predictor, load_runtime
 from fincompress.spec import UserError, settings
+
+ROUND = 50  # timed calls in a turn
+AFTER_A_TURN = 3  # untimed ones before them: other models had the caches meanwhile
 
 Positive = Annotated[int, Field(ge=1)]
 
@@ -61,8 +64,6 @@ class Subject:
     artifact: Artifact | None
 
 
-ROUND = 50  # timed calls in a turn
-AFTER_A_TURN = 3  # untimed ones before them: other models had the caches meanwhile
 FLOOR = Subject(NAME, None, "scikit-learn", None)
 
 
@@ -87,13 +88,14 @@ def measure(
             for resident, taken in zip(residents, latency, strict=True):
                 resident.run(calls[:AFTER_A_TURN])
                 taken += resident.run(calls)[0]
+        # Validation in one call also makes every engine ready for full batches.
+        validated = [resident.run([splits.val.texts])[1] for resident in residents]
         passes = [
             [resident.run(batches) for resident in residents]
             for _ in range(timing.throughput_passes)
         ]
         answers = [
-            {"val": resident.run([list(splits.val.texts)])[1], "test": test}
-            for resident, (_, test) in zip(residents, passes[-1], strict=True)
+            {"val": val, "test": test} for val, (_, test) in zip(validated, passes[-1], strict=True)
         ]
     found = []
     for place, subject in enumerate(subjects):
@@ -123,36 +125,54 @@ class Resident:
         """Return the seconds that each batch took, and the predicted classes of all."""
         try:
             self.pipe.send(batches)
-            seconds, classes = self.pipe.recv()
+            answer = self.pipe.recv()
         except (EOFError, ConnectionError):
+            self.process.join()
             raise UserError(
-                f"benchmark: the process that measured {self.subject.variant} died; see its "
-                "message above"
+                f"benchmark: the process that measured {self.subject.variant} died "
+                f"(exit code {self.process.exitcode})"
             ) from None
+        if isinstance(answer, str):
+            raise UserError(f"benchmark: {self.subject.variant}: {answer}")
+        seconds, classes = answer
         return seconds, classes
 
     def stop(self) -> None:
         self.process.kill()
         self.process.join()
+        self.pipe.close()
 
 
 def _serve(
     pipe: Connection, path: Path | None, runtime: str, train: Sentences, threads: int
 ) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent hears it too, and ends this process
-    predictor: Predictor
+    predictor: Predictor | None = None
+    with suppress(EOFError):  # nobody asks any more
+        while True:
+            batches = pipe.recv()
+            try:
+                predictor = predictor or _predictor(path, runtime, train, threads)
+                pipe.send(_timed(predictor, batches))
+            except Exception as error:
+                pipe.send(f"{type(error).__name__}: {error}")
+
+
+def _predictor(path: Path | None, runtime: str, train: Sentences, threads: int) -> Predictor:
     if path is None:
-        predictor = fit_floor(train)
-    else:
-        predictor = load_runtime(runtime).load(read_artifact(path), threads)
-    while True:
-        batches: Sequence[Sequence[str]] = pipe.recv()
-        seconds, classes = [], []
-        for batch in batches:
-            start = time.perf_counter()
-            classes.append(predictor(batch).argmax(axis=1))
-            seconds.append(time.perf_counter() - start)
-        pipe.send((seconds, np.concatenate([np.empty(0, dtype=np.int64), *classes])))
+        return fit_floor(train)
+    return load_runtime(runtime).load(read_artifact(path), threads)
+
+
+def _timed(
+    predictor: Predictor, batches: Sequence[Sequence[str]]
+) -> tuple[list[float], NDArray[np.int64]]:
+    seconds, classes = [], [np.empty(0, dtype=np.int64)]
+    for batch in batches:
+        start = time.perf_counter()
+        classes.append(predictor(batch).argmax(axis=1))
+        seconds.append(time.perf_counter() - start)
+    return seconds, np.concatenate(classes)
 
 
 def _measurement(
@@ -167,7 +187,8 @@ def _measurement(
     if subject.artifact is not None:
         metrics[SIZE] = subject.artifact.size_mb
         metrics[PARAMETERS] = float(subject.artifact.manifest.parameters)
-        products = load_runtime(subject.runtime).count_products(subject.artifact)
+        counted = subject.artifact.manifest.products
+        products = counted or load_runtime(subject.runtime).count_products(subject.artifact)
         metrics |= {INT8_PRODUCTS: float(products.int8), PRODUCTS: float(products.total)}
     intervals = {}
     for part, predicted in answers.items():

@@ -46,16 +46,15 @@ class Size:
 
 
 def sizes_between(start: Size, end: Size, steps: int) -> list[Size]:
-    """Return `steps` sizes at equal distances, the last of them `end`; none if nothing changes."""
-    if start == end:
-        return []
-    return [
+    """Return `steps` sizes at equal distances, the last of them `end`; fewer if some coincide."""
+    sizes = [
         Size(
             start.heads + round((end.heads - start.heads) * step / steps),
             start.blocks + round((end.blocks - start.blocks) * step / steps),
         )
         for step in range(1, steps + 1)
     ]
+    return [size for size in dict.fromkeys(sizes) if size != start]
 
 
 @dataclass(frozen=True)

@@ -3,8 +3,8 @@
 x is replaced by scale * (clamp(round(x / scale) + zero) - zero). Rounding has no useful gradient,
 so the gradient passes it by ("straight-through estimator": Bengio et al., 2013, "Estimating or
 Propagating Gradients Through Stochastic Neurons for Conditional Computation"), and reaches the
-scales too: Esser et al. (2020), "Learned Step Size Quantization". A scale is learned as its
-logarithm, so that one learning rate fits all: Jain et al. (2020), "Trained Quantization
+scales too: Esser et al. (2020), "Learned Step Size Quantization". A scale is learned as a change
+of its logarithm, so that one learning rate fits all: Jain et al. (2020), "Trained Quantization
 Thresholds for Accurate and Efficient Fixed-Point Inference of Deep Neural Networks".
 """
 
@@ -22,6 +22,7 @@ WEIGHT_LIMIT = 63
 INPUT_LIMIT = 255
 TABLE_LIMIT = 127
 SMALLEST = 1e-8  # a scale of zero would divide by it
+SPEED = 10.0  # of scales against weights: Adam moves both by the learning rate, whatever their size
 
 
 class QuantizedLinear(nn.Module):
@@ -30,17 +31,21 @@ class QuantizedLinear(nn.Module):
     The zero of the inputs stays where `observe` put it.
     """
 
+    first_weight_scale: Tensor
+    first_input_scale: Tensor
     input_zero: Tensor
     seen: Tensor
 
     def __init__(self, linear: nn.Linear) -> None:
         super().__init__()
         self.weight, self.bias = linear.weight, linear.bias
-        limits = linear.weight.detach().abs().amax(1).clamp_min(SMALLEST)
-        self.log_weight_scale = nn.Parameter((limits / WEIGHT_LIMIT).log())  # (out,)
-        self.log_input_scale = nn.Parameter(torch.zeros(1))
-        self.register_buffer("input_zero", torch.zeros(1))
-        self.register_buffer("seen", torch.zeros(2))  # lowest and highest input; 0 is inside
+        limits = linear.weight.detach().abs().amax(1).clamp_min(SMALLEST)  # (out,)
+        self.weight_change = nn.Parameter(torch.zeros_like(limits))
+        self.input_change = nn.Parameter(limits.new_zeros(1))
+        self.register_buffer("first_weight_scale", limits / WEIGHT_LIMIT)
+        self.register_buffer("first_input_scale", limits.new_ones(1))
+        self.register_buffer("input_zero", limits.new_zeros(1))
+        self.register_buffer("seen", limits.new_zeros(2))  # lowest and highest input; 0 is inside
         self.observing = False
 
     def observe(self, x: Tensor) -> None:
@@ -48,17 +53,27 @@ class QuantizedLinear(nn.Module):
         low, high = x.aminmax()
         self.seen.copy_(torch.stack([self.seen[0].minimum(low), self.seen[1].maximum(high)]))
         scale = ((self.seen[1] - self.seen[0]) / INPUT_LIMIT).clamp_min(SMALLEST)
-        self.log_input_scale.data.fill_(scale.log())
+        self.first_input_scale.fill_(scale)
         self.input_zero.fill_((-self.seen[0] / scale).round())
+
+    @property
+    def weight_scale(self) -> Tensor:
+        return self.first_weight_scale * (SPEED * self.weight_change).exp()  # (out,)
+
+    @property
+    def input_scale(self) -> Tensor:
+        return self.first_input_scale * (SPEED * self.input_change).exp()  # (1,)
 
     def forward(self, x: Tensor) -> Tensor:
         if self.observing:
             self.observe(x.detach())
             return F.linear(x, self.weight, self.bias)
-        x = fake_quantize(x, self.log_input_scale.exp(), self.input_zero, 0, INPUT_LIMIT)
-        scale = self.log_weight_scale.exp()[:, None]
+        x = fake_quantize(x, self.input_scale, self.input_zero, 0, INPUT_LIMIT)
+        scale = self.weight_scale[:, None]
         weight = fake_quantize(self.weight, scale, 0, -WEIGHT_LIMIT, WEIGHT_LIMIT)
-        return F.linear(x, weight, self.bias)
+        # bf16 would round once more, by as much as a step of INT8.
+        with torch.autocast(x.device.type, enabled=False):
+            return F.linear(x, weight, self.bias)
 
 
 class QuantizedEmbedding(nn.Module):
@@ -84,13 +99,13 @@ class FrozenLinear(nn.Module):
 
     def __init__(self, learned: QuantizedLinear) -> None:
         super().__init__()
-        scale = learned.log_weight_scale.detach().exp()
+        scale = learned.weight_scale.detach()
         steps = (learned.weight.detach() / scale[:, None]).round()
         weight = steps.clamp(-WEIGHT_LIMIT, WEIGHT_LIMIT) * scale[:, None]
         self.weight = nn.Parameter(weight, requires_grad=False)
         self.bias = learned.bias
         self.register_buffer("scale", scale)
-        self.input_scale = learned.log_input_scale.detach().exp().item()
+        self.input_scale = learned.input_scale.detach().item()
         self.input_zero = int(learned.input_zero.item())
 
     def forward(self, x: Tensor) -> Tensor:

@@ -4,7 +4,6 @@ import tempfile
 from pathlib import Path
 
 import numpy as np
-import onnx
 import onnxruntime
 from numpy.typing import NDArray
 
@@ -13,7 +12,7 @@ from fincompress.runtimes import Classifier, classifier
 
 FORMAT = "onnx"
 MODEL = "model.onnx"
-REQUIREMENTS = ("onnx", "onnxruntime")
+REQUIREMENTS = ("onnxruntime",)
 INT8_PRODUCTS = {
     "DynamicQuantizeMatMul", "MatMulInteger", "MatMulIntegerToFloat", "QGemm", "QLinearMatMul",
 }  # fmt: skip
@@ -34,6 +33,8 @@ def load(artifact: Artifact, threads: int) -> Classifier:
 
 def count_products(artifact: Artifact) -> Products:
     """Count in the graph as ONNX Runtime optimizes it for this machine."""
+    import onnx  # which a served model does without
+
     with tempfile.TemporaryDirectory(prefix="fincompress-") as folder:
         optimized = Path(folder) / MODEL
         _session(artifact, 1, optimized)

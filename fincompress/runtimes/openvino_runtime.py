@@ -40,7 +40,6 @@ def count_products(artifact: Artifact) -> Products:
 
 def _compile(artifact: Artifact, threads: int) -> Any:
     artifact.require_format(FORMAT)
-    artifact.require_format(FORMAT)
     settings = {
         "INFERENCE_NUM_THREADS": threads,
         # By default it computes in bf16 wherever the CPU can, whatever the file says.

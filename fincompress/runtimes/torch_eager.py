@@ -6,6 +6,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from fincompress.artifact import Artifact, Products
+from fincompress.models.encoder import Encoder
 from fincompress.models.storage import FORMAT as FORMAT
 from fincompress.models.storage import load_encoder
 from fincompress.runtimes import Classifier, classifier
@@ -28,5 +29,6 @@ def load(artifact: Artifact, threads: int) -> Classifier:
 
 
 def count_products(artifact: Artifact) -> Products:
-    modules = load_encoder(artifact).modules()
+    with torch.device("meta"):
+        modules = Encoder(artifact.manifest.layout).modules()
     return Products(int8=0, total=sum(isinstance(module, nn.Linear) for module in modules))

@@ -52,8 +52,8 @@ class Config:
     """`ratio` is the share of the unpruned teacher's heads, and equally of its FFN neurons, that
     is gone in the end. Every layer keeps a head, and an FFN width in multiples of `ffn_multiple`.
 
-    Each step but the last recovers for `step_epochs`; the rest of the study's epochs is for that,
-    and where they are too few for `steps`, there are fewer steps.
+    Each step but the last recovers for `step_epochs`, and the last for the rest of the study's
+    epochs. Where they are too few for `steps`, there are fewer steps.
     """
 
     ratio: Annotated[float, Field(ge=0, lt=1)]
@@ -69,6 +69,13 @@ class Config:
 
 def resolve(config: Config, inputs: Inputs) -> Config:
     teacher, source = inputs.teacher.manifest.layout, inputs.source.manifest.layout
+    shapes = [(len(of.layers), of.width, of.head_width) for of in (teacher, source)]
+    if shapes[0] != shapes[1]:
+        raise UserError(
+            "source: must be the teacher or have been pruned from it: "
+            "{} layers of width {} with heads of {}, ".format(*shapes[0])
+            + "not {} of {} with heads of {}".format(*shapes[1])
+        )
     widths = [layer.ffn for layout in (teacher, source) for layer in layout.layers]
     config = replace(
         config,
@@ -80,7 +87,7 @@ def resolve(config: Config, inputs: Inputs) -> Config:
     if end.heads > now.heads or end.blocks > now.blocks:
         gone = 1 - min(now.heads / whole.heads, now.blocks / whole.blocks)
         raise UserError(
-            f"config.ratio: the source has lost {gone:.2f} of its teacher already; must be at "
+            f"config.ratio: the source has lost {gone:.4f} of its teacher already; must be at "
             f"least that, not {config.ratio}"
         )
     layers = len(source.layers)
@@ -119,6 +126,7 @@ def compress(inputs: Inputs, config: Config, out: Path, report: Report) -> Artif
             budget=replace(inputs.budget, epochs=epochs), optimizer=config.optimizer,
             seed=inputs.seed, report=_after(done, report),
         )  # fmt: skip
+        best |= {"best_epoch": done + best["best_epoch"]}
         done += epochs
         curve.append(Point.of(size, whole, hurt, best[F1], model))
     _show(report, curve, survivors, inputs.source.manifest.layout)
@@ -144,19 +152,20 @@ def taylor(model: Encoder, data: Encoded) -> Importance:
 
 @torch.no_grad()
 def entropy(model: Encoder, data: Encoded) -> Importance:
-    """1 - entropy of a head's attention over that of even attention, mean over tokens.
+    """1 - entropy of a head's attention over that of even attention, mean over all tokens.
 
     A neuron's score is the norm of its incoming times that of its outgoing weights.
     """
     model.to(device()).eval()
     heads = [torch.zeros(layer.heads) for layer in model.layout.layers]
+    tokens = sum(len(row) for row in data.ids)
     for rows in batches_by_length(data.ids, SCORING_BATCH):
         batch = make_batch(data, rows)
         for place, attention in enumerate(model.trace(batch.ids, batch.mask).attention):
             spread = -(attention * attention.clamp_min(1e-12).log()).sum(-1)  # (n, heads, tokens)
             even = batch.mask.sum(1).log()[:, None, None]
             focus = (1 - spread / even).transpose(1, 2)[batch.mask]  # (tokens of all, heads)
-            heads[place] += focus.sum(0).cpu()
+            heads[place] += focus.sum(0).cpu() / tokens
     neurons = [
         (layer.up.weight.norm(dim=1) * layer.down.weight.norm(dim=0)).cpu()
         for layer in _layers(model)
@@ -177,8 +186,8 @@ class Point:
     parameters: int
 
     @classmethod
-    def of(cls, size: Size, whole: Size, cut: float, recovered: float, model: Encoder) -> "Point":
-        return cls(1 - size.blocks / whole.blocks, cut, recovered, parameter_count(model))
+    def of(cls, size: Size, whole: Size, hurt: float, recovered: float, model: Encoder) -> "Point":
+        return cls(1 - size.blocks / whole.blocks, hurt, recovered, parameter_count(model))
 
 
 def _layers(model: Encoder) -> list[Layer]:
@@ -213,7 +222,7 @@ def _show(
         "pruning_curve",
         Chart(
             title="Validation macro-F1 and parameters against the share removed",
-            x="share of the teacher's heads and FFN neurons removed",
+            x="share of the teacher's FFN neurons, and to the nearest of its heads, removed",
             y="validation macro-F1",
             lines={"recovered": line("f1_recovered"), "just cut": line("f1_after_cut")},
             right_y="parameters, millions",

@@ -14,22 +14,13 @@ from typing import Annotated
 from pydantic import Field
 
 from fincompress.artifact import Artifact
-from fincompress.export import WRITERS, save_graph
+from fincompress.export import ROUNDED, WRITERS, save_graph
 from fincompress.models.quantized import frozen, quantized
 from fincompress.models.storage import load_encoder
-from fincompress.models.text import batches_by_length
 from fincompress.reporting import Report
 from fincompress.spec import settings
 from fincompress.techniques import Inputs
-from fincompress.training import (
-    EVALUATION_BATCH,
-    Optimizer,
-    device,
-    fit,
-    imitation,
-    predict,
-    to_tensors,
-)
+from fincompress.training import Optimizer, device, fit, imitation, predict
 
 FAMILY = "quantize"
 FORMATS = ("onnx", "openvino")
@@ -53,16 +44,15 @@ def resolve(config: Config, inputs: Inputs) -> Config:
 def compress(inputs: Inputs, config: Config, out: Path, report: Report) -> Artifact:
     train, val = inputs.encoded()
     taught = predict(load_encoder(inputs.teacher), train.ids).to(device())  # (n, labels), once
-    calibration = train.sample(config.calibration_sentences, inputs.seed).ids
-    batches = [
-        to_tensors([calibration[row] for row in rows])
-        for rows in batches_by_length(calibration, EVALUATION_BATCH)
-    ]
-    model = quantized(load_encoder(inputs.source).to(device()), batches)
-    fit(
+    calibration = train.sample(config.calibration_sentences, inputs.seed)
+    model = quantized(load_encoder(inputs.source).to(device()), calibration.batches())
+    best = fit(
         model, imitation(model, taught, config.temperature, config.alpha), train, val,
         budget=replace(inputs.budget, epochs=config.epochs), optimizer=config.optimizer,
         seed=inputs.seed, report=report,
     )  # fmt: skip
-    write = WRITERS[inputs.format](frozen(model))
-    return save_graph(out, write, inputs.source, inputs.identity(), inputs.format)
+    final = frozen(model)
+    return save_graph(
+        out, WRITERS[inputs.format](final), inputs.source, inputs.identity(), inputs.runtime,
+        model=final, tolerance=ROUNDED, metrics=best,
+    )  # fmt: skip

@@ -1,15 +1,15 @@
 """A trained encoder becomes an INT8 one without training: post-training quantization.
 
-For OpenVINO, static: weights and activations get scales from the ranges that calibration
-sentences show, after SmoothQuant has moved outliers from activations into weights (Xiao et al.,
-2023, "SmoothQuant: Accurate and Efficient Post-Training Quantization for Large Language Models").
-For ONNX Runtime, dynamic: weights are quantized, activations get their scales as they come.
-The embedding table is INT8 in both.
+`static`: weights and activations get scales from the ranges that calibration sentences show. For
+OpenVINO, NNCF first moves outliers from activations into weights: Xiao et al. (2023),
+"SmoothQuant: Accurate and Efficient Post-Training Quantization for Large Language Models".
+`dynamic`, for ONNX Runtime alone: activations get their scales from each batch as it comes.
+The embedding table is INT8 in all of them.
 """
 
 import os
+from collections.abc import Sequence
 from contextlib import redirect_stdout
-from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Annotated, Literal
@@ -17,63 +17,75 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from fincompress.artifact import Artifact
-from fincompress.export import dynamic_quantizer, export, openvino_saver, read_openvino, save_graph
-from fincompress.models.text import Ids, pad
+from fincompress.export import (
+    ROUNDED,
+    Writer,
+    dynamic_quantizer,
+    export,
+    onnx_writer,
+    read_openvino,
+    save_graph,
+    write_openvino,
+)
+from fincompress.models.quantized import frozen, quantized
+from fincompress.models.storage import load_encoder
+from fincompress.models.text import pad
 from fincompress.reporting import Report
-from fincompress.spec import settings
+from fincompress.spec import UserError, settings
 from fincompress.techniques import Inputs
 
 FAMILY = "quantize"
 FORMATS = ("onnx", "openvino")
-STATIC = "openvino"
 
 
 @settings
 class Config:
-    """Static quantization only; all are None where activations are quantized as they come.
+    """`calibration_sentences` are training sentences; `dynamic` needs none of them."""
 
-    `preset`: activations with symmetric ranges (`performance`) or asymmetric ones (`mixed`).
-    `smooth_quant`: how much of an outlier moves into the weights; 0 leaves them alone.
-    """
-
-    calibration_sentences: Annotated[int, Field(ge=1)] | None = 300
-    preset: Literal["performance", "mixed"] | None = "performance"
-    smooth_quant: Annotated[float, Field(ge=0, le=1)] | None = 0.95
+    method: Literal["static", "dynamic"] = "static"
+    calibration_sentences: Annotated[int, Field(ge=1)] = 300
 
 
 def resolve(config: Config, inputs: Inputs) -> Config:
-    if inputs.format == STATIC:
-        return config
-    return replace(config, calibration_sentences=None, preset=None, smooth_quant=None)
+    if config.method == "dynamic" and inputs.format != "onnx":
+        raise UserError(
+            f"config.method: must be 'static' for {inputs.runtime}, not 'dynamic', which "
+            "onnx_runtime has"
+        )
+    return config
 
 
 def compress(inputs: Inputs, config: Config, out: Path, report: Report) -> Artifact:
+    train, _ = inputs.encoded()
+    calibration = train.sample(config.calibration_sentences, inputs.seed)
+    model = None  # that computes the same in PyTorch
     with TemporaryDirectory(prefix="fincompress-") as scratch:
-        exported = export(inputs.source, inputs.runtime, Path(scratch) / "fp32")
-        if inputs.format == STATIC:
-            train, _ = inputs.encoded()
-            calibration = train.sample(config.calibration_sentences or 0, inputs.seed).ids
-            write = openvino_saver(_static(exported, calibration, config))
+        if config.method == "static" and inputs.format == "onnx":
+            model = frozen(quantized(load_encoder(inputs.source), calibration.batches()))
+            write = onnx_writer(model)
         else:
-            write = dynamic_quantizer(exported)
-        return save_graph(out, write, inputs.source, inputs.identity(), inputs.format)
+            exported = export(inputs.source, inputs.runtime, Path(scratch) / "fp32")
+            dynamic = config.method == "dynamic"
+            write = dynamic_quantizer(exported) if dynamic else _by_nncf(exported, calibration.ids)
+        return save_graph(
+            out, write, inputs.source, inputs.identity(), inputs.runtime,
+            model=model, tolerance=ROUNDED,
+        )  # fmt: skip
 
 
-def _static(exported: Artifact, calibration: Ids, config: Config) -> object:
+def _by_nncf(exported: Artifact, calibration: Sequence[list[int]]) -> Writer:
     import nncf  # seconds, which only this needs
 
+    def feed(ids: list[int]) -> dict[str, object]:
+        return dict(zip(("ids", "mask"), pad([ids]), strict=True))
+
     nncf.set_log_level(40)  # errors
-    alpha = config.smooth_quant or -1  # NNCF: negative is off
     with Path(os.devnull).open("w") as nowhere, redirect_stdout(nowhere):  # its progress bars
-        return nncf.quantize(
+        model = nncf.quantize(
             read_openvino(exported),
-            nncf.Dataset(
-                calibration, lambda ids: dict(zip(("ids", "mask"), pad([ids]), strict=True))
-            ),
+            nncf.Dataset(calibration, feed),
             model_type=nncf.ModelType.TRANSFORMER,
-            preset=nncf.QuantizationPreset(config.preset),
+            preset=nncf.QuantizationPreset.PERFORMANCE,  # symmetric: as accurate here, and faster
             subset_size=len(calibration),
-            advanced_parameters=nncf.AdvancedQuantizationParameters(
-                smooth_quant_alphas=nncf.AdvancedSmoothQuantParameters(matmul=alpha)
-            ),
         )
+    return lambda folder: write_openvino(model, folder)
