@@ -14,7 +14,7 @@ test: lint
 fast: lint
 	.venv/bin/python -m pytest -m "not slow"
 
-lint: .venv/ready
+lint: .venv/dev
 	.venv/bin/ruff check .
 	.venv/bin/ruff format --check .
 	.venv/bin/mypy
@@ -24,5 +24,9 @@ ui: .venv/ready
 
 .venv/ready: pyproject.toml
 	$(PYTHON) -m venv .venv
+	.venv/bin/python -m pip install --quiet $(PIP_ARGS) --editable .
+	touch $@
+
+.venv/dev: .venv/ready
 	.venv/bin/python -m pip install --quiet $(PIP_ARGS) --editable '.[dev]'
 	touch $@

@@ -12,17 +12,20 @@ A technique is a module with
 import importlib
 import pkgutil
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Protocol, cast
 
-from fincompress.artifact import Artifact
+from torch import Tensor
+
+from fincompress.artifact import Artifact, read_artifact
 from fincompress.data import LABELS, Sentences, Splits
-from fincompress.models.storage import Identity
+from fincompress.models.storage import Identity, load_encoder
 from fincompress.models.text import encode, load_tokenizer
 from fincompress.reporting import Report
 from fincompress.runtimes import load_runtime
 from fincompress.spec import UserError, nearest
-from fincompress.training import Budget, Encoded
+from fincompress.training import Budget, Encoded, device, predict
 
 
 @dataclass(frozen=True)
@@ -71,6 +74,17 @@ class Inputs:
             Encoded(encode(tokenizer, self.train.texts), self.train.labels),
             Encoded(encode(tokenizer, self.val.texts), self.val.labels),
         )
+
+    def taught(self, by: Artifact) -> Tensor:
+        """Logits of `by` for the training sentences, (n, labels), on the device that trains."""
+        return _logits(by.path, self.train.texts).to(device())
+
+
+@lru_cache(maxsize=2)
+def _logits(path: Path, texts: tuple[str, ...]) -> Tensor:
+    """What several variants of a study learn from, computed once."""
+    artifact = read_artifact(path)
+    return predict(load_encoder(artifact), encode(load_tokenizer(artifact), texts))
 
 
 class Technique(Protocol):

@@ -12,13 +12,13 @@ from typing import Annotated
 from pydantic import Field
 
 from fincompress.artifact import Artifact
-from fincompress.models.storage import FORMAT, load_encoder, save_encoder
+from fincompress.models.storage import FORMAT, save_encoder
 from fincompress.models.student import Student, make_student, resolve_student
 from fincompress.models.text import load_tokenizer
 from fincompress.reporting import Report
 from fincompress.spec import settings
 from fincompress.techniques import Inputs
-from fincompress.training import Optimizer, device, fit, imitation, predict
+from fincompress.training import Optimizer, fit, imitation
 
 FAMILY = "distill"
 FORMATS = (FORMAT,)
@@ -39,7 +39,7 @@ def resolve(config: Config, inputs: Inputs) -> Config:
 
 def compress(inputs: Inputs, config: Config, out: Path, report: Report) -> Artifact:
     train, val = inputs.encoded()
-    taught = predict(load_encoder(inputs.source), train.ids).to(device())  # (n, labels), once
+    taught = inputs.taught(inputs.source)
     model = make_student(config.student, inputs.source, inputs.pretrained, inputs.seed)
 
     objective = imitation(model, taught, config.temperature, config.alpha)

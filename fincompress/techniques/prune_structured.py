@@ -101,7 +101,7 @@ def resolve(config: Config, inputs: Inputs) -> Config:
 
 def compress(inputs: Inputs, config: Config, out: Path, report: Report) -> Artifact:
     train, val = inputs.encoded()
-    taught = predict(load_encoder(inputs.teacher), train.ids).to(device())  # (n, labels), once
+    taught = inputs.taught(inputs.teacher)
     scored = train.sample(config.scoring_sentences, inputs.seed)
     model = load_encoder(inputs.source)
     whole = Size.of(inputs.teacher.manifest.layout, config.ffn_multiple)

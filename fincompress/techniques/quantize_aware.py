@@ -20,7 +20,7 @@ from fincompress.models.storage import load_encoder
 from fincompress.reporting import Report
 from fincompress.spec import settings
 from fincompress.techniques import Inputs
-from fincompress.training import Optimizer, device, fit, imitation, predict
+from fincompress.training import Optimizer, device, fit, imitation
 
 FAMILY = "quantize"
 FORMATS = ("onnx", "openvino")
@@ -43,7 +43,7 @@ def resolve(config: Config, inputs: Inputs) -> Config:
 
 def compress(inputs: Inputs, config: Config, out: Path, report: Report) -> Artifact:
     train, val = inputs.encoded()
-    taught = predict(load_encoder(inputs.teacher), train.ids).to(device())  # (n, labels), once
+    taught = inputs.taught(inputs.teacher)
     calibration = train.sample(config.calibration_sentences, inputs.seed)
     model = quantized(load_encoder(inputs.source).to(device()), calibration.batches())
     best = fit(
