@@ -82,9 +82,10 @@ def _distillation_curves(shop: Workshop) -> Chart:
 
     def curves(metric: str, label: str) -> dict[str, list[tuple[float, float]]]:
         return {
-            f"{name}, {label}": runs.history(version.run_id, metric)
+            f"{name}, {label}": points
             for name, version in shop.versions.items()
             if shop.variants[name].family == "distill"
+            and (points := runs.history(version.run_id, metric))
         }
 
     return Chart(

@@ -87,7 +87,7 @@ def onnx_writer(model: nn.Module) -> Writer:
                 model, example, file,
                 input_names=["ids", "mask"], output_names=["logits"], opset_version=OPSET,
                 dynamic_axes={"ids": axes, "mask": axes, "logits": {0: "sentences"}},
-                # The newer exporter breaks on fake quantizers (pytorch/pytorch#151278).
+                # The newer exporter breaks on fake quantizers.
                 dynamo=False,
             )  # fmt: skip
         graph = onnx.load(file)

@@ -79,8 +79,9 @@ def frame(benchmark: Benchmark) -> pd.DataFrame:
 def markdown(benchmark: Benchmark, roles: dict[str, str] | None = None) -> str:
     """Return the table a reader wants, with machine, notes and, if given, the roles.
 
-    What stands in parentheses is relative to the teacher: the factor by which it is faster, and
-    the share of its size.
+    Relative to the teacher are: `points` of test macro-F1 and, in parentheses, the factor by
+    which a variant is faster and the share of its size. `over source` is the speed-up over what
+    it was made from, in the same runtime.
     """
     teacher = next(m for m in benchmark.measurements if m.variant == TEACHER)
     lines = ["| " + " | ".join(["variant", *COLUMNS]) + " |", "|---" * (1 + len(COLUMNS)) + "|"]
