@@ -61,6 +61,11 @@ class Verb:
     options: tuple[str, ...]
 
 
+def _family(name: str, help: str) -> Verb:
+    options = ("study", "variant", "data_dir", "again")
+    return Verb(partial(commands.build_family, name), help, options)
+
+
 VERBS = {
     "main": Verb(
         commands.main,
@@ -68,26 +73,10 @@ VERBS = {
         ("study", "data_dir", "again", "promote"),
     ),
     "prepare": Verb(commands.prepare, "read, clean and split the data", ("study", "data_dir")),
-    "teacher": Verb(
-        partial(commands.build_family, "teacher"),
-        "fine-tune the teacher",
-        ("study", "variant", "data_dir", "again"),
-    ),
-    "distill": Verb(
-        partial(commands.build_family, "distill"),
-        "distil the students",
-        ("study", "variant", "data_dir", "again"),
-    ),
-    "quantize": Verb(
-        partial(commands.build_family, "quantize"),
-        "quantize students to INT8",
-        ("study", "variant", "data_dir", "again"),
-    ),
-    "prune": Verb(
-        partial(commands.build_family, "prune"),
-        "prune the teacher",
-        ("study", "variant", "data_dir", "again"),
-    ),
+    "teacher": _family("teacher", "fine-tune the teacher"),
+    "distill": _family("distill", "distil the students"),
+    "quantize": _family("quantize", "quantize students to INT8"),
+    "prune": _family("prune", "prune the teacher"),
     "benchmark": Verb(
         commands.benchmark,
         "measure every variant and promote the best",

@@ -157,16 +157,22 @@ def fit(
                 for name, loss in losses.items():
                     sums[name] = sums.get(name, 0.0) + loss.item() * len(rows)
                 bar.update()
-            found = scores(val.labels, predict(model, val.ids).argmax(1))
+            found = validate(model, val)
             means = {f"train/{name}": total / len(train.ids) for name, total in sums.items()}
-            report(epoch, means | {f"val/{name}": value for name, value in found.items()})
-            if not best or found["macro_f1"] > best["macro_f1"]:
+            report(epoch, means | found)
+            if not best or found["val/macro_f1"] > best["val/macro_f1"]:
                 best, best_epoch, best_state = found, epoch, deepcopy(model.state_dict())
             elif epoch - best_epoch >= budget.patience:
                 break
     model.load_state_dict(best_state)
     model.eval()
-    return {f"val/{name}": value for name, value in best.items()} | {"best_epoch": best_epoch}
+    return best | {"best_epoch": best_epoch}
+
+
+def validate(model: Encoder, val: Encoded) -> dict[str, float]:
+    """Return the scores of `val`, each as `val/<name>`."""
+    found = scores(val.labels, predict(model, val.ids).argmax(1))
+    return {f"val/{name}": value for name, value in found.items()}
 
 
 def imitation(model: Encoder, taught: Tensor, temperature: float, alpha: float) -> Objective:

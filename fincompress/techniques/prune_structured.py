@@ -19,7 +19,6 @@ from pydantic import Field
 from torch import Tensor
 
 from fincompress.artifact import Artifact, Layout
-from fincompress.evaluation.metrics import scores
 from fincompress.losses import hard_loss
 from fincompress.models.encoder import Encoder, Layer, parameter_count
 from fincompress.models.pruning import Importance, Kept, Size, choose, cut, sizes_between
@@ -35,7 +34,7 @@ from fincompress.training import (
     fit,
     imitation,
     make_batch,
-    predict,
+    validate,
 )
 
 FAMILY = "prune"
@@ -108,7 +107,7 @@ def compress(inputs: Inputs, config: Config, out: Path, report: Report) -> Artif
     start = Size.of(model.layout, config.ffn_multiple)
     sizes = sizes_between(start, whole.without(config.ratio), config.steps)
     survivors = [Kept.all(layer) for layer in model.layout.layers]
-    best = _validate(model, val)
+    best = validate(model, val)
     curve = [Point.of(start, whole, best[F1], best[F1], model)]
     done = 0
     for step, size in enumerate(sizes, start=1):
@@ -119,7 +118,7 @@ def compress(inputs: Inputs, config: Config, out: Path, report: Report) -> Artif
         kept = choose(importance, size, config.ffn_multiple)
         model = cut(model, kept)
         survivors = [ours.then(later) for ours, later in zip(survivors, kept, strict=True)]
-        hurt = _validate(model, val)[F1]
+        hurt = validate(model, val)[F1]
         epochs = config.step_epochs if step < len(sizes) else inputs.budget.epochs - done
         best = fit(
             model, imitation(model, taught, config.temperature, config.alpha), train, val,
@@ -198,11 +197,6 @@ def _saliency(weight: Tensor) -> Tensor:
     """The sum of weight times gradient of each column, (columns,)."""
     assert weight.grad is not None, "scored after a backward pass"
     return (weight.detach() * weight.grad).sum(0)
-
-
-def _validate(model: Encoder, val: Encoded) -> dict[str, float]:
-    found = scores(val.labels, predict(model, val.ids).argmax(1))
-    return {f"val/{name}": value for name, value in found.items()}
 
 
 def _after(done: int, report: Report) -> Step:
