@@ -3,7 +3,7 @@ PYTHON ?= python3.11
 PIP_ARGS ?=
 PORT ?= 5000
 
-.PHONY: quickstart test fast ui lint
+.PHONY: quickstart test fast ui dashboard lint
 
 quickstart: .venv/ready
 	. .venv/bin/activate && mlflow run . --env-manager local --experiment-name fincompress
@@ -21,6 +21,9 @@ lint: .venv/dev
 
 ui: .venv/ready
 	.venv/bin/mlflow ui --host 127.0.0.1 --port $(PORT) --workers 1
+
+dashboard: .venv/ready
+	.venv/bin/python -m fincompress dashboard
 
 .venv/ready: pyproject.toml
 	$(PYTHON) -m venv .venv

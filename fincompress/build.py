@@ -25,6 +25,7 @@ class Recipe:
     technique: Technique
     config: Any
     inputs: Inputs
+    data_fingerprint: str
 
     @property
     def fingerprint(self) -> str:
@@ -50,7 +51,8 @@ def plan(inputs: Inputs, config: Any, data_fingerprint: str) -> Recipe:
         "pretrained": inputs.pretrained.manifest.fingerprint,
         "data": data_fingerprint,
     }
-    return Recipe(technique, resolved, replace(inputs, fingerprint=fingerprint(parts)))
+    inputs = replace(inputs, fingerprint=fingerprint(parts))
+    return Recipe(technique, resolved, inputs, data_fingerprint)
 
 
 def build(recipe: Recipe, out: Path, report: Report) -> Artifact:

@@ -5,16 +5,17 @@
 
 import argparse
 import shlex
-import signal
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
+from math import inf
 from pathlib import Path
-from types import FrameType
 from typing import Any, NoReturn
 
 from fincompress import commands
+from fincompress.interruption import Terminated, raise_when_terminated
+from fincompress.search import SEARCH_ERRORS
 from fincompress.spec import UserError, nearest
 from fincompress.tracking.store import STORE_ERRORS, reason
 from fincompress.workshop import Options
@@ -33,6 +34,32 @@ def folder(text: str) -> Path | None:
     return Path(text) if text else None  # `mlflow run` passes '' for what is not given
 
 
+def whole(lowest: int) -> Callable[[str], int | None]:
+    """A number of `lowest` or more; '' is none."""
+
+    def read(text: str) -> int | None:
+        if not text:
+            return None
+        if not text.isdecimal() or int(text) < lowest:
+            raise argparse.ArgumentTypeError(
+                f"must be a whole number of {lowest} or more, not '{text}'"
+            )
+        return int(text)
+
+    return read
+
+
+def positive(text: str) -> float | None:
+    """A number above 0; '' is none."""
+    try:
+        found = float(text) if text else None
+    except ValueError:
+        found = -1.0
+    if found is not None and not 0 < found < inf:
+        raise argparse.ArgumentTypeError(f"must be a number above 0, not '{text}'")
+    return found
+
+
 @dataclass(frozen=True)
 class Option:
     """How one field of `Options` is written; the default is that field's own."""
@@ -49,6 +76,14 @@ OPTIONS = {
     "promote": Option(boolean, "move the role aliases after measuring"),
     "dry_run": Option(boolean, "decide and explain, and move no alias"),
     "commit_to": Option(folder, "a folder for the tables and raw timings"),
+    "tuned": Option(boolean, "with the values of the variants' best trials"),
+    "trials": Option(whole(1), "trials that the study is to have in the end"),
+    "workers": Option(whole(0), "processes that share the machine's threads; 0 only prepares"),
+    "epochs": Option(whole(1), "epochs of a trial (default: the study's)"),
+    "max_latency_ms": Option(positive, "look for the best macro-F1 within this latency"),
+    "max_f1_drop": Option(positive, "look for the lowest latency this near to the teacher's"),
+    "storage": Option(str, "the database of Optuna's studies"),
+    "port": Option(whole(1), "the dashboard's port on this machine"),
 }
 
 
@@ -62,7 +97,7 @@ class Verb:
 
 
 def _family(name: str, help: str) -> Verb:
-    options = ("study", "variant", "data_dir", "again")
+    options = ("study", "variant", "data_dir", "again", "tuned", "storage")
     return Verb(partial(commands.build_family, name), help, options)
 
 
@@ -70,24 +105,31 @@ VERBS = {
     "main": Verb(
         commands.main,
         "the whole study: data, every variant, benchmark, promotion",
-        ("study", "data_dir", "again", "promote"),
+        ("study", "data_dir", "again", "promote", "tuned", "storage"),
     ),
     "prepare": Verb(commands.prepare, "read, clean and split the data", ("study", "data_dir")),
     "teacher": _family("teacher", "fine-tune the teacher"),
     "distill": _family("distill", "distil the students"),
     "quantize": _family("quantize", "quantize students to INT8"),
     "prune": _family("prune", "prune the teacher"),
+    "tune": Verb(
+        commands.tune,
+        "search for better values of a variant's config",
+        ("study", "variant", "data_dir", "trials", "workers", "epochs", "max_latency_ms",
+         "max_f1_drop", "storage"),
+    ),
     "benchmark": Verb(
         commands.benchmark,
         "measure every variant and promote the best",
-        ("study", "data_dir", "again", "promote"),
+        ("study", "data_dir", "again", "promote", "tuned", "storage"),
     ),
     "promote": Verb(commands.promote, "decide again from the last measurements",
                     ("study", "dry_run")),
     "report": Verb(commands.report, "print the last measurements", ("study", "commit_to")),
+    "dashboard": Verb(commands.dashboard, "open Optuna's dashboard", ("storage", "port")),
     "recover": Verb(commands.recover, "close the runs of processes that are gone", ()),
 }  # fmt: skip
-CLI_ONLY = ("recover",)
+CLI_ONLY = ("recover", "dashboard")
 
 
 class Parser(argparse.ArgumentParser):
@@ -99,13 +141,13 @@ class Parser(argparse.ArgumentParser):
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the verb and return the exit code: 0, or 1 (failed), 2 (wrong input), 128 + signal."""
-    signal.signal(signal.SIGTERM, _terminate)
+    raise_when_terminated()
     try:
         verb, options = parse_arguments(sys.argv[1:] if arguments is None else arguments)
         verb.run(options)
     except UserError as error:
         return _complain(str(error), USAGE)
-    except (OSError, *STORE_ERRORS) as error:
+    except (OSError, *STORE_ERRORS, *SEARCH_ERRORS) as error:
         return _complain(reason(error), FAILED)
     except KeyboardInterrupt:
         return _complain("interrupted", INTERRUPTED)
@@ -132,14 +174,6 @@ def parse_arguments(arguments: Sequence[str]) -> tuple[Verb, Options]:
         raise UserError(f"{name}: unknown option '{given}'; {nearest(given, verb.options)}")
     asked = {option: _as_logged(getattr(values, option)) for option in verb.options}
     return verb, Options(**vars(values), asked=asked)
-
-
-class Terminated(BaseException):
-    """SIGTERM, as an exception so that every open run and file is closed on the way out."""
-
-
-def _terminate(number: int, frame: FrameType | None) -> NoReturn:
-    raise Terminated
 
 
 def _complain(message: str, code: int) -> int:

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from fincompress import search
 from fincompress.comparison import (
     RAW,
     RESULTS,
@@ -15,6 +16,8 @@ from fincompress.evaluation.report import markdown, save_tables
 from fincompress.experiments import load_study, select
 from fincompress.tracking import runs
 from fincompress.tracking.store import open_store
+from fincompress.tuning import tunable
+from fincompress.tuning import tune as tune_variant
 from fincompress.workshop import Options, Workshop, build_all, log_data, prepared, workshop
 
 
@@ -40,6 +43,25 @@ def build_family(family: str, options: Options) -> None:
         with _command(shop, family):
             prepared(shop)
             build_all(shop, wanted)
+
+
+def tune(options: Options) -> None:
+    """Search the space of one variant, or of all that have one, trial after trial.
+
+    Runs that an earlier command left open, because it was killed, are closed first.
+    """
+    with workshop(options) as shop:
+        wanted = tunable(shop)
+        runs.recover()
+        with _command(shop, "tune"):
+            prepared(shop)
+            for name in wanted:
+                tune_variant(shop, name)
+
+
+def dashboard(options: Options) -> None:
+    """Serve Optuna's dashboard until it is interrupted."""
+    search.dashboard(options.storage, options.port)
 
 
 def benchmark(options: Options) -> None:

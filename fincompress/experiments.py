@@ -2,10 +2,12 @@
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from copy import deepcopy
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any
 
+import yaml
 from pydantic import Field
 
 from fincompress.data import DataConfig
@@ -16,6 +18,7 @@ from fincompress.models.checkpoint import Base
 from fincompress.models.storage import FORMAT
 from fincompress.promotion import ROLES, Gate
 from fincompress.runtimes import AUTO, fastest_int8_runtime, load_runtime
+from fincompress.space import Scalar, Space, read_space, with_values
 from fincompress.spec import UserError, nearest, parse, read_yaml, settings
 from fincompress.techniques import load_technique
 from fincompress.training import Budget
@@ -48,7 +51,8 @@ class Study:
 class VariantSpec:
     """One technique applied to one source, for one runtime.
 
-    `config` is the technique's `Config`, `runtime` a name: `auto` is resolved.
+    `config` is the technique's `Config`, `runtime` a name: `auto` is resolved. `search` is what
+    tuning varies, `written` what the file says.
     """
 
     name: str
@@ -56,6 +60,8 @@ class VariantSpec:
     source: str
     runtime: str
     config: Any
+    search: Space
+    written: Mapping[str, Any]
 
     @property
     def family(self) -> str:
@@ -69,6 +75,24 @@ class VariantSpec:
     def alias(self) -> str:
         return self.name.replace("_", "-")
 
+    def tuned(self, values: Mapping[str, Scalar]) -> "VariantSpec":
+        """The variant with other values at these (dotted) keys of its config."""
+        return replace(self, config=with_values(self.config, values, f"{self.name}: config"))
+
+    def yaml(self, values: Mapping[str, Scalar]) -> str:
+        """The variant's file with other values at these (dotted) keys of its config."""
+        config = deepcopy(dict(self.written.get("config", {})))
+        for name, value in values.items():
+            *path, last = name.split(".")
+            here = config
+            for part in path:
+                here = here.setdefault(part, {})
+            here[last] = value
+        order = ("technique", "source", "runtime", "config", "search")
+        data = {**self.written, "config": config}
+        return yaml.safe_dump({k: data[k] for k in order if k in data}, sort_keys=False,
+                              default_flow_style=None)  # fmt: skip
+
 
 @settings
 class _VariantFile:
@@ -76,6 +100,7 @@ class _VariantFile:
     source: str
     runtime: str = "torch_eager"
     config: dict[str, Any] = Field(default_factory=dict)
+    search: dict[str, Any] = Field(default_factory=dict)
 
 
 def load_study(name: str) -> Study:
@@ -139,7 +164,8 @@ def _load_variant(name: str, path: Path) -> VariantSpec:
     reserved = (BASE, FLOOR, "all", "latest")  # MLflow keeps `latest` and `v<digits>` to itself
     if name.replace("_", "-") in ROLES or name in reserved or re.fullmatch(r"v\d+", name):
         raise UserError(f"{path}: '{name}' is reserved and cannot name a variant")
-    file = parse(_VariantFile, read_yaml(path), str(path))
+    written = read_yaml(path)
+    file = parse(_VariantFile, written, str(path))
     try:
         technique = load_technique(file.technique)
         automatic = file.runtime == AUTO
@@ -153,7 +179,8 @@ def _load_variant(name: str, path: Path) -> VariantSpec:
             f"'{file.technique}' writes {' or '.join(technique.FORMATS)}"
         )
     config = parse(technique.Config, file.config, f"{path}: config")
-    return VariantSpec(name, file.technique, file.source, runtime, config)
+    search = read_space(file.search, config, f"{path}: search")
+    return VariantSpec(name, file.technique, file.source, runtime, config, search, written)
 
 
 def _sources_first(variants: Mapping[str, VariantSpec]) -> list[str]:

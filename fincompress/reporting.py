@@ -28,6 +28,13 @@ class Heatmap:
     rows: Mapping[str, list[float]]
 
 
+class Stop(BaseException):
+    """Raised by a report to end the work: nobody needs what it would become.
+
+    Not an `Exception`, as nothing has gone wrong.
+    """
+
+
 class Report(Protocol):
     """Receives a step's metrics when called, and figures and facts by `show` and `record`."""
 

@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
-from fincompress.artifact import MANIFEST, Artifact
+from fincompress import search
+from fincompress.artifact import MANIFEST, Artifact, Manifest
 from fincompress.build import Recipe, build, plan
 from fincompress.data import Splits, load_splits
 from fincompress.evaluation import plots
@@ -27,7 +28,7 @@ from fincompress.spec import UserError, dump
 from fincompress.techniques import Inputs
 from fincompress.tracking import registry, runs
 from fincompress.tracking.store import lock, open_store
-from fincompress.training import device, precision
+from fincompress.training import Budget, device, precision
 
 
 @dataclass(frozen=True)
@@ -41,6 +42,14 @@ class Options:
     promote: bool = True
     dry_run: bool = False
     commit_to: Path | None = None
+    tuned: bool = False
+    trials: int = 30
+    workers: int = 1
+    epochs: int | None = None
+    max_latency_ms: float | None = None
+    max_f1_drop: float | None = None
+    storage: str = "sqlite:///optuna.db"
+    port: int = search.PORT
     asked: Mapping[str, str] = field(default_factory=dict)  # as `mlflow run` would log it
 
 
@@ -108,10 +117,15 @@ class RunReport:
         print(f"{self.name}: epoch {step}: {', '.join(parts)}", flush=True)
 
     def show(self, name: str, figure: Chart | Heatmap) -> None:
+        self.draw(name, figure)
+
+    def draw(self, name: str, figure: Chart | Heatmap) -> Path:
+        """Draw and log `figure`; return its file."""
         self.folder.mkdir(exist_ok=True)
         file = self.folder / f"{name}.png"
         plots.draw(figure, self.title, file)
         runs.log_file(file)
+        return file
 
     def record(self, name: str, facts: Mapping[str, object]) -> None:
         runs.log_json(dict(facts), f"{name}.json")
@@ -121,8 +135,30 @@ class RunReport:
 def workshop(options: Options) -> Iterator[Workshop]:
     study, variants = load_study(options.study), load_variants()
     open_store()
+    if options.tuned:
+        variants = _tuned(options, variants)
     with tempfile.TemporaryDirectory(prefix="fincompress-") as scratch:
         yield Workshop(options, study, variants, Path(scratch))
+
+
+def _tuned(options: Options, variants: Mapping[str, VariantSpec]) -> dict[str, VariantSpec]:
+    """The variants with the values of their best trials, where they have been tuned."""
+    storage = search.open_storage(options.storage)
+    found = {name: search.best_trial(storage, f"{options.study}/{name}/") for name in variants}
+    if not any(found.values()) or (options.variant != "all" and not found.get(options.variant)):
+        raise UserError(
+            f"tuned: {options.storage} has no finished trial of study '{options.study}', variant "
+            f"'{options.variant}'; run: fincompress tune --study {options.study} "
+            f"--variant {options.variant}"
+        )
+    tuned = {}
+    for name, spec in variants.items():
+        tuned[name] = spec
+        if best := found[name]:
+            values = ", ".join(f"{key} {value}" for key, value in best.values.items())
+            print(f"{name}: tuned by trial {best.trial}: {values}")
+            tuned[name] = spec.tuned(best.values)
+    return tuned
 
 
 def prepared(shop: Workshop) -> None:
@@ -162,7 +198,7 @@ def _version(shop: Workshop, name: str, again: bool = False) -> registry.Version
     """Return the variant's version for today's recipe: found, or built with its sources."""
     if name not in shop.versions:
         spec = shop.variants[name]
-        recipe = _recipe(shop, spec)
+        recipe = make_recipe(shop, spec)
         with lock(f"{shop.study.name}/{name}"):  # a second process waits, and then reuses
             found = None if again else registry.find(shop.study, spec, recipe.fingerprint)
             if found is None:
@@ -174,7 +210,12 @@ def _version(shop: Workshop, name: str, again: bool = False) -> registry.Version
     return shop.versions[name]
 
 
-def _recipe(shop: Workshop, spec: VariantSpec) -> Recipe:
+def make_recipe(shop: Workshop, spec: VariantSpec, budget: Budget | None = None) -> Recipe:
+    """Return how `spec` is built, from sources that are found or built first.
+
+    `budget` is for a build that is no version of the study. Raises `UserError` if the config
+    cannot be resolved.
+    """
     if spec.source == BASE:
         source = teacher = shop.pretrained[shop.study.base]
     else:
@@ -185,7 +226,7 @@ def _recipe(shop: Workshop, spec: VariantSpec) -> Recipe:
         source=source,
         teacher=teacher,
         pretrained=shop.pretrained[shop.study.student_base],
-        budget=shop.study.budget,
+        budget=budget or shop.study.budget,
         seed=shop.study.seed,
         technique=spec.technique,
         runtime=spec.runtime,
@@ -205,27 +246,37 @@ def _build(shop: Workshop, spec: VariantSpec, recipe: Recipe) -> registry.Versio
         synthetic=str(shop.splits.synthetic).lower(),
     )
     with runs.step(spec.name, tags, shop.note):
-        runs.log_config(
-            {
-                "technique": spec.technique,
-                "source": spec.source,
-                "runtime": spec.runtime,
-                "config": dump(recipe.config),
-                "budget": dump(shop.study.budget),
-                "seed": shop.study.seed,
-                "max_length_tokens": shop.study.max_length_tokens,
-                "data_fingerprint": shop.splits.fingerprint,
-                "precision": precision(),
-                "device": device().type,
-            }
-        )
+        log_recipe(spec, recipe)
         # The registry keeps the folder under the name it has here.
         folder = shop.scratch / spec.name
         report = RunReport(spec.name, shop.labelled(f"{spec.name}, {shop.study.name}"), folder)
         artifact = build(recipe, folder / registry.ARTIFACT, report)
-        manifest = artifact.manifest
-        runs.log_json(dump(manifest), MANIFEST)
-        best = {f"best/{k.removeprefix('val/')}": v for k, v in manifest.metrics.items()}
-        counted = {f"products/{k}": float(v) for k, v in dump(manifest.products).items()}
-        runs.log_metrics(best | counted | {"parameters": manifest.parameters})
+        log_manifest(artifact.manifest)
         return registry.publish(shop.study, spec, artifact)
+
+
+def log_recipe(spec: VariantSpec, recipe: Recipe) -> None:
+    """Log, into the open run, all that decides what is built."""
+    inputs = recipe.inputs
+    runs.log_config(
+        {
+            "technique": spec.technique,
+            "source": spec.source,
+            "runtime": spec.runtime,
+            "config": dump(recipe.config),
+            "budget": dump(inputs.budget),
+            "seed": inputs.seed,
+            "max_length_tokens": inputs.source.manifest.max_length_tokens,
+            "data_fingerprint": recipe.data_fingerprint,
+            "precision": precision(),
+            "device": device().type,
+        }
+    )
+
+
+def log_manifest(manifest: Manifest) -> None:
+    """Log, into the open run, what came of it."""
+    runs.log_json(dump(manifest), MANIFEST)
+    best = {f"best/{k.removeprefix('val/')}": v for k, v in manifest.metrics.items()}
+    counted = {f"products/{k}": float(v) for k, v in dump(manifest.products).items()}
+    runs.log_metrics(best | counted | {"parameters": manifest.parameters})

@@ -73,7 +73,7 @@ def test_what_fails_in_a_process_is_said_here(
 
 
 def test_a_process_that_dies_is_named(splits: Splits) -> None:
-    resident = Resident(FLOOR, splits, 1)
+    resident = Resident(FLOOR, splits.train, 1)
     resident.process.kill()
     message = refusal(lambda: resident.run([["profit rose ."]]))
     assert message == "benchmark: the process that measured tfidf_floor died (exit code -9)"

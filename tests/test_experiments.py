@@ -24,8 +24,9 @@ def test_the_variants_form_the_documented_tree() -> None:
     assert SOURCES.items() <= {n: spec.source for n, spec in variants.items()}.items()
     assert next(iter(variants)) == "teacher"
     assert root_of(variants, "pruned_teacher_50pct") == "teacher"
-    ratios = [variants[f"pruned_teacher_{share}pct"].config.ratio for share in (30, 50)]
-    assert ratios == [0.3, 0.5]
+    for name, share in {"pruned_teacher_30pct": 0.3, "pruned_teacher_50pct": 0.5}.items():
+        config = variants[name].config
+        assert (config.heads_ratio, config.ffn_ratio) == (share, share)
 
 
 @pytest.mark.parametrize("name", ["quickstart", "cpu", "finbert"])
@@ -77,13 +78,13 @@ BAD_VARIANTS = [
     ),
     (
         "a",
-        "technique: prune_structured\nsource: base\nconfig: {ratio: 1}",
-        "config: ratio: input should be less than 1, not 1",
+        "technique: prune_structured\nsource: base\nconfig: {heads_ratio: 1, ffn_ratio: 0}",
+        "config: heads_ratio: input should be less than 1, not 1",
     ),
     (
         "a",
-        "technique: prune_structured\nsource: base\nconfig: {ratio: -0.1}",
-        "config: ratio: input should be greater than or equal to 0, not -0.1",
+        "technique: prune_structured\nsource: base\nconfig: {heads_ratio: 0, ffn_ratio: -0.1}",
+        "config: ffn_ratio: input should be greater than or equal to 0, not -0.1",
     ),
     (
         "a",

@@ -4,7 +4,7 @@ import json
 import math
 from dataclasses import replace
 from pathlib import Path
-from typing import Literal, cast
+from typing import Any, Literal, cast
 
 import pytest
 import torch
@@ -111,7 +111,7 @@ def test_sizes_go_to_the_end_in_equal_steps() -> None:
     assert sizes_between(start, end, 3) == [Size(65, 130), Size(57, 115), end]
     assert sizes_between(start, start, 3) == []
     assert sizes_between(Size(6, 9), Size(5, 9), 4) == [Size(5, 9)], "no step cuts nothing"
-    assert start.without(0.5) == Size(36, 72)
+    assert start.without(0.5, 0.25) == Size(36, 108)
 
 
 def test_taylor_is_the_slope_of_the_loss_when_a_part_is_scaled(
@@ -166,12 +166,16 @@ def inputs(splits: Splits, teacher: Artifact, source: Artifact) -> Inputs:
     )  # fmt: skip
 
 
+def pruned(share: float, **rest: Any) -> Config:
+    return Config(heads_ratio=share, ffn_ratio=share, **rest)
+
+
 @pytest.mark.parametrize("importance", ["taylor", "entropy"])
 def test_a_step_after_a_step_reaches_the_ratio_and_tells_what_it_cut(
     importance: Literal["taylor", "entropy"], splits: Splits, base: Artifact, tmp_path: Path
 ) -> None:
     log = Log()
-    config = Config(ratio=1 / 3, steps=2, scoring_sentences=9, importance=importance)
+    config = pruned(1 / 3, steps=2, scoring_sentences=9, importance=importance)
     third = build(plan(inputs(splits, base, base), config, "d"), tmp_path / "third", log)
 
     layers = third.manifest.layout.layers
@@ -183,7 +187,7 @@ def test_a_step_after_a_step_reaches_the_ratio_and_tells_what_it_cut(
     curve = log.figures["pruning_curve"]
     assert isinstance(curve, Chart)
     shares = [share for share, _ in curve.lines["recovered"]]
-    assert shares == pytest.approx([0, 2 / 9, 1 / 3])  # of nine blocks, half of three is two
+    assert shares == pytest.approx([0, (1 / 6 + 2 / 9) / 2, 1 / 3])  # of six heads and nine blocks
     assert curve.right["parameters"][-1][1] == third.manifest.parameters / 1e6
     heat = log.figures["importance_step_1"]
     assert isinstance(heat, Heatmap)
@@ -193,7 +197,9 @@ def test_a_step_after_a_step_reaches_the_ratio_and_tells_what_it_cut(
     assert sum(len(layer["neurons_cut"]) for layer in cuts.values()) == 48
 
     half = build(
-        plan(inputs(splits, base, third), replace(config, ratio=0.5), "d"), tmp_path / "half", Log()
+        plan(inputs(splits, base, third), replace(config, heads_ratio=0.5, ffn_ratio=0.5), "d"),
+        tmp_path / "half",
+        Log(),
     )
     assert sum(layer.heads for layer in half.manifest.layout.layers) == 3
     alone = load_encoder(read_artifact(half.path))
@@ -203,7 +209,7 @@ def test_a_step_after_a_step_reaches_the_ratio_and_tells_what_it_cut(
 def test_a_ratio_that_is_reached_already_changes_nothing(
     splits: Splits, base: Artifact, tmp_path: Path
 ) -> None:
-    same = build(plan(inputs(splits, base, base), Config(ratio=0), "d"), tmp_path / "same", Log())
+    same = build(plan(inputs(splits, base, base), pruned(0), "d"), tmp_path / "same", Log())
     assert same.manifest.files["model.safetensors"] == base.manifest.files["model.safetensors"]
 
 
@@ -211,15 +217,16 @@ def test_ratios_that_cannot_be_are_refused_before_anything_runs(
     splits: Splits, base: Artifact
 ) -> None:
     made = inputs(splits, base, base)
-    message = refusal(lambda: plan(made, Config(ratio=0.9), "d"))
+    message = refusal(lambda: plan(made, pruned(0.9), "d"))
+    assert message == ("config.heads_ratio: 0.9 leaves 1 heads to 3 layers; each must keep one")
+    message = refusal(lambda: plan(made, replace(pruned(0.9), heads_ratio=0.0), "d"))
     assert message == (
-        "config.ratio: 0.9 leaves 1 heads and 1 blocks of 16 FFN neurons to 3 layers; each must "
-        "keep one of both"
+        "config.ffn_ratio: 0.9 leaves 1 blocks of 16 neurons to 3 layers; each must keep one"
     )
     stranger = replace(
         base, manifest=replace(base.manifest, layout=replace(base.manifest.layout, width=48))
     )
-    message = refusal(lambda: plan(inputs(splits, base, stranger), Config(ratio=0.3), "d"))
+    message = refusal(lambda: plan(inputs(splits, base, stranger), pruned(0.3), "d"))
     assert message == (
         "source: must be the teacher or have been pruned from it: 3 layers of width 32 with heads "
         "of 16, not 3 of 48 with heads of 16"
@@ -227,13 +234,13 @@ def test_ratios_that_cannot_be_are_refused_before_anything_runs(
     shape = LayerLayout(heads=1, ffn=16)
     layout = replace(base.manifest.layout, layers=(shape,) * 3)
     source = replace(base, manifest=replace(base.manifest, layout=layout))
-    message = refusal(lambda: plan(inputs(splits, base, source), Config(ratio=0.3), "d"))
+    message = refusal(lambda: plan(inputs(splits, base, source), pruned(0.3), "d"))
     assert message == (
-        "config.ratio: the source has lost 0.6667 of its teacher already; must be at least that, "
-        "not 0.3"
+        "config.heads_ratio: the source has lost 0.5000 of its teacher already; must be at least "
+        "that, not 0.3"
     )
 
 
 def test_blocks_of_neurons_divide_every_width(splits: Splits, base: Artifact) -> None:
-    resolved = plan(inputs(splits, base, base), Config(ratio=0.3), "d").config
+    resolved = plan(inputs(splits, base, base), pruned(0.3), "d").config
     assert resolved.ffn_multiple == math.gcd(64, 48)

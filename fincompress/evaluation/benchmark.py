@@ -72,22 +72,11 @@ def measure(
 ) -> list[tuple[Measurement, Samples]]:
     """Time and score all `subjects` side by side; raise `UserError` if a process dies."""
     texts = splits.test.texts
-    singles = [[texts[i % len(texts)]] for i in range(timing.latency_runs)]
     size = timing.throughput_batch
     batches = [list(texts[start : start + size]) for start in range(0, len(texts), size)]
     with ExitStack() as stack:
-        residents = []
-        for subject in subjects:
-            residents.append(Resident(subject, splits, timing.threads))
-            stack.callback(residents[-1].stop)
-        latency: list[list[float]] = [[] for _ in residents]
-        for resident in residents:
-            resident.run([singles[i % len(singles)] for i in range(timing.warmup)])
-        for start in range(0, len(singles), ROUND):
-            calls = singles[start : start + ROUND]
-            for resident, taken in zip(residents, latency, strict=True):
-                resident.run(calls[:AFTER_A_TURN])
-                taken += resident.run(calls)[0]
+        residents = [_reside(stack, s, splits.train, timing.threads) for s in subjects]
+        latency = _latencies(residents, texts, timing)
         # Validation in one call also makes every engine ready for full batches.
         validated = [resident.run([splits.val.texts])[1] for resident in residents]
         passes = [
@@ -107,16 +96,50 @@ def measure(
     return found
 
 
+def median_latencies(
+    subjects: Sequence[Subject], texts: Sequence[str], timing: Timing
+) -> list[float]:
+    """Time models (not the floor) side by side on `texts`, ms; raise `UserError` if one dies."""
+    with ExitStack() as stack:
+        residents = [_reside(stack, subject, None, timing.threads) for subject in subjects]
+        latency = _latencies(residents, texts, timing)
+    return [1e3 * float(np.median(seconds)) for seconds in latency]
+
+
+def _latencies(
+    residents: "Sequence[Resident]", texts: Sequence[str], timing: Timing
+) -> list[list[float]]:
+    """Seconds that each resident took for each call, one text at a time, in turns."""
+    singles = [[texts[i % len(texts)]] for i in range(timing.latency_runs)]
+    latency: list[list[float]] = [[] for _ in residents]
+    for resident in residents:
+        resident.run([singles[i % len(singles)] for i in range(timing.warmup)])
+    for start in range(0, len(singles), ROUND):
+        calls = singles[start : start + ROUND]
+        for resident, taken in zip(residents, latency, strict=True):
+            resident.run(calls[:AFTER_A_TURN])
+            taken += resident.run(calls)[0]
+    return latency
+
+
+def _reside(
+    stack: ExitStack, subject: Subject, train: Sentences | None, threads: int
+) -> "Resident":
+    resident = Resident(subject, train, threads)
+    stack.callback(resident.stop)
+    return resident
+
+
 class Resident:
     """A process that holds one subject, and does nothing unless it is asked to answer."""
 
-    def __init__(self, subject: Subject, splits: Splits, threads: int) -> None:
+    def __init__(self, subject: Subject, train: Sentences | None, threads: int) -> None:
         path = subject.artifact.path if subject.artifact else None
         context = multiprocessing.get_context("spawn")
         self.subject = subject
         self.pipe, other = context.Pipe()
         self.process = context.Process(
-            target=_serve, args=(other, path, subject.runtime, splits.train, threads), daemon=True
+            target=_serve, args=(other, path, subject.runtime, train, threads), daemon=True
         )
         self.process.start()
         other.close()  # so that its end is seen here
@@ -144,7 +167,7 @@ class Resident:
 
 
 def _serve(
-    pipe: Connection, path: Path | None, runtime: str, train: Sentences, threads: int
+    pipe: Connection, path: Path | None, runtime: str, train: Sentences | None, threads: int
 ) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent hears it too, and ends this process
     predictor: Predictor | None = None
@@ -158,8 +181,9 @@ def _serve(
                 pipe.send(f"{type(error).__name__}: {error}")
 
 
-def _predictor(path: Path | None, runtime: str, train: Sentences, threads: int) -> Predictor:
+def _predictor(path: Path | None, runtime: str, train: Sentences | None, threads: int) -> Predictor:
     if path is None:
+        assert train is not None, "the floor is fitted where it is measured"
         return fit_floor(train)
     return load_runtime(runtime).load(read_artifact(path), threads)
 

@@ -84,6 +84,16 @@ def draw(figure: Chart | Heatmap, of: str, file: Path) -> None:
         _heatmap(figure, of, file)
 
 
+def save_axes(axes: Axes, of: str, file: Path) -> None:
+    """Save what a library has drawn, with `of` under its title."""
+    axes.set_title(f"{axes.get_title()}\n{of}")
+    figure = axes.get_figure()
+    assert isinstance(figure, Figure)
+    figure.set_size_inches(9, 5.5)
+    figure.savefig(file, dpi=DPI, bbox_inches="tight")
+    plt.close(figure)
+
+
 def _chart(chart: Chart, of: str, file: Path) -> None:
     figure, axes = plt.subplots(figsize=(8, 5), layout="constrained")
     for name, points in chart.lines.items():

@@ -41,8 +41,11 @@ class Size:
         layers = layout.layers
         return cls(sum(s.heads for s in layers), sum(s.ffn // block for s in layers))
 
-    def without(self, share: float) -> "Size":
-        return Size(*(count - round(share * count) for count in (self.heads, self.blocks)))
+    def without(self, heads: float, blocks: float) -> "Size":
+        """What stays when these shares of the heads and of the blocks are gone."""
+        return Size(
+            self.heads - round(heads * self.heads), self.blocks - round(blocks * self.blocks)
+        )
 
 
 def sizes_between(start: Size, end: Size, steps: int) -> list[Size]:

@@ -6,8 +6,9 @@ student's layers, against the teacher's layers that `layer_map` names.
 Jiao et al. (2020), "TinyBERT: Distilling BERT for Natural Language Understanding".
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from pathlib import Path
 from typing import Annotated
 
@@ -15,9 +16,8 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
-from fincompress.artifact import Artifact
+from fincompress.artifact import Artifact, read_artifact
 from fincompress.losses import attention_loss, hard_loss, hidden_loss, soft_loss
-from fincompress.models.encoder import Encoder
 from fincompress.models.storage import FORMAT, load_encoder, save_encoder
 from fincompress.models.student import (
     LayerMap,
@@ -26,7 +26,7 @@ from fincompress.models.student import (
     resolve_map,
     resolve_student,
 )
-from fincompress.models.text import Ids, batches_by_length, load_tokenizer
+from fincompress.models.text import batches_by_length, encode, load_tokenizer
 from fincompress.reporting import Report
 from fincompress.spec import settings
 from fincompress.techniques import Inputs
@@ -66,10 +66,11 @@ def resolve(config: Config, inputs: Inputs) -> Config:
 
 def compress(inputs: Inputs, config: Config, out: Path, report: Report) -> Artifact:
     train, val = inputs.encoded()
-    teacher = load_encoder(inputs.source)
-    lesson = _lesson(teacher, train.ids, [int(place) for place in config.layer_map])
+    places = tuple(int(place) for place in config.layer_map)
+    lesson = _lesson(inputs.source.path, inputs.train.texts, places)
     model = make_student(config.student, inputs.source, inputs.pretrained, inputs.seed)
-    projection = _projection(model.layout.width, teacher.layout.width, inputs.seed).to(device())
+    width = inputs.source.manifest.layout.width
+    projection = _projection(model.layout.width, width, inputs.seed).to(device())
 
     def objective(batch: Batch) -> Mapping[str, Tensor]:
         seen = model.trace(batch.ids, batch.mask)
@@ -130,9 +131,13 @@ class Lesson:
         return hidden.to(device()), attention.to(device())
 
 
+@lru_cache(maxsize=1)
 @torch.no_grad()
-def _lesson(teacher: Encoder, ids: Ids, places: Sequence[int]) -> Lesson:
-    teacher.to(device()).eval()
+def _lesson(path: Path, texts: tuple[str, ...], places: tuple[int, ...]) -> Lesson:
+    """The teacher's forward pass over the training set, once for all trials that learn from it."""
+    artifact = read_artifact(path)
+    teacher = load_encoder(artifact).to(device()).eval()
+    ids = encode(load_tokenizer(artifact), texts)
     logits = torch.empty(len(ids), teacher.layout.labels)
     hidden: list[Tensor] = [torch.empty(0)] * len(ids)
     attention: list[Tensor] = [torch.empty(0)] * len(ids)

@@ -44,18 +44,21 @@ MAP_CELL = 64  # neighbouring neurons, in one cell of the map of what was cut
 F1 = "val/macro_f1"
 
 Positive = Annotated[int, Field(ge=1)]
+Share = Annotated[float, Field(ge=0, lt=1)]
 
 
 @settings
 class Config:
-    """`ratio` is the share of the unpruned teacher's heads, and equally of its FFN neurons, that
-    is gone in the end. Every layer keeps a head, and an FFN width in multiples of `ffn_multiple`.
+    """`heads_ratio` and `ffn_ratio` are the shares of the unpruned teacher's heads and of its FFN
+    neurons that are gone in the end. Every layer keeps a head, and an FFN width in multiples of
+    `ffn_multiple`.
 
     Each step but the last recovers for `step_epochs`, and the last for the rest of the study's
     epochs. Where they are too few for `steps`, there are fewer steps.
     """
 
-    ratio: Annotated[float, Field(ge=0, lt=1)]
+    heads_ratio: Share
+    ffn_ratio: Share
     steps: Positive = 3
     step_epochs: Positive = 1
     importance: Literal["taylor", "entropy"] = "taylor"
@@ -82,19 +85,24 @@ def resolve(config: Config, inputs: Inputs) -> Config:
         steps=min(config.steps, 1 + (inputs.budget.epochs - 1) // config.step_epochs),
     )
     whole, now = Size.of(teacher, config.ffn_multiple), Size.of(source, config.ffn_multiple)
-    end = whole.without(config.ratio)
-    if end.heads > now.heads or end.blocks > now.blocks:
-        gone = 1 - min(now.heads / whole.heads, now.blocks / whole.blocks)
-        raise UserError(
-            f"config.ratio: the source has lost {gone:.4f} of its teacher already; must be at "
-            f"least that, not {config.ratio}"
-        )
+    end = whole.without(config.heads_ratio, config.ffn_ratio)
     layers = len(source.layers)
-    if end.heads < layers or end.blocks < layers:
-        raise UserError(
-            f"config.ratio: {config.ratio} leaves {end.heads} heads and {end.blocks} blocks of "
-            f"{config.ffn_multiple} FFN neurons to {layers} layers; each must keep one of both"
-        )
+    for key, left, has, had in (
+        ("heads_ratio", end.heads, now.heads, whole.heads),
+        ("ffn_ratio", end.blocks, now.blocks, whole.blocks),
+    ):
+        asked = getattr(config, key)
+        if left > has:
+            raise UserError(
+                f"config.{key}: the source has lost {1 - has / had:.4f} of its teacher already; "
+                f"must be at least that, not {asked}"
+            )
+        if left < layers:
+            what = {"heads_ratio": "heads", "ffn_ratio": f"blocks of {config.ffn_multiple} neurons"}
+            raise UserError(
+                f"config.{key}: {asked} leaves {left} {what[key]} to {layers} layers; each must "
+                "keep one"
+            )
     return config
 
 
@@ -105,7 +113,7 @@ def compress(inputs: Inputs, config: Config, out: Path, report: Report) -> Artif
     model = load_encoder(inputs.source)
     whole = Size.of(inputs.teacher.manifest.layout, config.ffn_multiple)
     start = Size.of(model.layout, config.ffn_multiple)
-    sizes = sizes_between(start, whole.without(config.ratio), config.steps)
+    sizes = sizes_between(start, whole.without(config.heads_ratio, config.ffn_ratio), config.steps)
     survivors = [Kept.all(layer) for layer in model.layout.layers]
     best = validate(model, val)
     curve = [Point.of(start, whole, best[F1], best[F1], model)]
@@ -186,7 +194,8 @@ class Point:
 
     @classmethod
     def of(cls, size: Size, whole: Size, hurt: float, recovered: float, model: Encoder) -> "Point":
-        return cls(1 - size.blocks / whole.blocks, hurt, recovered, parameter_count(model))
+        kept = (size.heads / whole.heads + size.blocks / whole.blocks) / 2
+        return cls(1 - kept, hurt, recovered, parameter_count(model))
 
 
 def _layers(model: Encoder) -> list[Layer]:
@@ -216,7 +225,7 @@ def _show(
         "pruning_curve",
         Chart(
             title="Validation macro-F1 and parameters against the share removed",
-            x="share of the teacher's FFN neurons, and to the nearest of its heads, removed",
+            x="share of the teacher removed (mean of its heads' and its FFN neurons')",
             y="validation macro-F1",
             lines={"recovered": line("f1_recovered"), "just cut": line("f1_after_cut")},
             right_y="parameters, millions",

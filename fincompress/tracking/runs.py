@@ -2,6 +2,7 @@
 
 import os
 import socket
+import traceback
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -23,16 +24,26 @@ RUN_NAME = "mlflow.runName"
 
 
 @contextmanager
-def step(name: str, tags: Mapping[str, str], note: str = "") -> Iterator[str]:
+def step(
+    name: str, tags: Mapping[str, str], note: str = "", *, again: str = "", under: str = ""
+) -> Iterator[str]:
     """Open a run and yield its id: a child of the open run, or else a run of its own.
 
-    The first one under `mlflow run` is the run that it opened. An exception ends the run as
-    FAILED, an interruption as KILLED, with the reason as a tag.
+    The first one under `mlflow run` is the run that it opened. `again` is a run to go on with,
+    `under` a run of another process to be a child of. An exception ends the run as FAILED, an
+    interruption as KILLED, with the reason as a tag.
     """
-    nested = mlflow.active_run() is not None
     own = {f"fincompress.{key}": value for key, value in tags.items() if value}
     own |= {RUN_NAME: name, PROCESS: _this_process()} | ({NOTE: note} if note else {})
-    run = mlflow.start_run(nested=nested, tags=own)
+    active = mlflow.active_run()
+    if again or under:
+        experiment = mlflow.MlflowClient().get_run(again or under).info.experiment_id
+        mlflow.set_experiment(experiment_id=experiment)  # a run is opened only in the current one
+    run = mlflow.start_run(
+        again or None, parent_run_id=under or None, nested=active is not None, tags=own
+    )
+    if active is not None:
+        mlflow.set_experiment(experiment_id=active.info.experiment_id)
     try:
         # Whether artifacts can be written shows now, not after hours of training.
         mlflow.log_dict(dict(own), "step.json")
@@ -42,6 +53,8 @@ def step(name: str, tags: Mapping[str, str], note: str = "") -> Iterator[str]:
         # A store that cannot take this must not hide what went wrong; `recover` closes the run.
         with suppress(*STORE_ERRORS, OSError):
             mlflow.set_tag(ERROR, f"{type(error).__name__}: {reason(error)}"[:500])
+            if isinstance(error, Exception) and not isinstance(error, UserError):
+                mlflow.log_text(traceback.format_exc(), "traceback.txt")
             mlflow.end_run(RunStatus.to_string(status))
         raise
     mlflow.end_run()
@@ -100,6 +113,30 @@ def log_inputs(splits: Splits) -> None:
         mlflow.log_input(dataset, context=part)
 
 
+def address(run_id: str, port: int = 5000) -> str:
+    """Where the MLflow UI shows a run: on the tracking server, or where `make ui` has it."""
+    uri = mlflow.get_tracking_uri()
+    server = uri if uri.startswith("http") else f"http://127.0.0.1:{port}"
+    experiment = mlflow.MlflowClient().get_run(run_id).info.experiment_id
+    return f"{server}/#/experiments/{experiment}/runs/{run_id}"
+
+
+def exists(run_id: str) -> bool:
+    """Whether the store has this run, and not in its bin."""
+    try:
+        return bool(mlflow.MlflowClient().get_run(run_id).info.lifecycle_stage == "active")
+    except mlflow.MlflowException:
+        return False
+
+
+def close(run_id: str, why: str) -> None:
+    """End a run whose process cannot, as KILLED, if it is still open."""
+    client = mlflow.MlflowClient()
+    if exists(run_id) and client.get_run(run_id).info.status == "RUNNING":
+        client.set_tag(run_id, ERROR, why)
+        client.set_terminated(run_id, RunStatus.to_string(RunStatus.KILLED))
+
+
 def find_run(stage: str, study: str, **tags: str) -> str | None:
     """Return the id of the newest finished run with these tags, whatever its experiment."""
     wanted = {"stage": stage, "study": study, **tags}
@@ -119,7 +156,6 @@ def read_run_file(run_id: str, file: str) -> str:
 
 def recover() -> list[str]:
     """End as KILLED the runs of this machine whose process is gone; say what became of each."""
-    client = mlflow.MlflowClient()
     said = []
     for run in _search("attributes.status = 'RUNNING'"):
         name = f"{run.info.run_name} ({run.info.run_id})"
@@ -130,8 +166,7 @@ def recover() -> list[str]:
         elif _alive(process):
             said.append(f"left {name}: its process is at work")
         else:
-            client.set_tag(run.info.run_id, ERROR, "its process ended without a word")
-            client.set_terminated(run.info.run_id, RunStatus.to_string(RunStatus.KILLED))
+            close(run.info.run_id, "its process ended without a word")
             said.append(f"closed {name}")
     return said
 

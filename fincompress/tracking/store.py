@@ -27,13 +27,7 @@ def open_store() -> None:
     Under `mlflow run` the experiment of the run that it opened stays. Raises `UserError` if
     the store does not answer.
     """
-    os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
-    # What MLflow logs as an error it raises too, and one message is enough.
-    logging.getLogger("mlflow").setLevel(logging.CRITICAL)
-    logging.getLogger("alembic").setLevel(logging.WARNING)
-    # MLflow warns of its own types as it loads, and on pandas 3 of the schema of a data set.
-    warnings.filterwarnings("ignore", message=".*Any type hint is inferred as AnyType")
-    warnings.filterwarnings("ignore", message="For backward compatibility, 'str' dtypes")
+    quieten()
     uri = mlflow.get_tracking_uri()
     with lock("store"):  # the migrations of an empty database must not run twice at once
         try:
@@ -50,6 +44,17 @@ def open_store() -> None:
                 f"MLflow store {uri}: {reason(error)}; "
                 "start `mlflow run .` in the project's own folder"
             ) from None
+
+
+def quieten() -> None:
+    """Leave out what MLflow says beside its errors."""
+    os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
+    # What MLflow logs as an error it raises too, and one message is enough.
+    logging.getLogger("mlflow").setLevel(logging.CRITICAL)
+    logging.getLogger("alembic").setLevel(logging.WARNING)
+    # MLflow warns of its own types as it loads, and on pandas 3 of the schema of a data set.
+    warnings.filterwarnings("ignore", message=".*Any type hint is inferred as AnyType")
+    warnings.filterwarnings("ignore", message="For backward compatibility, 'str' dtypes")
 
 
 def reason(error: BaseException) -> str:

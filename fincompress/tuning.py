@@ -1,0 +1,201 @@
+"""A variant and its search space become a study: workers, their trials, and the best of them."""
+
+from collections.abc import Sequence
+from dataclasses import asdict, replace
+from functools import partial
+
+import pandas as pd
+import torch
+
+from fincompress import search
+from fincompress.build import Recipe
+from fincompress.evaluation import plots
+from fincompress.evaluation.benchmark import Subject, median_latencies
+from fincompress.evaluation.measurement import VAL_F1
+from fincompress.experiments import BASE, VariantSpec
+from fincompress.goals import Goal, Outcome, best, described, front
+from fincompress.search import Search, Study
+from fincompress.spec import UserError, dump, fingerprint, flatten, nearest
+from fincompress.tracking import runs
+from fincompress.tracking.store import lock
+from fincompress.trials import Job, Reference
+from fincompress.workers import run_workers
+from fincompress.workshop import Workshop, make_recipe
+
+MEASURED = ("prune", "quantize")  # families whose latency is an objective unless it is bounded
+TIMED_RUNS = 200  # at most, of a trial and as many of the reference
+
+
+def tunable(shop: Workshop) -> list[str]:
+    """Return the variant that was asked for, or all that have a search space.
+
+    Raises `UserError` for a variant without one.
+    """
+    able = [name for name, spec in shop.variants.items() if spec.search]
+    wanted = shop.options.variant
+    if wanted == "all":
+        return able
+    if wanted not in shop.variants:
+        raise UserError(f"variant: unknown variant '{wanted}'; {nearest(wanted, [*able, 'all'])}")
+    if wanted not in able:
+        raise UserError(
+            f"variant: experiments/variants/{wanted}.yaml has no search space; give it `search:`, "
+            f"or tune one of: {', '.join(able)}"
+        )
+    return [wanted]
+
+
+def tune(shop: Workshop, name: str) -> None:
+    """Bring the variant's study to the trials that were asked for, and log what it has found.
+
+    Raises `UserError` if its own config cannot be built, or nothing meets the constraint.
+    """
+    options, spec = shop.options, shop.variants[name]
+    goal = _goal(shop, spec)
+    budget = replace(shop.study.budget, epochs=options.epochs or shop.study.budget.epochs)
+    recipe = make_recipe(shop, spec, budget)
+    lost = partial(runs.close, why="its process gave no sign of life")
+    found = Search(
+        name=f"{shop.study.name}/{name}/{_identity(recipe, spec, goal)}",
+        storage=search.open_storage(options.storage, lost),
+        space=spec.search,
+        goal=goal,
+        seed=shop.study.seed,
+    )
+    written = flatten(dump(spec.config))
+    with lock(found.name):
+        search.prepare(found, {key: written[key] for key in spec.search}, options.trials)
+    study = found.study()
+    before = study.user_attrs.get(search.RUN)
+    tags = shop.tags("tune", variant=name, technique=spec.technique)
+    again = before if before and runs.exists(before) else ""
+    with runs.step(f"tune {name}", tags, _note(shop, study), again=again) as run_id:
+        search.link(study, run_id, runs.address(run_id))
+        runs.log_config({"goal": dump(goal), "search": {k: dump(v) for k, v in spec.search.items()},
+                         "budget": dump(budget), "optuna_study": found.name})  # fmt: skip
+        print(f"{name}: Optuna study {found.name} in {search.masked(options.storage)}", flush=True)
+        if options.workers:
+            job = _job(shop, found, recipe, spec, run_id)
+            run_workers(job, options.workers)
+            _conclude(shop, job)
+
+
+def _goal(shop: Workshop, spec: VariantSpec) -> Goal:
+    options = shop.options
+    if options.max_latency_ms is not None and options.max_f1_drop is not None:
+        raise UserError("give max_latency_ms or max_f1_drop, not both: the other is the objective")
+    if options.max_f1_drop is not None and spec.source == BASE:
+        raise UserError(f"max_f1_drop: '{spec.name}' has no teacher that it could drop below")
+    goal = Goal(
+        latency=spec.family in MEASURED,
+        max_latency_ms=options.max_latency_ms,
+        max_f1_drop=options.max_f1_drop,
+    )
+    if goal.measures_latency and options.workers > 1:
+        raise UserError(
+            f"workers: must be 1 on one machine where latency is measured, not {options.workers}: "
+            "trials would slow one another down"
+        )
+    return goal
+
+
+def _identity(recipe: Recipe, spec: VariantSpec, goal: Goal) -> str:
+    """Trials can be compared where all of this is equal; where it is not, it is another study."""
+    space = {name: dump(dimension) for name, dimension in spec.search.items()}
+    parts = {"recipe": recipe.fingerprint, "space": space, "goal": dump(goal)}
+    return fingerprint(parts)[:8]
+
+
+def _note(shop: Workshop, study: Study) -> str:
+    storage = search.masked(shop.options.storage)
+    return (
+        f"Optuna study `{study.study_name}` in `{storage}`: {search.address(study)}\n\n{shop.note}"
+    )
+
+
+def _job(shop: Workshop, found: Search, recipe: Recipe, spec: VariantSpec, run_id: str) -> Job:
+    timing = shop.study.benchmark
+    timing = replace(timing, latency_runs=min(TIMED_RUNS, timing.latency_runs))
+    reference = None
+    if found.goal.measures_latency:
+        source = Subject(spec.source, None, "torch_eager", recipe.inputs.source)
+        texts = recipe.inputs.val.texts
+        reference_ms = search.remembered(
+            found.study(), "reference_ms", lambda: median_latencies([source], texts, timing)[0]
+        )
+        reference = Reference(source, reference_ms)
+    return Job(
+        study=shop.study.name,
+        title=shop.labelled(f"{spec.name}, {shop.study.name}"),
+        note=shop.note,
+        run_id=run_id,
+        search=found,
+        trials=shop.options.trials,
+        spec=spec,
+        inputs=recipe.inputs,
+        data_fingerprint=recipe.data_fingerprint,
+        teacher_f1=recipe.inputs.teacher.manifest.metrics.get(VAL_F1, 0.0),
+        timing=timing,
+        reference=reference,
+        threads=max(1, torch.get_num_threads() // shop.options.workers),
+        scratch=shop.scratch,
+    )
+
+
+def _conclude(shop: Workshop, job: Job) -> None:
+    """Log the table, the plots and the best trial; print what to do with it."""
+    found, spec = job.search, job.spec
+    outcomes = search.outcomes(found.study(), job.trials)
+    own, chosen = outcomes[0], best(outcomes, found.goal)
+    folder = shop.scratch / f"tune-{spec.name}"
+    folder.mkdir()
+    table = pd.DataFrame([_row(outcome) for outcome in outcomes])
+    table.to_csv(folder / "trials.csv", index=False)
+    runs.leaderboard(table, "trials.json")
+    for name, axes in search.figures(found).items():
+        plots.save_axes(axes, job.title, folder / f"{name}.png")
+    if chosen is not None:
+        (folder / "best.yaml").write_text(spec.yaml(chosen.values), encoding="utf-8")
+    runs.log_folder(folder)
+    if chosen is None:
+        raise UserError(_why_none(outcomes, found.goal, job.teacher_f1))
+    runs.log_metrics(_scores("own", own) | _scores("best", chosen))
+    for key, value in {"trial": chosen.trial, **chosen.values}.items():
+        runs.set_tag(f"best.{key}", str(value))
+    print(f"{spec.name}: its own config {described(own)}, the best {described(chosen)}")
+    if len(found.goal.objectives) > 1:
+        print("\n".join(f"on the Pareto front: {described(one)}" for one in front(outcomes)))
+    print(
+        f"to build it: fincompress {spec.family} --study {shop.study.name} --variant {spec.name} "
+        f"--tuned\nto keep it, commit this as experiments/variants/{spec.name}.yaml:\n\n"
+        + spec.yaml(chosen.values)
+    )
+
+
+def _scores(whose: str, outcome: Outcome) -> dict[str, float]:
+    found = {"macro_f1": outcome.f1, "latency_p50_ms": outcome.latency_ms}
+    return {f"{whose}/{name}": value for name, value in found.items() if value is not None}
+
+
+def _row(outcome: Outcome) -> dict[str, object]:
+    facts = asdict(outcome)
+    return {
+        "trial": facts.pop("trial"),
+        "state": facts.pop("state"),
+        **facts.pop("values"),
+        **facts,
+    }
+
+
+def _why_none(outcomes: Sequence[Outcome], goal: Goal, teacher_f1: float) -> str:
+    done = [outcome for outcome in outcomes if outcome.state == "complete"]
+    if not done:
+        last = next((o.error for o in reversed(outcomes) if o.error), "all were stopped early")
+        return f"tune: no trial of {len(outcomes)} was completed; the last: {last}"
+    if goal.max_latency_ms is not None:
+        nearest_one = min(done, key=lambda o: o.latency_ms or 0)
+        asked = f"max_latency_ms: {goal.max_latency_ms}"
+    else:
+        nearest_one = max(done, key=lambda o: o.f1 or 0)
+        asked = f"max_f1_drop: {goal.max_f1_drop} below the teacher's {teacher_f1:.4f}"
+    return f"{asked}: met by no trial of {len(outcomes)}; the nearest has {described(nearest_one)}"

@@ -1,0 +1,118 @@
+"""A job becomes worker processes that are kept at it to its end, and one line of progress."""
+
+import multiprocessing
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from multiprocessing.context import SpawnProcess
+from pathlib import Path
+
+from fincompress import search
+from fincompress.goals import Goal, Outcome, best, described
+from fincompress.spec import UserError
+from fincompress.trials import Job, work
+
+POLL_S = 0.5
+PATIENCE_S = 60  # with which a worker that has been told to stop is waited for
+REPLACEMENTS = 5  # of workers that were killed, in one command
+
+
+def run_workers(job: Job, count: int) -> None:
+    """Keep `count` workers busy until every place has its outcome.
+
+    Raises `UserError` if the variant's own config fails, a worker ends in an error, or too many
+    are killed.
+    """
+    progress = Progress(job.spec.name, job.search.goal, job.trials, count)
+    crew = _Crew(job, job.scratch / f"{job.spec.name}.log")
+    try:
+        while True:
+            search.retry_lost(job.search)
+            outcomes = search.outcomes(job.search.study(), job.trials)
+            progress.show(outcomes)
+            if outcomes[0].state == "fail":
+                why = outcomes[0].error or "its process died each time"
+                raise UserError(f"{job.spec.name}: its own config failed: {why}")
+            if all(outcome.over for outcome in outcomes):
+                break
+            crew.keep(min(count, sum(o.state == "waiting" for o in outcomes)))
+            time.sleep(POLL_S)
+    except BaseException:
+        crew.dismiss(at_once=True)
+        raise
+    finally:
+        progress.end()
+    crew.dismiss(at_once=False)  # the last of them are closing their runs
+
+
+@dataclass
+class _Crew:
+    """The worker processes of this command."""
+
+    job: Job
+    log: Path
+    members: list[SpawnProcess] = field(default_factory=list)
+    killed: int = 0
+
+    def keep(self, wanted: int) -> None:
+        """Start workers until there are `wanted`; raise `UserError` if one ended in an error."""
+        for member in [m for m in self.members if not m.is_alive()]:
+            self.members.remove(member)
+            if member.exitcode == 0:
+                continue
+            self.killed += 1
+            if member.exitcode == 1 or self.killed > REPLACEMENTS:
+                said = self.log.read_text(errors="replace").strip().splitlines()
+                last = said[-1] if said and member.exitcode == 1 else "killed"
+                raise UserError(f"tune: a worker ended (exit code {member.exitcode}): {last}")
+            print(f"\na worker was killed (exit code {member.exitcode}); another one takes over")
+        while len(self.members) < wanted:
+            context = multiprocessing.get_context("spawn")
+            self.members.append(context.Process(target=work, args=(self.job, self.log)))
+            self.members[-1].start()
+
+    def dismiss(self, at_once: bool) -> None:
+        for member in self.members:
+            if at_once:
+                member.terminate()
+        for member in self.members:
+            member.join(PATIENCE_S)
+            member.kill()
+
+
+@dataclass
+class Progress:
+    """One line: how many trials, the best so far, and the time left."""
+
+    name: str
+    goal: Goal
+    trials: int
+    workers: int
+    shown: str = ""
+
+    def show(self, outcomes: Sequence[Outcome]) -> None:
+        line = self.line(outcomes)
+        if line == self.shown:
+            return
+        tty = sys.stdout.isatty()
+        print(f"\r{line:<{len(self.shown)}}" if tty else line, end="" if tty else "\n", flush=True)
+        self.shown = line
+
+    def end(self) -> None:
+        if sys.stdout.isatty():
+            print()
+
+    def line(self, outcomes: Sequence[Outcome]) -> str:
+        over = [outcome for outcome in outcomes if outcome.over]
+        parts = [f"{self.name}: {len(over)} of {self.trials} trials"]
+        for state, word in {"pruned": "stopped early", "fail": "failed"}.items():
+            if count := sum(outcome.state == state for outcome in over):
+                parts.append(f"{count} {word}")
+        if leader := best(outcomes, self.goal):
+            parts.append(f"best {described(leader)}")
+        taken = [outcome.seconds for outcome in over if outcome.seconds is not None]
+        if taken and len(over) < self.trials:
+            left = sum(taken) / len(taken) * (self.trials - len(over)) / self.workers
+            parts.append(f"{left / 60:.0f} min left" if left > 90 else f"{left:.0f} s left")
+        return ", ".join(parts)
