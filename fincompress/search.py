@@ -33,7 +33,7 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import SQLAlchemyError
 
 from fincompress.goals import F1, LATENCY, Goal, Outcome, best
-from fincompress.space import Choices, Range, Scalar, Space
+from fincompress.space import Choices, Range, Scalar, Space, tidy
 from fincompress.spec import UserError, dump, parse
 
 SEARCH_ERRORS = (OptunaError, SQLAlchemyError)
@@ -174,12 +174,7 @@ def _draw(trial: Trial, name: str, dimension: Range | Choices) -> Scalar:
     low, high, log = dimension.low, dimension.high, dimension.log
     if isinstance(low, int) and isinstance(high, int):
         return trial.suggest_int(name, low, high, step=int(dimension.step or 1), log=log)
-    return _tidy(trial.suggest_float(name, low, high, step=dimension.step, log=log))
-
-
-def _tidy(value: Scalar) -> Scalar:
-    """Six digits of a float: 0.1 + 0.05 is then 0.15, and a YAML of it can be read."""
-    return float(f"{value:.6g}") if isinstance(value, float) else value
+    return tidy(trial.suggest_float(name, low, high, step=dimension.step, log=log))
 
 
 def unpromising(trial: Trial, step: int, f1: float) -> bool:
@@ -245,7 +240,7 @@ def outcomes(study: Study, trials: int | None = None) -> list[Outcome]:
             trial=t.number,
             place=place,
             state=t.state.name.lower(),
-            values={name: _tidy(value) for name, value in t.params.items()},
+            values={name: tidy(value) for name, value in t.params.items()},
             f1=t.user_attrs.get(F1),
             latency_ms=t.user_attrs.get(LATENCY),
             feasible=t.user_attrs.get(FEASIBLE, True),

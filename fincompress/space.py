@@ -87,6 +87,11 @@ def with_values(config: T, values: Mapping[str, Scalar], place: str) -> T:
     return parse(type(config), data, place)
 
 
+def tidy(value: Scalar) -> Scalar:
+    """Six digits of a float: 0.1 + 0.05 is then 0.15, and a YAML of it can be read."""
+    return float(f"{value:.6g}") if isinstance(value, float) else value
+
+
 def _dimension(entry: object, own: object, place: str) -> Dimension:
     if isinstance(entry, dict) and "choices" in entry:
         return parse(Choices, entry, place)
