@@ -14,13 +14,13 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from fincompress import commands
-from fincompress.interruption import Terminated, raise_when_terminated
-from fincompress.search import SEARCH_ERRORS
+from fincompress.interruption import TERMINATED, Terminated, raise_when_terminated
+from fincompress.search import SEARCH_ERRORS, masked
 from fincompress.spec import UserError, nearest
 from fincompress.tracking.store import STORE_ERRORS, reason
 from fincompress.workshop import Options
 
-FAILED, USAGE, INTERRUPTED, TERMINATED = 1, 2, 130, 143
+FAILED, USAGE, INTERRUPTED = 1, 2, 130
 
 
 def boolean(text: str) -> bool:
@@ -34,12 +34,10 @@ def folder(text: str) -> Path | None:
     return Path(text) if text else None  # `mlflow run` passes '' for what is not given
 
 
-def whole(lowest: int) -> Callable[[str], int | None]:
-    """A number of `lowest` or more; '' is none."""
+def whole(lowest: int) -> Callable[[str], int]:
+    """A number of `lowest` or more."""
 
-    def read(text: str) -> int | None:
-        if not text:
-            return None
+    def read(text: str) -> int:
         if not text.isdecimal() or int(text) < lowest:
             raise argparse.ArgumentTypeError(
                 f"must be a whole number of {lowest} or more, not '{text}'"
@@ -47,6 +45,10 @@ def whole(lowest: int) -> Callable[[str], int | None]:
         return int(text)
 
     return read
+
+
+def epochs(text: str) -> int | None:
+    return whole(1)(text) if text else None
 
 
 def positive(text: str) -> float | None:
@@ -79,7 +81,7 @@ OPTIONS = {
     "tuned": Option(boolean, "with the values of the variants' best trials"),
     "trials": Option(whole(1), "trials that the study is to have in the end"),
     "workers": Option(whole(0), "processes that share the machine's threads; 0 only prepares"),
-    "epochs": Option(whole(1), "epochs of a trial (default: the study's)"),
+    "epochs": Option(epochs, "epochs of a trial (default: the study's)"),
     "max_latency_ms": Option(positive, "look for the best macro-F1 within this latency"),
     "max_f1_drop": Option(positive, "look for the lowest latency this near to the teacher's"),
     "storage": Option(str, "the database of Optuna's studies"),
@@ -173,6 +175,8 @@ def parse_arguments(arguments: Sequence[str]) -> tuple[Verb, Options]:
         given = unknown[0].lstrip("-").partition("=")[0]
         raise UserError(f"{name}: unknown option '{given}'; {nearest(given, verb.options)}")
     asked = {option: _as_logged(getattr(values, option)) for option in verb.options}
+    if "storage" in asked:
+        asked["storage"] = _as_logged(masked(values.storage))
     return verb, Options(**vars(values), asked=asked)
 
 
@@ -202,7 +206,7 @@ def _add(parser: argparse.ArgumentParser, name: str) -> None:
 
 def _as_logged(value: object) -> str:
     """The text that `mlflow run` logs for a parameter: lower case for a boolean, shell-quoted."""
-    text = str(value).lower() if isinstance(value, bool) else str(value or "")
+    text = str(value).lower() if isinstance(value, bool) else "" if value is None else str(value)
     return shlex.quote(text)
 
 

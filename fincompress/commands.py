@@ -16,7 +16,7 @@ from fincompress.evaluation.report import markdown, save_tables
 from fincompress.experiments import load_study, select
 from fincompress.tracking import runs
 from fincompress.tracking.store import open_store
-from fincompress.tuning import tunable
+from fincompress.tuning import tasks
 from fincompress.tuning import tune as tune_variant
 from fincompress.workshop import Options, Workshop, build_all, log_data, prepared, workshop
 
@@ -51,12 +51,12 @@ def tune(options: Options) -> None:
     Runs that an earlier command left open, because it was killed, are closed first.
     """
     with workshop(options) as shop:
-        wanted = tunable(shop)
+        wanted = tasks(shop)
         runs.recover()
         with _command(shop, "tune"):
             prepared(shop)
-            for name in wanted:
-                tune_variant(shop, name)
+            for task in wanted:
+                tune_variant(shop, task)
 
 
 def dashboard(options: Options) -> None:

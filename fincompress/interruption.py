@@ -4,6 +4,8 @@ import signal
 from types import FrameType
 from typing import NoReturn
 
+TERMINATED = 128 + signal.SIGTERM  # the exit code of a process that it ended
+
 
 class Terminated(BaseException):
     """What SIGTERM raises."""

@@ -1,14 +1,14 @@
 """A space and what comes of its trials become an Optuna study; the only file that imports Optuna.
 
-A study has a queue of places, one for each trial that was asked for, and every process that works
-on it takes the next free one: so there are as many trials as asked for, however many processes
-there are and however often they die. A place whose trial was lost gets another one; the last
-trial of a place is the one that counts.
+A study has a queue of places, one for each trial asked for, and every process takes the next free
+one. A place whose trial was lost gets another; the last trial of a place is the one that counts.
 """
 
 import logging
+import re
 import warnings
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -17,35 +17,30 @@ from typing import Any, cast
 import optuna
 import optuna_dashboard
 from optuna.artifacts import FileSystemArtifactStore, upload_artifact
-from optuna.exceptions import ExperimentalWarning, OptunaError
-from optuna.storages import (
-    BaseStorage,
-    RDBStorage,
-    RetryHeartbeatStaleTrialCallback,
-    get_storage,
-)
+from optuna.exceptions import ExperimentalWarning, OptunaError, UpdateFinishedTrialError
+from optuna.storages import BaseStorage as BaseStorage
+from optuna.storages import RDBStorage, get_storage
 from optuna.storages._heartbeat import get_heartbeat_thread
 from optuna.study import Study as Study
 from optuna.trial import FrozenTrial, TrialState
 from optuna.trial import Trial as Trial
 from optuna.visualization import matplotlib as plots
-from sqlalchemy.engine import make_url
 from sqlalchemy.exc import SQLAlchemyError
 
 from fincompress.goals import F1, LATENCY, Goal, Outcome, best
-from fincompress.space import Choices, Range, Scalar, Space, tidy
+from fincompress.space import Scalar, Space, tidy
 from fincompress.spec import UserError, dump, parse
 
 SEARCH_ERRORS = (OptunaError, SQLAlchemyError)
+GivenUp = UpdateFinishedTrialError  # what a trial that was silent for too long meets
 ARTIFACTS = Path("mlruns") / "optuna"
 PORT = 8080  # the dashboard's, unless it is asked for another
 HEARTBEAT_S, GRACE_S = 10, 60  # a trial without a sign of life for so long is given up
 RETRIES = 3  # of a trial whose process dies: one that kills them all must not do so for ever
 STARTUP = 5  # trials, the variant's own config among them, before the samplers and pruners judge
 # Attributes of a study or of its trials; the dashboard shows them.
-GOAL, RUN, PLACE, ERROR, FEASIBLE = (
-    "goal", "mlflow_run_id", "place", "error", "meets the constraint",
-)  # fmt: skip
+GOAL, RUN, PLACE, DEATHS, ERROR = "goal", "mlflow_run_id", "place", "deaths", "error"
+FEASIBLE = "meets the constraint"
 
 
 @dataclass(frozen=True)
@@ -64,7 +59,8 @@ class Search:
 
     def study(self, place: int = 0) -> Study:
         """The study as it is now, with a sampler of its own for each place in the queue."""
-        pruner = optuna.pruners.MedianPruner(n_startup_trials=STARTUP, n_warmup_steps=1)
+        # Of the worst quarter, from the second epoch on: an epoch's F1 is noisy.
+        pruner = optuna.pruners.PercentilePruner(75, n_startup_trials=STARTUP, n_warmup_steps=2)
         return optuna.load_study(
             study_name=self.name, storage=self.storage,
             sampler=optuna.samplers.TPESampler(seed=self.seed + place, n_startup_trials=STARTUP),
@@ -74,10 +70,7 @@ class Search:
 
 def masked(url: str) -> str:
     """The address of a storage without its password."""
-    try:
-        return make_url(url).render_as_string(hide_password=True)
-    except SQLAlchemyError:
-        return url
+    return re.sub(r"(//?[^/:@]*):.*@", r"\1:***@", url)
 
 
 def open_storage(url: str, lost: Callable[[str], None] | None = None) -> BaseStorage:
@@ -89,8 +82,8 @@ def open_storage(url: str, lost: Callable[[str], None] | None = None) -> BaseSto
     logging.getLogger("alembic").setLevel(logging.WARNING)
     warnings.simplefilter("ignore", ExperimentalWarning)  # the retries and the plots
     try:
-        backend = make_url(url).get_backend_name()
         patience = {"sqlite": {"timeout": 60}, "postgresql": {"connect_timeout": 10}}
+        backend = url.partition(":")[0].partition("+")[0]
         storage = RDBStorage(
             url, engine_kwargs={"connect_args": patience.get(backend, {})},
             heartbeat_interval=HEARTBEAT_S, grace_period=GRACE_S,
@@ -103,9 +96,23 @@ def open_storage(url: str, lost: Callable[[str], None] | None = None) -> BaseSto
 
 
 def _give_up(lost: Callable[[str], None] | None, study: Study, trial: FrozenTrial) -> None:
+    if (deaths := trial.user_attrs.get(DEATHS, 0) + 1) <= RETRIES:
+        _queue_again(study, trial, deaths)
     if lost and RUN in trial.user_attrs:
         lost(trial.user_attrs[RUN])
-    RetryHeartbeatStaleTrialCallback(max_retry=RETRIES)(study, trial)
+
+
+def _queue_again(study: Study, trial: FrozenTrial, deaths: int) -> None:
+    """A new trial for the place of `trial`, with the values that it was given or had drawn."""
+    values = trial.system_attrs.get("fixed_params", {}) | trial.params
+    attributes = {PLACE: trial.user_attrs[PLACE], DEATHS: deaths}
+    study.enqueue_trial(values, user_attrs=attributes)
+
+
+def _is_lost(trial: FrozenTrial) -> bool:
+    """Whether it is about to be queued again, or would be had its process not ended just then."""
+    given_up = ERROR in trial.user_attrs or trial.user_attrs.get(DEATHS, 0) >= RETRIES
+    return trial.state is TrialState.FAIL and not given_up
 
 
 def prepare(search: Search, own: Mapping[str, Scalar], trials: int) -> None:
@@ -119,20 +126,18 @@ def prepare(search: Search, own: Mapping[str, Scalar], trials: int) -> None:
     )  # fmt: skip
     study.set_metric_names(list(search.goal.objectives))
     study.set_user_attr(GOAL, dump(search.goal))
-    for place in range(len(places(study)), trials):
+    there = places(study)
+    for place, trial in there.items():
+        # What made the variant's own config fail may have been put right since.
+        if _is_lost(trial) or (place == 0 and trial.state is TrialState.FAIL):
+            _queue_again(study, trial, 0)
+    for place in range(len(there), trials):
         study.enqueue_trial(dict(own) if place == 0 else {}, user_attrs={PLACE: place})
 
 
 def retry_lost(search: Search) -> None:
     """Queue again the trials that have given no sign of life."""
     optuna.storages.fail_stale_trials(search.study())
-
-
-def remembered(study: Study, key: str, make: Callable[[], float]) -> float:
-    """A fact of the study, made once."""
-    if key not in study.user_attrs:
-        study.set_user_attr(key, make())
-    return float(study.user_attrs[key])
 
 
 def places(study: Study) -> dict[int, FrozenTrial]:
@@ -142,19 +147,23 @@ def places(study: Study) -> dict[int, FrozenTrial]:
 
 
 def claim(search: Search, trials: int) -> Trial | None:
-    """Take the next free place, or None; no two processes get the same one."""
-    study = search.study()
-    for place, waiting in places(study).items():
+    """Take the next free place, or None.
+
+    Two processes never get the same one on a database that locks rows; sqlite does not, and those
+    that share it must not ask at once.
+    """
+    for place, waiting in places(search.study()).items():
         if place >= trials or waiting.state is not TrialState.WAITING:
             continue
         number = waiting._trial_id
         # First the sign of life, so that it cannot die between the two without being missed.
         cast(RDBStorage, search.storage).record_heartbeat(number)
         try:
-            if search.storage.set_trial_state_values(number, TrialState.RUNNING):
-                return Trial(search.study(place), number)
-        except OptunaError:  # taken, and over already
+            taken = search.storage.set_trial_state_values(number, TrialState.RUNNING)
+        except GivenUp:  # another process was faster, and has ended it
             continue
+        if taken:
+            return Trial(search.study(place), number)
     return None
 
 
@@ -163,24 +172,10 @@ def heartbeat(search: Search, trial: Trial) -> Any:
     return get_heartbeat_thread(trial._trial_id, search.storage)
 
 
-def suggest(trial: Trial, space: Space) -> dict[str, Scalar]:
-    """Draw a value for each dimension."""
-    return {name: _draw(trial, name, dimension) for name, dimension in space.items()}
-
-
-def _draw(trial: Trial, name: str, dimension: Range | Choices) -> Scalar:
-    if isinstance(dimension, Choices):
-        return cast(Scalar, trial.suggest_categorical(name, dimension.choices))
-    low, high, log = dimension.low, dimension.high, dimension.log
-    if isinstance(low, int) and isinstance(high, int):
-        return trial.suggest_int(name, low, high, step=int(dimension.step or 1), log=log)
-    return tidy(trial.suggest_float(name, low, high, step=dimension.step, log=log))
-
-
 def unpromising(trial: Trial, step: int, f1: float) -> bool:
-    """Record the F1 of an epoch; True if the trial should end here."""
+    """Record the F1 of an epoch; True if the trial should end here, which place 0 never should."""
     trial.report(f1, step)
-    return trial.should_prune()
+    return trial.user_attrs[PLACE] != 0 and trial.should_prune()
 
 
 def finish(
@@ -204,42 +199,43 @@ def stop(trial: Trial) -> None:
 
 
 def fail(trial: Trial, reason: str) -> None:
-    trial.set_user_attr(ERROR, reason)
-    trial.study.tell(trial, state=TrialState.FAIL, skip_if_finished=True)
+    with suppress(GivenUp):
+        trial.set_user_attr(ERROR, reason)
+        trial.study.tell(trial, state=TrialState.FAIL, skip_if_finished=True)
 
 
-def put_back(trial: Trial) -> None:
-    """End a trial that was interrupted, and queue it again."""
-    frozen = trial.study.tell(trial, state=TrialState.FAIL, skip_if_finished=True)
-    RetryHeartbeatStaleTrialCallback()(trial.study, frozen)
+def put_back(search: Search, trial: Trial) -> None:
+    """End a trial that was interrupted and queue it again, unless it is over already."""
+    with suppress(GivenUp):
+        if search.storage.set_trial_state_values(trial._trial_id, TrialState.FAIL):
+            frozen = search.storage.get_trial(trial._trial_id)
+            _queue_again(trial.study, frozen, frozen.user_attrs.get(DEATHS, 0))
 
 
 def link(on: Study | Trial, run_id: str, address: str) -> None:
-    """Name the MLflow run of a study or trial, as an attribute and in its note."""
+    """Name the MLflow run, as an attribute and in the note."""
     on.set_user_attr(RUN, run_id)
     optuna_dashboard.save_note(on, f"[MLflow run {run_id}]({address})")
 
 
 def address(study: Study) -> str:
     """Where `fincompress dashboard` shows the study."""
-    number = study._study_id
-    return f"http://127.0.0.1:{PORT}/dashboard/studies/{number}"
+    return f"http://127.0.0.1:{PORT}/dashboard/studies/{study._study_id}"
 
 
 def keep_file(on: Study | Trial, file: Path) -> None:
     """Show a copy of `file` in the dashboard."""
-    ARTIFACTS.mkdir(parents=True, exist_ok=True)
-    store = FileSystemArtifactStore(ARTIFACTS)
-    upload_artifact(artifact_store=store, file_path=str(file), study_or_trial=on)
+    upload_artifact(artifact_store=_artifacts(), file_path=str(file), study_or_trial=on)
 
 
 def outcomes(study: Study, trials: int | None = None) -> list[Outcome]:
     """What became of the first `trials` places, or of all."""
+    kept = sorted(places(study).items())
     return [
         Outcome(
             trial=t.number,
             place=place,
-            state=t.state.name.lower(),
+            state="waiting" if _is_lost(t) else t.state.name.lower(),
             values={name: tidy(value) for name, value in t.params.items()},
             f1=t.user_attrs.get(F1),
             latency_ms=t.user_attrs.get(LATENCY),
@@ -248,8 +244,7 @@ def outcomes(study: Study, trials: int | None = None) -> list[Outcome]:
             run_id=t.user_attrs.get(RUN, ""),
             error=t.user_attrs.get(ERROR, ""),
         )
-        for place, t in sorted(places(study).items())
-        if trials is None or place < trials
+        for place, t in kept[:trials]
     ]
 
 
@@ -268,24 +263,26 @@ def figures(search: Search) -> dict[str, Any]:
     """What the trials have in common, as matplotlib axes by name; none for a single trial."""
     study, names = search.study(), list(search.goal.objectives)
     done = study.get_trials(deepcopy=False, states=[TrialState.COMPLETE])
-    drawn = {}
+    drawn: dict[str, Any] = {}
+    kinds: dict[str, Callable[..., Any]] = {
+        "history": plots.plot_optimization_history,
+        "parallel_coordinates": plots.plot_parallel_coordinate,
+    }
+    if len({str(trial.params) for trial in done}) > 1:
+        judge = optuna.importance.FanovaImportanceEvaluator(seed=0)
+        kinds["importances"] = partial(plots.plot_param_importances, evaluator=judge)
     for place, name in enumerate(names if len(done) > 1 else []):
 
         def target(trial: FrozenTrial, place: int = place) -> float:
             return float(trial.values[place])
 
-        tail = f"_{name.split()[-1].lower().replace('-', '_')}" if len(names) > 1 else ""
-        drawn[f"history{tail}"] = plots.plot_optimization_history(
-            study, target=target, target_name=name
-        )
-        drawn[f"parallel_coordinates{tail}"] = plots.plot_parallel_coordinate(
-            study, target=target, target_name=name
-        )
-        if len({target(trial) for trial in done}) > 1:
-            drawn[f"importances{tail}"] = plots.plot_param_importances(
-                study, optuna.importance.FanovaImportanceEvaluator(seed=0),
-                target=target, target_name=name,
-            )  # fmt: skip
+        several = len(names) > 1  # without a target the plots know the direction
+        tail = f"_{name.split()[-1].lower().replace('-', '_')}" if several else ""
+        of = {"target": target if several else None, "target_name": name}
+        with warnings.catch_warnings(action="ignore", category=UserWarning):  # of few values
+            for kind, plot in kinds.items():
+                if kind == "history" or len({target(trial) for trial in done}) > 1:
+                    drawn[kind + tail] = plot(study, **of)
     if len(names) > 1 and done:
         drawn["pareto_front"] = plots.plot_pareto_front(study, target_names=names)
     return drawn
@@ -294,6 +291,10 @@ def figures(search: Search) -> dict[str, Any]:
 def dashboard(url: str, port: int) -> None:
     """Serve Optuna's dashboard on this machine until it is interrupted."""
     storage = open_storage(url)
-    ARTIFACTS.mkdir(parents=True, exist_ok=True)
     print(f"http://127.0.0.1:{port}/dashboard/  ({masked(url)}; Ctrl-C ends it)", flush=True)
-    optuna_dashboard.run_server(storage, "127.0.0.1", port, FileSystemArtifactStore(ARTIFACTS))
+    optuna_dashboard.run_server(storage, "127.0.0.1", port, _artifacts())
+
+
+def _artifacts() -> FileSystemArtifactStore:
+    ARTIFACTS.mkdir(parents=True, exist_ok=True)
+    return FileSystemArtifactStore(ARTIFACTS)

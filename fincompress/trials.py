@@ -1,5 +1,6 @@
 """A worker's job becomes trials: each an MLflow run, a build that nobody registers, an outcome."""
 
+import errno
 import multiprocessing
 import os
 import signal
@@ -8,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import cast
 
 import torch
 
@@ -17,17 +19,18 @@ from fincompress.build import build, plan
 from fincompress.evaluation.benchmark import Subject, Timing, median_latencies
 from fincompress.evaluation.measurement import P50, VAL_F1
 from fincompress.experiments import VariantSpec
-from fincompress.interruption import raise_when_terminated
+from fincompress.interruption import TERMINATED, Terminated, raise_when_terminated
 from fincompress.reporting import Chart, Heatmap, Stop
 from fincompress.search import Search, Trial
+from fincompress.space import Choices, Range, Scalar, Space, tidy
 from fincompress.spec import UserError
 from fincompress.techniques import Inputs
 from fincompress.tracking import runs
-from fincompress.tracking.store import STORE_ERRORS, quieten, reason
+from fincompress.tracking.store import STORE_ERRORS, lock, quieten, reason
 from fincompress.workshop import RunReport, log_manifest, log_recipe
 
-# What no other trial would be spared: the study stops, and the trial is queued again.
-OUT_OF_ORDER = (OSError, *STORE_ERRORS, *search.SEARCH_ERRORS)
+STORES = (*STORE_ERRORS, *search.SEARCH_ERRORS)
+NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EMFILE)
 
 
 @dataclass(frozen=True)
@@ -66,8 +69,16 @@ def work(job: Job, log: Path) -> None:
     _prepare_process(log)
     torch.set_num_threads(job.threads)
     quieten()
-    while (trial := search.claim(job.search, job.trials)) is not None:
-        _run(job, trial)
+    try:
+        while (trial := take(job)) is not None:
+            run_trial(job, trial)
+    except Terminated:
+        raise SystemExit(TERMINATED) from None
+
+
+def take(job: Job) -> Trial | None:
+    with lock(job.search.name, say=False):
+        return search.claim(job.search, job.trials)
 
 
 def _prepare_process(log: Path) -> None:
@@ -87,7 +98,8 @@ def _prepare_process(log: Path) -> None:
     threading.Thread(target=follow, daemon=True).start()
 
 
-def _run(job: Job, trial: Trial) -> None:
+def run_trial(job: Job, trial: Trial) -> None:
+    """Run one trial to its end, whatever that is; raise only what would end the next one too."""
     tags = {
         "stage": "tune",
         "study": job.study,
@@ -105,21 +117,23 @@ def _run(job: Job, trial: Trial) -> None:
             search.finish(job.search, trial, f1, latency_ms, job.teacher_f1)
     except Stop:
         search.stop(trial)
-    except OUT_OF_ORDER:
-        search.put_back(trial)
-        raise
-    except UserError as error:
-        search.fail(trial, str(error))
+    except search.GivenUp:
+        return  # it was silent for too long, and another one has been queued
     except Exception as error:
-        search.fail(trial, f"{type(error).__name__}: {reason(error)}")
+        # What no other trial would be spared ends the study.
+        if isinstance(error, STORES) or getattr(error, "errno", None) in NO_ROOM:
+            search.put_back(job.search, trial)
+            raise
+        kind = "" if isinstance(error, UserError) else f"{type(error).__name__}: "
+        search.fail(trial, kind + reason(error))
     except BaseException:  # terminated
-        search.put_back(trial)
+        search.put_back(job.search, trial)
         raise
 
 
 def _try(job: Job, trial: Trial) -> tuple[float, float | None]:
     """Return the trial's validation macro-F1 and, if the study asks for it, its latency in ms."""
-    spec = job.spec.tuned(search.suggest(trial, job.search.space))
+    spec = job.spec.tuned(suggest(trial, job.search.space))
     recipe = plan(job.inputs, spec.config, job.data_fingerprint)
     log_recipe(spec, recipe)
     with TemporaryDirectory(dir=job.scratch) as folder:
@@ -129,6 +143,20 @@ def _try(job: Job, trial: Trial) -> tuple[float, float | None]:
         log_manifest(artifact.manifest)
         latency_ms = _latency_ms(job, artifact, job.reference) if job.reference else None
     return artifact.manifest.metrics[VAL_F1], latency_ms
+
+
+def suggest(trial: Trial, space: Space) -> dict[str, Scalar]:
+    """Draw a value for each dimension."""
+    return {name: _draw(trial, name, dimension) for name, dimension in space.items()}
+
+
+def _draw(trial: Trial, name: str, dimension: Range | Choices) -> Scalar:
+    if isinstance(dimension, Choices):
+        return cast(Scalar, trial.suggest_categorical(name, dimension.choices))
+    low, high, log = dimension.low, dimension.high, dimension.log
+    if isinstance(low, int) and isinstance(high, int):
+        return trial.suggest_int(name, low, high, step=int(dimension.step or 1), log=log)
+    return tidy(trial.suggest_float(name, low, high, step=dimension.step, log=log))
 
 
 def _latency_ms(job: Job, artifact: Artifact, reference: Reference) -> float:
@@ -152,8 +180,9 @@ class TrialReport:
         self.run(step, metrics)
         if VAL_F1 not in metrics or not self.job.search.stops_early:
             return
-        if search.unpromising(self.trial, step, metrics[VAL_F1]):
-            raise Stop(f"after epoch {step} below the median of the trials before it")
+        poor = search.unpromising(self.trial, step, metrics[VAL_F1])
+        if poor and step < self.job.inputs.budget.epochs:
+            raise Stop(f"after epoch {step} among the worst quarter of the trials before it")
 
     def show(self, name: str, figure: Chart | Heatmap) -> None:
         search.keep_file(self.trial, self.run.draw(name, figure))

@@ -1,8 +1,8 @@
 """A variant and its search space become a study: workers, their trials, and the best of them."""
 
 from collections.abc import Sequence
-from dataclasses import asdict, replace
-from functools import partial
+from contextlib import suppress
+from dataclasses import asdict, dataclass, replace
 
 import pandas as pd
 import torch
@@ -17,71 +17,51 @@ from fincompress.goals import Goal, Outcome, best, described, front
 from fincompress.search import Search, Study
 from fincompress.spec import UserError, dump, fingerprint, flatten, nearest
 from fincompress.tracking import runs
-from fincompress.tracking.store import lock
+from fincompress.tracking.store import STORE_ERRORS, lock
 from fincompress.trials import Job, Reference
 from fincompress.workers import run_workers
-from fincompress.workshop import Workshop, make_recipe
+from fincompress.workshop import Options, Workshop, make_recipe
 
 MEASURED = ("prune", "quantize")  # families whose latency is an objective unless it is bounded
+REFERENCE_MS = "reference_ms"  # of the source when the study began, kept in the study
 TIMED_RUNS = 200  # at most, of a trial and as many of the reference
 
 
-def tunable(shop: Workshop) -> list[str]:
-    """Return the variant that was asked for, or all that have a search space.
+@dataclass(frozen=True)
+class Task:
+    """A variant to be tuned, and what for; `storage` is where its study is kept."""
 
-    Raises `UserError` for a variant without one.
+    variant: str
+    goal: Goal
+    storage: search.BaseStorage
+
+
+def tasks(shop: Workshop) -> list[Task]:
+    """Return what was asked for: one variant, or all that have a search space.
+
+    Raises `UserError` for a variant that cannot be tuned so, or a storage that does not answer.
     """
-    able = [name for name, spec in shop.variants.items() if spec.search]
-    wanted = shop.options.variant
-    if wanted == "all":
-        return able
-    if wanted not in shop.variants:
-        raise UserError(f"variant: unknown variant '{wanted}'; {nearest(wanted, [*able, 'all'])}")
-    if wanted not in able:
-        raise UserError(
-            f"variant: experiments/variants/{wanted}.yaml has no search space; give it `search:`, "
-            f"or tune one of: {', '.join(able)}"
-        )
-    return [wanted]
-
-
-def tune(shop: Workshop, name: str) -> None:
-    """Bring the variant's study to the trials that were asked for, and log what it has found.
-
-    Raises `UserError` if its own config cannot be built, or nothing meets the constraint.
-    """
-    options, spec = shop.options, shop.variants[name]
-    goal = _goal(shop, spec)
-    budget = replace(shop.study.budget, epochs=options.epochs or shop.study.budget.epochs)
-    recipe = make_recipe(shop, spec, budget)
-    lost = partial(runs.close, why="its process gave no sign of life")
-    found = Search(
-        name=f"{shop.study.name}/{name}/{_identity(recipe, spec, goal)}",
-        storage=search.open_storage(options.storage, lost),
-        space=spec.search,
-        goal=goal,
-        seed=shop.study.seed,
-    )
-    written = flatten(dump(spec.config))
-    with lock(found.name):
-        search.prepare(found, {key: written[key] for key in spec.search}, options.trials)
-    study = found.study()
-    before = study.user_attrs.get(search.RUN)
-    tags = shop.tags("tune", variant=name, technique=spec.technique)
-    again = before if before and runs.exists(before) else ""
-    with runs.step(f"tune {name}", tags, _note(shop, study), again=again) as run_id:
-        search.link(study, run_id, runs.address(run_id))
-        runs.log_config({"goal": dump(goal), "search": {k: dump(v) for k, v in spec.search.items()},
-                         "budget": dump(budget), "optuna_study": found.name})  # fmt: skip
-        print(f"{name}: Optuna study {found.name} in {search.masked(options.storage)}", flush=True)
-        if options.workers:
-            job = _job(shop, found, recipe, spec, run_id)
-            run_workers(job, options.workers)
-            _conclude(shop, job)
-
-
-def _goal(shop: Workshop, spec: VariantSpec) -> Goal:
     options = shop.options
+    able = [name for name, spec in shop.variants.items() if spec.search]
+    if options.variant == "all":
+        bounded = options.max_f1_drop is not None
+        wanted = [n for n in able if not (bounded and shop.variants[n].source == BASE)]
+    elif options.variant not in shop.variants:
+        hint = nearest(options.variant, [*able, "all"])
+        raise UserError(f"variant: unknown variant '{options.variant}'; {hint}")
+    elif options.variant not in able:
+        raise UserError(
+            f"variant: experiments/variants/{options.variant}.yaml has no search space; give it "
+            f"`search:`, or tune one of: {', '.join(able)}"
+        )
+    else:
+        wanted = [options.variant]
+    goals = {name: _goal(options, shop.variants[name]) for name in wanted}
+    storage = search.open_storage(options.storage, _close)
+    return [Task(name, goal, storage) for name, goal in goals.items()]
+
+
+def _goal(options: Options, spec: VariantSpec) -> Goal:
     if options.max_latency_ms is not None and options.max_f1_drop is not None:
         raise UserError("give max_latency_ms or max_f1_drop, not both: the other is the objective")
     if options.max_f1_drop is not None and spec.source == BASE:
@@ -93,10 +73,48 @@ def _goal(shop: Workshop, spec: VariantSpec) -> Goal:
     )
     if goal.measures_latency and options.workers > 1:
         raise UserError(
-            f"workers: must be 1 on one machine where latency is measured, not {options.workers}: "
-            "trials would slow one another down"
+            f"workers: must be 1 where latency is measured, as it is of '{spec.name}', not "
+            f"{options.workers}: trials on one machine would slow one another down"
         )
     return goal
+
+
+def _close(run_id: str) -> None:
+    with suppress(*STORE_ERRORS):  # `recover` closes what this could not
+        runs.close(run_id, "its process gave no sign of life")
+
+
+def tune(shop: Workshop, task: Task) -> None:
+    """Bring the variant's study to the trials that were asked for, and log what it has found.
+
+    Raises `UserError` if its own config cannot be built, or nothing meets the constraint.
+    """
+    options, spec, goal = shop.options, shop.variants[task.variant], task.goal
+    budget = replace(shop.study.budget, epochs=options.epochs or shop.study.budget.epochs)
+    recipe = make_recipe(shop, spec, budget)
+    found = Search(
+        name=f"{shop.study.name}/{spec.name}/{_identity(recipe, spec, goal)}",
+        storage=task.storage,
+        space=spec.search,
+        goal=goal,
+        seed=shop.study.seed,
+    )
+    written = flatten(dump(spec.config))
+    with lock(f"prepare {found.name}"):
+        search.prepare(found, {key: written[key] for key in spec.search}, options.trials)
+    study = found.study()
+    before = study.user_attrs.get(search.RUN)
+    tags = shop.tags("tune", variant=spec.name, technique=spec.technique)
+    again = before if before and runs.exists(before) else ""
+    with runs.step(f"tune {spec.name}", tags, _note(shop, study), again=again) as run_id:
+        search.link(study, run_id, runs.address(run_id))
+        runs.log_config({"goal": dump(goal), "search": {k: dump(v) for k, v in spec.search.items()},
+                         "budget": dump(budget), "optuna_study": found.name})  # fmt: skip
+        print(f"{spec.name}: Optuna study {found.name} in {search.masked(options.storage)}")
+        job = _job(shop, found, recipe, spec, run_id)
+        if options.workers:
+            run_workers(job, options.workers)
+            _conclude(shop, job)
 
 
 def _identity(recipe: Recipe, spec: VariantSpec, goal: Goal) -> str:
@@ -120,10 +138,10 @@ def _job(shop: Workshop, found: Search, recipe: Recipe, spec: VariantSpec, run_i
     if found.goal.measures_latency:
         source = Subject(spec.source, None, "torch_eager", recipe.inputs.source)
         texts = recipe.inputs.val.texts
-        reference_ms = search.remembered(
-            found.study(), "reference_ms", lambda: median_latencies([source], texts, timing)[0]
-        )
-        reference = Reference(source, reference_ms)
+        study = found.study()
+        if REFERENCE_MS not in study.user_attrs:
+            study.set_user_attr(REFERENCE_MS, median_latencies([source], texts, timing)[0])
+        reference = Reference(source, study.user_attrs[REFERENCE_MS])
     return Job(
         study=shop.study.name,
         title=shop.labelled(f"{spec.name}, {shop.study.name}"),
@@ -137,7 +155,7 @@ def _job(shop: Workshop, found: Search, recipe: Recipe, spec: VariantSpec, run_i
         teacher_f1=recipe.inputs.teacher.manifest.metrics.get(VAL_F1, 0.0),
         timing=timing,
         reference=reference,
-        threads=max(1, torch.get_num_threads() // shop.options.workers),
+        threads=max(1, torch.get_num_threads() // max(1, shop.options.workers)),
         scratch=shop.scratch,
     )
 
@@ -152,8 +170,9 @@ def _conclude(shop: Workshop, job: Job) -> None:
     table = pd.DataFrame([_row(outcome) for outcome in outcomes])
     table.to_csv(folder / "trials.csv", index=False)
     runs.leaderboard(table, "trials.json")
-    for name, axes in search.figures(found).items():
-        plots.save_axes(axes, job.title, folder / f"{name}.png")
+    with plots.own_style():
+        for name, axes in search.figures(found).items():
+            plots.save_axes(axes, job.title, folder / f"{name}.png")
     if chosen is not None:
         (folder / "best.yaml").write_text(spec.yaml(chosen.values), encoding="utf-8")
     runs.log_folder(folder)

@@ -11,9 +11,10 @@ from pathlib import Path
 from fincompress import search
 from fincompress.goals import Goal, Outcome, best, described
 from fincompress.spec import UserError
+from fincompress.tracking.store import lock
 from fincompress.trials import Job, work
 
-POLL_S = 0.5
+POLL_S = 1.0
 PATIENCE_S = 60  # with which a worker that has been told to stop is waited for
 REPLACEMENTS = 5  # of workers that were killed, in one command
 
@@ -25,10 +26,11 @@ def run_workers(job: Job, count: int) -> None:
     are killed.
     """
     progress = Progress(job.spec.name, job.search.goal, job.trials, count)
-    crew = _Crew(job, job.scratch / f"{job.spec.name}.log")
+    crew = Crew(job)
     try:
         while True:
-            search.retry_lost(job.search)
+            with lock(job.search.name, say=False):
+                search.retry_lost(job.search)
             outcomes = search.outcomes(job.search.study(), job.trials)
             progress.show(outcomes)
             if outcomes[0].state == "fail":
@@ -47,30 +49,36 @@ def run_workers(job: Job, count: int) -> None:
 
 
 @dataclass
-class _Crew:
-    """The worker processes of this command."""
+class Crew:
+    """The worker processes of this command, each with a file for what it prints."""
 
     job: Job
-    log: Path
-    members: list[SpawnProcess] = field(default_factory=list)
+    members: dict[SpawnProcess, Path] = field(default_factory=dict)
+    hired: int = 0
     killed: int = 0
 
     def keep(self, wanted: int) -> None:
         """Start workers until there are `wanted`; raise `UserError` if one ended in an error."""
         for member in [m for m in self.members if not m.is_alive()]:
-            self.members.remove(member)
-            if member.exitcode == 0:
-                continue
-            self.killed += 1
-            if member.exitcode == 1 or self.killed > REPLACEMENTS:
-                said = self.log.read_text(errors="replace").strip().splitlines()
-                last = said[-1] if said and member.exitcode == 1 else "killed"
-                raise UserError(f"tune: a worker ended (exit code {member.exitcode}): {last}")
-            print(f"\na worker was killed (exit code {member.exitcode}); another one takes over")
+            self._let_go(member.exitcode, self.members.pop(member))
         while len(self.members) < wanted:
+            self.hired += 1
+            log = self.job.scratch / f"{self.job.spec.name}-{self.hired}.log"
+            log.touch()
             context = multiprocessing.get_context("spawn")
-            self.members.append(context.Process(target=work, args=(self.job, self.log)))
-            self.members[-1].start()
+            member = context.Process(target=work, args=(self.job, log))
+            member.start()
+            self.members[member] = log
+
+    def _let_go(self, code: int | None, log: Path) -> None:
+        if code == 0:
+            return
+        self.killed += 1
+        if code == 1 or self.killed > REPLACEMENTS:
+            said = log.read_text(errors="replace").strip().splitlines()
+            last = said[-1] if said and code == 1 else "killed"
+            raise UserError(f"tune: a worker ended (exit code {code}): {last}")
+        print(f"a worker was killed (exit code {code}); another one takes over", flush=True)
 
     def dismiss(self, at_once: bool) -> None:
         for member in self.members:

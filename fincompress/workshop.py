@@ -146,10 +146,10 @@ def _tuned(options: Options, variants: Mapping[str, VariantSpec]) -> dict[str, V
     storage = search.open_storage(options.storage)
     found = {name: search.best_trial(storage, f"{options.study}/{name}/") for name in variants}
     if not any(found.values()) or (options.variant != "all" and not found.get(options.variant)):
+        asked = f"--study {options.study} --variant {options.variant}"
         raise UserError(
-            f"tuned: {options.storage} has no finished trial of study '{options.study}', variant "
-            f"'{options.variant}'; run: fincompress tune --study {options.study} "
-            f"--variant {options.variant}"
+            f"tuned: {search.masked(options.storage)} has no finished trial of what was asked for; "
+            f"run: fincompress tune {asked}"
         )
     tuned = {}
     for name, spec in variants.items():

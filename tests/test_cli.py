@@ -16,7 +16,7 @@ from safetensors import SafetensorError
 from sqlalchemy.exc import OperationalError
 
 from fincompress import workshop
-from fincompress.cli import main
+from fincompress.cli import main, parse_arguments
 from fincompress.models import storage
 from fincompress.techniques import finetune
 from tests.conftest import Project
@@ -40,6 +40,13 @@ def test_a_wrong_argument_is_one_message(
     error = capsys.readouterr().err
     assert message in error
     assert error.count("\n") == 1
+
+
+def test_a_password_is_not_logged() -> None:
+    address = "postgresql://me:secret@host/db"
+    _, options = parse_arguments(["tune", "--storage", address])
+    assert options.storage == address
+    assert options.asked["storage"] == "'postgresql://me:***@host/db'"
 
 
 def test_report_without_measurements_says_what_to_run(

@@ -1,6 +1,7 @@
 """Splits, measurements and samples become PNG files; the only file that draws."""
 
 from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import matplotlib
@@ -82,6 +83,11 @@ def draw(figure: Chart | Heatmap, of: str, file: Path) -> None:
         _chart(figure, of, file)
     else:
         _heatmap(figure, of, file)
+
+
+def own_style() -> AbstractContextManager[None]:
+    """A context in which a library may change the style of what is drawn."""
+    return plt.rc_context()
 
 
 def save_axes(axes: Axes, of: str, file: Path) -> None:

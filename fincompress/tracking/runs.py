@@ -1,5 +1,6 @@
 """A step of the work becomes an MLflow run that always ends: finished, failed or killed."""
 
+import json
 import os
 import socket
 import traceback
@@ -44,6 +45,8 @@ def step(
     )
     if active is not None:
         mlflow.set_experiment(experiment_id=active.info.experiment_id)
+    if ERROR in run.data.tags:  # what ended it before
+        mlflow.delete_tag(ERROR)
     try:
         # Whether artifacts can be written shows now, not after hours of training.
         mlflow.log_dict(dict(own), "step.json")
@@ -172,8 +175,10 @@ def recover() -> list[str]:
 
 
 def leaderboard(rows: pd.DataFrame, file: str) -> None:
-    """Log a table that the MLflow UI shows as one."""
-    mlflow.log_table(rows, file)
+    """Log a table that the MLflow UI shows as one, in place of an earlier one."""
+    # MLflow's own way would add the rows to those that are there.
+    mlflow.log_text(rows.to_json(orient="split", index=False), file)
+    mlflow.set_tag("mlflow.loggedArtifacts", json.dumps([{"path": file, "type": "table"}]))
 
 
 def _search(terms: str, limit: int = 1000) -> list[Any]:

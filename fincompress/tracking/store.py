@@ -72,8 +72,8 @@ def _touch(uri: str) -> None:
 
 
 @contextmanager
-def lock(name: str) -> Iterator[None]:
-    """Hold `name` for this store among the processes of this machine; say so when waiting."""
+def lock(name: str, say: bool = True) -> Iterator[None]:
+    """Hold `name` for this store among the processes of this machine; `say` so when waiting."""
     uri = mlflow.get_tracking_uri()
     place = hashlib.sha256(f"{uri} {Path.cwd()} {name}".encode()).hexdigest()[:16]
     folder = Path(tempfile.gettempdir()) / f"fincompress-locks-{getattr(os, 'getuid', int)()}"
@@ -82,7 +82,8 @@ def lock(name: str) -> Iterator[None]:
     try:
         file.acquire(timeout=0.1)
     except Timeout:
-        print(f"another process is busy with {name}; waiting for it", flush=True)
+        if say:
+            print(f"another process is busy with {name}; waiting for it", flush=True)
         file.acquire()
     try:
         yield
