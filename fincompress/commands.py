@@ -13,10 +13,10 @@ from fincompress.comparison import (
     roles_now,
 )
 from fincompress.evaluation.report import markdown, save_tables
-from fincompress.experiments import load_study, select
+from fincompress.experiments import load_study, load_variants, select
 from fincompress.tracking import runs
 from fincompress.tracking.store import open_store
-from fincompress.tuning import tasks
+from fincompress.tuning import BEST, SUMMARY, TRIALS, last_studies, tasks
 from fincompress.tuning import tune as tune_variant
 from fincompress.workshop import Options, Workshop, build_all, log_data, prepared, workshop
 
@@ -81,11 +81,14 @@ def promote(options: Options) -> None:
 
 
 def report(options: Options) -> None:
-    """Print the study's last measurements, and write them where asked."""
+    """Print the study's last measurements and what tuning found, and write them where asked."""
     study = load_study(options.study)
     open_store()
     run_id, result = last_benchmark(study)
+    tuned = last_studies(study.name, load_variants())
     print(markdown(result, roles_now(study, result)))
+    for tuning_run in tuned.values():
+        print(runs.read_run_file(tuning_run, SUMMARY).rstrip())
     if options.commit_to is not None:
         folder = options.commit_to / study.name
         folder.mkdir(parents=True, exist_ok=True)
@@ -93,6 +96,12 @@ def report(options: Options) -> None:
         for name in (RESULTS, RAW):
             text = runs.read_run_file(run_id, name)
             (folder / name).write_text(text, encoding="utf-8")
+        for variant, tuning_run in tuned.items():
+            kept = folder / "tuning" / variant
+            kept.mkdir(parents=True, exist_ok=True)
+            for name in (SUMMARY, TRIALS, BEST):
+                text = runs.read_run_file(tuning_run, name)
+                (kept / name).write_text(text, encoding="utf-8")
         print(f"\nwritten to {folder}")
 
 

@@ -1,6 +1,6 @@
 """A variant and its search space become a study: workers, their trials, and the best of them."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 
@@ -23,6 +23,7 @@ from fincompress.workers import run_workers
 from fincompress.workshop import Options, Workshop, make_recipe
 
 MEASURED = ("prune", "quantize")  # families whose latency is an objective unless it is bounded
+TRIALS, BEST, SUMMARY = "trials.csv", "best.yaml", "summary.txt"
 REFERENCE_MS = "reference_ms"  # of the source when the study began, kept in the study
 TIMED_RUNS = 200  # at most, of a trial and as many of the reference
 
@@ -168,27 +169,43 @@ def _conclude(shop: Workshop, job: Job) -> None:
     folder = shop.scratch / f"tune-{spec.name}"
     folder.mkdir()
     table = pd.DataFrame([_row(outcome) for outcome in outcomes])
-    table.to_csv(folder / "trials.csv", index=False)
+    table.to_csv(folder / TRIALS, index=False)
     runs.leaderboard(table, "trials.json")
     with plots.own_style():
         for name, axes in search.figures(found).items():
             plots.save_axes(axes, job.title, folder / f"{name}.png")
     if chosen is not None:
-        (folder / "best.yaml").write_text(spec.yaml(chosen.values), encoding="utf-8")
+        (folder / BEST).write_text(spec.yaml(chosen.values), encoding="utf-8")
+        said = _summary(job, outcomes, chosen)
+        (folder / SUMMARY).write_text(said + "\n", encoding="utf-8")
     runs.log_folder(folder)
     if chosen is None:
         raise UserError(_why_none(outcomes, found.goal, job.teacher_f1))
     runs.log_metrics(_scores("own", own) | _scores("best", chosen))
     for key, value in {"trial": chosen.trial, **chosen.values}.items():
         runs.set_tag(f"best.{key}", str(value))
-    print(f"{spec.name}: its own config {described(own)}, the best {described(chosen)}")
-    if len(found.goal.objectives) > 1:
-        print("\n".join(f"on the Pareto front: {described(one)}" for one in front(outcomes)))
-    print(
-        f"to build it: fincompress {spec.family} --study {shop.study.name} --variant {spec.name} "
-        f"--tuned\nto keep it, commit this as experiments/variants/{spec.name}.yaml:\n\n"
-        + spec.yaml(chosen.values)
-    )
+    runs.set_tag("measured", "all")  # by which `report` finds it
+    asked = f"--study {shop.study.name} --variant {spec.name}"
+    print(f"{said}\nto build it: fincompress {spec.family} {asked} --tuned")
+    print(f"to keep it, commit this as experiments/variants/{spec.name}.yaml:\n")
+    print(spec.yaml(chosen.values))
+
+
+def _summary(job: Job, outcomes: Sequence[Outcome], chosen: Outcome) -> str:
+    values = ", ".join(f"{name} {value}" for name, value in chosen.values.items())
+    lines = [
+        f"{job.spec.name}: {len(outcomes)} trials of at most {job.inputs.budget.epochs} epochs; "
+        f"its own config {described(outcomes[0])}, the best {described(chosen)}: {values}"
+    ]
+    if len(job.search.goal.objectives) > 1:
+        lines += [f"on the Pareto front: {described(one)}" for one in front(outcomes)]
+    return "\n".join(lines)
+
+
+def last_studies(study: str, variants: Iterable[str]) -> dict[str, str]:
+    """Return the run of each variant's last finished study, by variant."""
+    found = {name: runs.find_run("tune", study, variant=name, measured="all") for name in variants}
+    return {name: run_id for name, run_id in found.items() if run_id}
 
 
 def _scores(whose: str, outcome: Outcome) -> dict[str, float]:

@@ -77,7 +77,7 @@ def table(variant: str) -> list[dict[str, Any]]:
 def test_a_study_is_a_run_and_its_trials_are_children(tuned: Project) -> None:
     parent = study_run("student_vanilla_kd")
     assert {
-        "trials.csv", "trials.json", "best.yaml", "history.png", "importances.png",
+        "trials.csv", "trials.json", "best.yaml", "summary.txt", "history.png", "importances.png",
         "parallel_coordinates.png",
     } <= files(parent)  # fmt: skip
     assert {"own/macro_f1", "best/macro_f1"} <= set(parent.data.metrics)
@@ -95,6 +95,15 @@ def test_a_study_is_a_run_and_its_trials_are_children(tuned: Project) -> None:
         assert run.data.params["budget.epochs"] == "1"
     first = children[0].data.params
     assert (first["config.temperature"], first["config.alpha"]) == ("4.0", "0.5")
+
+
+def test_a_report_finds_the_studies_and_not_their_trials(tuned: Project) -> None:
+    found = tuning.last_studies("tiny", ["teacher", "student_vanilla_kd", "pruned_teacher_30pct"])
+    names = ("student_vanilla_kd", "pruned_teacher_30pct")
+    assert found == {name: study_run(name).info.run_id for name in names}
+    said = mlflow.artifacts.load_text(f"runs:/{found['pruned_teacher_30pct']}/summary.txt")
+    assert said.startswith("pruned_teacher_30pct: 6 trials of at most 1 epochs; its own config 0.")
+    assert "\non the Pareto front: 0." in said
 
 
 def test_trials_are_no_versions_and_move_no_alias(tuned: Project) -> None:
