@@ -1,6 +1,7 @@
 """A worker's job becomes trials: each an MLflow run, a build that nobody registers, an outcome."""
 
 import errno
+import json
 import multiprocessing
 import os
 import signal
@@ -23,7 +24,7 @@ from fincompress.interruption import TERMINATED, Terminated, raise_when_terminat
 from fincompress.reporting import Chart, Heatmap, Stop
 from fincompress.search import Search, Trial
 from fincompress.space import Choices, Range, Scalar, Space, tidy
-from fincompress.spec import UserError
+from fincompress.spec import UserError, dump
 from fincompress.techniques import Inputs
 from fincompress.tracking import runs
 from fincompress.tracking.store import STORE_ERRORS, lock, quieten, reason
@@ -137,6 +138,9 @@ def _try(job: Job, trial: Trial) -> tuple[float, float | None]:
     recipe = plan(job.inputs, spec.config, job.data_fingerprint)
     log_recipe(spec, recipe)
     with TemporaryDirectory(dir=job.scratch) as folder:
+        resolved = Path(folder) / "config.json"
+        resolved.write_text(json.dumps(dump(recipe.config), indent=2), encoding="utf-8")
+        search.keep_file(trial, resolved)
         title = f"{job.title}, trial {trial.number}"
         report = TrialReport(RunReport(spec.name, title, Path(folder) / "figures"), job, trial)
         artifact = build(recipe, Path(folder) / "artifact", report)

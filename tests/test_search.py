@@ -103,6 +103,7 @@ def test_an_interrupted_trial_is_run_again_with_its_values(tmp_path: Path) -> No
     assert [o.trial for o in search.outcomes(found.study())] == [0, 3, 2]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("drawn", [True, False])
 def test_a_trial_without_a_sign_of_life_is_run_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, drawn: bool
@@ -197,6 +198,7 @@ def test_the_newest_study_with_a_result_says_what_is_best(tmp_path: Path) -> Non
     assert search.best_trial(found.storage, "s/other/") is None
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("goal", [Goal(), Goal(latency=True)])
 def test_figures_are_drawn_of_what_there_is(tmp_path: Path, goal: Goal) -> None:
     found = opened(tmp_path, goal, trials=5)

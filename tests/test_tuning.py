@@ -22,6 +22,8 @@ from tests.test_commands import files, runs
 VANILLA = ["tune", "--study", "tiny", "--variant", "student_vanilla_kd"]
 PRUNED = ["tune", "--study", "tiny", "--variant", "pruned_teacher_30pct"]
 
+pytestmark = pytest.mark.slow
+
 
 @contextmanager
 def in_this_process() -> Iterator[None]:

@@ -16,6 +16,8 @@ from tests.conftest import Project
 from tests.test_commands import files, runs
 from tests.test_tuning import PRUNED, VANILLA, in_this_process, study_run, table, trial_runs
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(autouse=True)
 def _one_process() -> Iterator[None]:
