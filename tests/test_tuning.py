@@ -72,8 +72,8 @@ def trial_runs(variant: str) -> list[Run]:
 
 
 def table(variant: str) -> list[dict[str, Any]]:
-    found = mlflow.load_table("trials.json", [study_run(variant).info.run_id])
-    return list(found.to_dict("records"))
+    found = mlflow.artifacts.load_dict(f"runs:/{study_run(variant).info.run_id}/trials.json")
+    return [dict(zip(found["columns"], row, strict=True)) for row in found["data"]]
 
 
 def test_a_study_is_a_run_and_its_trials_are_children(tuned: Project) -> None:
