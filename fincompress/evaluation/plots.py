@@ -92,7 +92,9 @@ def own_style() -> AbstractContextManager[None]:
 
 def save_axes(axes: Axes, of: str, file: Path) -> None:
     """Save what a library has drawn, with `of` under its title."""
-    axes.set_title(f"{axes.get_title()}\n{of}")
+    title = axes.get_title() or axes.get_title(loc="left")
+    axes.set_title("", loc="left")
+    axes.set_title(f"{title}\n{of}")
     figure = axes.get_figure()
     assert isinstance(figure, Figure)
     figure.set_size_inches(9, 5.5)
