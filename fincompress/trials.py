@@ -20,7 +20,12 @@ from fincompress.build import build, plan
 from fincompress.evaluation.benchmark import Subject, Timing, median_latencies
 from fincompress.evaluation.measurement import P50, VAL_F1
 from fincompress.experiments import VariantSpec
-from fincompress.interruption import TERMINATED, Terminated, raise_when_terminated
+from fincompress.interruption import (
+    TERMINATED,
+    Terminated,
+    raise_if_terminated,
+    raise_when_terminated,
+)
 from fincompress.reporting import Chart, Heatmap, Stop
 from fincompress.search import Search, Trial
 from fincompress.space import Choices, Range, Scalar, Space, tidy
@@ -73,6 +78,7 @@ def work(job: Job, log: Path) -> None:
     try:
         while (trial := take(job)) is not None:
             run_trial(job, trial)
+            raise_if_terminated()
     except Terminated:
         raise SystemExit(TERMINATED) from None
 
@@ -181,6 +187,7 @@ class TrialReport:
     trial: Trial
 
     def __call__(self, step: int, metrics: Mapping[str, float]) -> None:
+        raise_if_terminated()
         self.run(step, metrics)
         if VAL_F1 not in metrics or not self.job.search.stops_early:
             return

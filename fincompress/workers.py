@@ -10,12 +10,13 @@ from pathlib import Path
 
 from fincompress import search
 from fincompress.goals import Goal, Outcome, best, described
+from fincompress.interruption import raise_if_terminated
 from fincompress.spec import UserError
 from fincompress.tracking.store import lock
 from fincompress.trials import Job, work
 
 POLL_S = 1.0
-PATIENCE_S = 60  # with which a worker that has been told to stop is waited for
+PATIENCE_S = 30  # with which workers that are to stop are waited for
 REPLACEMENTS = 5  # of workers that were killed, in one command
 
 
@@ -29,6 +30,7 @@ def run_workers(job: Job, count: int) -> None:
     crew = Crew(job)
     try:
         while True:
+            raise_if_terminated()
             with lock(job.search.name, say=False):
                 search.retry_lost(job.search)
             outcomes = search.outcomes(job.search.study(), job.trials)
@@ -84,8 +86,9 @@ class Crew:
         for member in self.members:
             if at_once:
                 member.terminate()
+        end = time.monotonic() + PATIENCE_S
         for member in self.members:
-            member.join(PATIENCE_S)
+            member.join(max(0.0, end - time.monotonic()))
             member.kill()
 
 

@@ -1,6 +1,7 @@
 """Worker processes that are killed, and many of them on one PostgreSQL."""
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -46,7 +47,7 @@ def start(project: Project, *arguments: str) -> subprocess.Popen[str]:
 def until_a_trial_runs(process: subprocess.Popen[str]) -> list[psutil.Process]:
     """Wait for the first trial to end, with others under way; return the workers."""
     assert process.stdout is not None
-    while "1 of 4 trials" not in (line := process.stdout.readline()):
+    while not re.search("[123] of 4 trials", line := process.stdout.readline()):
         assert process.poll() is None, line
     time.sleep(1)
     children = psutil.Process(process.pid).children()
