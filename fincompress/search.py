@@ -223,9 +223,9 @@ def address(study: Study) -> str:
     return f"http://127.0.0.1:{PORT}/dashboard/studies/{study._study_id}"
 
 
-def keep_file(on: Study | Trial, file: Path) -> None:
+def keep_file(trial: Trial, file: Path) -> None:
     """Show a copy of `file` in the dashboard."""
-    upload_artifact(artifact_store=_artifacts(), file_path=str(file), study_or_trial=on)
+    upload_artifact(artifact_store=_artifacts(), file_path=str(file), study_or_trial=trial)
 
 
 def outcomes(study: Study, trials: int | None = None) -> list[Outcome]:

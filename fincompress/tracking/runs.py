@@ -45,9 +45,10 @@ def step(
     )
     if active is not None:
         mlflow.set_experiment(experiment_id=active.info.experiment_id)
-    if ERROR in run.data.tags:  # what ended it before
-        mlflow.delete_tag(ERROR)
     try:
+        if ERROR in run.data.tags:  # what ended it before
+            with suppress(mlflow.MlflowException):  # another machine was faster
+                mlflow.delete_tag(ERROR)
         # Whether artifacts can be written shows now, not after hours of training.
         mlflow.log_dict(dict(own), "step.json")
         yield run.info.run_id
