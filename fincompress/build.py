@@ -60,7 +60,7 @@ def build(recipe: Recipe, out: Path, report: Report) -> Artifact:
 
     Its manifest gets the validation scores of the runtime that the variant ships with, and the
     matrix products which that runtime runs in INT8. Raises `UserError` if a quantized model does
-    not have as many of them as its source has linear layers.
+    not have as many of them as its layout has linear layers.
     """
     inputs = recipe.inputs
     with TemporaryDirectory(prefix="fincompress-") as scratch:
@@ -68,18 +68,18 @@ def build(recipe: Recipe, out: Path, report: Report) -> Artifact:
         runtime = load_runtime(inputs.runtime)
         products = runtime.count_products(draft)
         if recipe.technique.FAMILY == QUANTIZE:
-            _check_int8(products, inputs)
+            _check_int8(products, draft, inputs)
         predictor = runtime.load(draft, torch.get_num_threads())
         found = scores(inputs.val.labels, predictor(inputs.val.texts).argmax(1))
         metrics = draft.manifest.metrics | {f"val/{name}": f1 for name, f1 in found.items()}
         return amend_artifact(draft, out, products=products, metrics=metrics)
 
 
-def _check_int8(products: Products, inputs: Inputs) -> None:
+def _check_int8(products: Products, draft: Artifact, inputs: Inputs) -> None:
     # The graph cannot be asked what it should hold: a product that it hides would not be missed.
-    expected = load_runtime(SOURCE_RUNTIME).count_products(inputs.source).total
+    expected = load_runtime(SOURCE_RUNTIME).count_products(draft).total
     if products != Products(int8=expected, total=expected):
         raise UserError(
-            f"{inputs.technique}: all {expected} linear layers of the source must run in INT8 on "
+            f"{inputs.technique}: all {expected} linear layers must run in INT8 on "
             f"{inputs.runtime}, and {products} matrix products do"
         )

@@ -18,7 +18,7 @@ from fincompress.interruption import TERMINATED, Terminated, raise_when_terminat
 from fincompress.search import SEARCH_ERRORS, masked
 from fincompress.spec import UserError, nearest
 from fincompress.tracking.store import STORE_ERRORS, reason
-from fincompress.workshop import Options
+from fincompress.workshop import WEIGHTS, Options
 
 FAILED, USAGE, INTERRUPTED = 1, 2, 130
 
@@ -51,6 +51,12 @@ def epochs(text: str) -> int | None:
     return whole(1)(text) if text else None
 
 
+def weights(text: str) -> str:
+    if text not in WEIGHTS:
+        raise argparse.ArgumentTypeError(f"must be {' or '.join(WEIGHTS)}, not '{text}'")
+    return text
+
+
 def positive(text: str) -> float | None:
     """A number above 0; '' is none."""
     try:
@@ -77,6 +83,8 @@ OPTIONS = {
     "again": Option(boolean, "build even what is up to date"),
     "promote": Option(boolean, "move the role aliases after measuring"),
     "dry_run": Option(boolean, "decide and explain, and move no alias"),
+    "rollback": Option(boolean, "give the alias champion back to the champion before"),
+    "weights": Option(weights, "random: speeds and sizes alone, of shapes that are not trained"),
     "commit_to": Option(folder, "a folder for the tables and raw timings"),
     "tuned": Option(boolean, "with the values of the variants' best trials"),
     "trials": Option(whole(1), "trials that the study is to have in the end"),
@@ -123,10 +131,10 @@ VERBS = {
     "benchmark": Verb(
         commands.benchmark,
         "measure every variant and promote the best",
-        ("study", "data_dir", "again", "promote", "tuned", "storage"),
+        ("study", "data_dir", "weights", "again", "promote", "tuned", "storage"),
     ),
-    "promote": Verb(commands.promote, "decide again from the last measurements",
-                    ("study", "dry_run")),
+    "promote": Verb(commands.promote, "decide again from the last measurements, or go back",
+                    ("study", "dry_run", "rollback")),
     "report": Verb(commands.report, "print the last measurements", ("study", "commit_to")),
     "dashboard": Verb(commands.dashboard, "open Optuna's dashboard", ("storage", "port")),
     "recover": Verb(commands.recover, "close the runs of processes that are gone", ()),

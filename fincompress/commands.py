@@ -4,16 +4,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from fincompress import search
-from fincompress.comparison import (
-    RAW,
-    RESULTS,
-    last_benchmark,
-    measure_all,
-    promote_best,
-    roles_now,
-)
+from fincompress.comparison import RAW, RESULTS, answers_of, last_benchmark, measure_all
 from fincompress.evaluation.report import markdown, save_tables
 from fincompress.experiments import load_study, load_variants, select
+from fincompress.roles import promote_best, roles_now, rollback
 from fincompress.tracking import runs
 from fincompress.tracking.store import open_store
 from fincompress.tuning import BEST, SUMMARY, TRIALS, last_studies, tasks
@@ -74,10 +68,14 @@ def benchmark(options: Options) -> None:
 
 
 def promote(options: Options) -> None:
-    """Decide again from the study's last measurements."""
+    """Decide again from the study's last measurements, or go back to the champion before."""
     study = load_study(options.study)
     open_store()
-    promote_best(study, last_benchmark(study)[1], options.dry_run)
+    if options.rollback:
+        rollback(study, options.dry_run)
+        return
+    run_id, measured = last_benchmark(study)
+    promote_best(study, measured, answers_of(study, run_id), options.dry_run)
 
 
 def report(options: Options) -> None:

@@ -1,60 +1,94 @@
-"""Registered versions become measurements, a decision, and the role aliases."""
+"""Registered versions become measurements."""
 
 import json
-from collections.abc import Mapping
-from dataclasses import asdict
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from fincompress.evaluation import plots
-from fincompress.evaluation.benchmark import FLOOR, Subject, measure
+from fincompress.evaluation.benchmark import FLOOR, Result, measure
 from fincompress.evaluation.environment import environment
 from fincompress.evaluation.measurement import (
     VAL_F1,
+    Answers,
     Benchmark,
     Samples,
     labelled,
-    with_speedups,
 )
+from fincompress.evaluation.peers import PUBLISHED, peers
+from fincompress.evaluation.relations import related
 from fincompress.evaluation.report import frame, markdown, save_tables
+from fincompress.evaluation.resident import Subject
 from fincompress.experiments import BASE, Study
 from fincompress.export import export
-from fincompress.promotion import ROLES, TEACHER, decide
+from fincompress.promotion import TEACHER
 from fincompress.reporting import Chart
+from fincompress.roles import promote_best, roles_now
 from fincompress.spec import UserError, dump, parse
-from fincompress.tracking import registry, runs
+from fincompress.tracking import runs
 from fincompress.workshop import Workshop
 
 RESULTS = "benchmark_results.json"
 RAW = "latency_raw.json"
+ANSWERS = "answers.json"
+PEERS_OF = "student_ptq"  # whose source is what the peers run
 
 
 def measure_all(shop: Workshop) -> None:
-    """Measure each variant and the floor in child runs of the open run, then promote."""
+    """Measure each variant, peers and the floor in child runs of the open run, then promote."""
     timing = shop.study.benchmark
     facts = environment(timing.threads)
     runs.log_config({"benchmark": dump(timing), "environment": facts}, "benchmark_config.json")
-    subjects = [
-        Subject(v.variant, v.number, shop.variants[v.variant].runtime, v.artifact)
-        for v in shop.versions.values()
-    ]
     sources, exported = _references(shop)
-    subjects += [*exported.values(), FLOOR]
+    subjects = [
+        *(
+            Subject(v.variant, v.number, shop.variants[v.variant].runtime, v.artifact)
+            for v in shop.versions.values()
+        ),
+        *exported.values(),
+        *_peers(shop),
+    ]
+    subjects += [] if shop.random else [FLOOR]
     print(f"benchmark: {', '.join(subject.variant for subject in subjects)}", flush=True)
-    results = measure(subjects, shop.splits, timing)
-    measured = [measurement for measurement, _ in results]
-    samples = {measurement.variant: taken for measurement, taken in results}
+    results, drift = measure(subjects, shop.splits, timing, scored=not shop.random)
+    facts |= {name: f"{value:.3f}" for name, value in drift.items()}
     benchmark = Benchmark(
         study=shop.study.name,
         synthetic=shop.splits.synthetic,
+        random_weights=shop.random,
         notes=shop.notes,
         environment=facts,
-        measurements=with_speedups(measured, TEACHER, sources),
+        measurements=related(
+            results, shop.splits.val.labels, teacher=TEACHER, published=PUBLISHED, sources=sources
+        ),
     )
+    answers = _answers(shop, results)
     _log_measurements(shop, benchmark)
-    _log_benchmark(shop, benchmark, samples)
-    if shop.options.promote:
-        promote_best(shop.study, benchmark)
+    _log_benchmark(shop, benchmark, answers, {r.measurement.variant: r.samples for r in results})
+    if shop.options.promote and not shop.random:
+        promote_best(shop.study, benchmark, answers)
     print(markdown(benchmark, roles_now(shop.study, benchmark)))
+
+
+def _peers(shop: Workshop) -> list[Subject]:
+    """What people run without this project, from the weights of two of our variants."""
+    student = shop.variants[PEERS_OF].source if PEERS_OF in shop.variants else TEACHER
+    folder = shop.scratch / "peers"
+    teacher = shop.versions[TEACHER].artifact
+    return peers(teacher, student, shop.versions[student].artifact, folder)
+
+
+def _answers(shop: Workshop, results: Sequence[Result]) -> Answers:
+    parts = {} if shop.random else {"val": shop.splits.val, "test": shop.splits.test}
+    return Answers(
+        texts={name: part.texts for name, part in parts.items()},
+        labels={name: part.labels for name, part in parts.items()},
+        predicted={
+            r.measurement.variant: {
+                part: tuple(classes.tolist()) for part, classes in r.predicted.items()
+            }
+            for r in results
+        },
+    )
 
 
 def _references(shop: Workshop) -> tuple[dict[str, str], dict[str, Subject]]:
@@ -102,58 +136,33 @@ def _log_measurements(shop: Workshop, benchmark: Benchmark) -> None:
     for m in benchmark.measurements:
         version = shop.versions.get(m.variant)
         with runs.step(m.variant, shop.tags("benchmark", variant=m.variant), shop.note):
-            runs.log_config({"runtime": m.runtime} | ({"version": m.version} if version else {}))
+            config = {"runtime": m.runtime, "precision": m.precision}
+            runs.log_config(config | ({"version": m.version} if m.version else {}))
+            if m.unreliable:
+                runs.set_tag("unreliable", m.unreliable)
             runs.log_metrics(m.flat(), model_id=version.model_id if version else None)
 
 
-def _log_benchmark(shop: Workshop, benchmark: Benchmark, samples: Mapping[str, Samples]) -> None:
+def _log_benchmark(
+    shop: Workshop, benchmark: Benchmark, answers: Answers, samples: Mapping[str, Samples]
+) -> None:
     folder = shop.scratch / "benchmark"
     folder.mkdir()
     save_tables(benchmark, folder)
     (folder / RESULTS).write_text(json.dumps(dump(benchmark), indent=2) + "\n", encoding="utf-8")
     raw = {name: dump(taken) for name, taken in samples.items()}
     (folder / RAW).write_text(json.dumps(raw) + "\n", encoding="utf-8")
-    plots.f1_against_latency(benchmark, folder / "f1_against_latency.png")
     plots.latency_distributions(benchmark, samples, folder / "latency_distributions.png")
-    title = labelled(shop.study.name, benchmark.synthetic)
-    plots.draw(_distillation_curves(shop), title, folder / "distillation_curves.png")
+    plots.throughput(benchmark, folder / "throughput.png")
+    if not shop.random:
+        (folder / ANSWERS).write_text(json.dumps(dump(answers)) + "\n", encoding="utf-8")
+        plots.f1_against_latency(benchmark, folder / "f1_against_latency.png")
+        title = labelled(shop.study.name, benchmark.synthetic)
+        plots.draw(_distillation_curves(shop), title, folder / "distillation_curves.png")
     runs.log_folder(folder)
     runs.leaderboard(frame(benchmark), "leaderboard.json")
-    runs.set_tag("measured", "all")  # by which `report` and `promote` find it
-
-
-def promote_best(study: Study, benchmark: Benchmark, dry_run: bool = False) -> None:
-    """Decide, record the decision as a run, and then move the role aliases.
-
-    Raises `UserError`, before any alias moves, if a measured version is gone.
-    """
-    candidates = [m for m in benchmark.measurements if m.version is not None]
-    decision = decide(candidates, study.gate)
-    numbers = {m.variant: m.version for m in candidates}
-    gone = set(numbers.values()) - registry.version_numbers(study)
-    if gone:
-        raise UserError(
-            f"{study.model_name}: version {min(n for n in gone if n)} was measured and is gone; "
-            f"run: fincompress benchmark --study {study.name}"
-        )
-    before = registry.aliases(study)
-    heading = labelled(f"decision for {study.name}", benchmark.synthetic)
-    explained = f"{heading}\n{decision.explain()}"
-    tags = {"stage": "promote", "study": study.name, "dry_run": str(dry_run).lower()}
-    with runs.step("promote", tags, "\n\n".join(benchmark.notes)):
-        runs.log_config({"gate": dump(study.gate)}, "gate.json")
-        facts = {"study": study.name, "synthetic": benchmark.synthetic}
-        runs.log_json(facts | asdict(decision), "decision.json")
-        runs.log_text(explained + "\n", "decision.txt")
-        if not dry_run:
-            for role in ROLES:
-                number = numbers.get(decision.roles.get(role, ""))
-                if number is not None:
-                    registry.set_alias(study, role, number)
-                elif role in before:
-                    registry.drop_alias(study, role)
-    print(explained)
-    print("dry run: no alias was moved" if dry_run else f"aliases of {study.model_name} are set")
+    # By which `report` and `promote` find it.
+    runs.set_tag("measured", "shapes" if shop.random else "all")
 
 
 def last_benchmark(study: Study) -> tuple[str, Benchmark]:
@@ -167,8 +176,10 @@ def last_benchmark(study: Study) -> tuple[str, Benchmark]:
     return run_id, parse(Benchmark, data, f"run {run_id}: {RESULTS}")
 
 
-def roles_now(study: Study, benchmark: Benchmark) -> dict[str, str]:
-    """The roles that the measured versions hold now."""
-    by_number = {m.version: m.variant for m in benchmark.measurements if m.version is not None}
-    now = registry.aliases(study)
-    return {role: by_number[now[role]] for role in ROLES if now.get(role) in by_number}
+def answers_of(study: Study, run_id: str) -> Answers:
+    """What the variants answered in a benchmark; raise `UserError` if it kept no answers."""
+    try:
+        data: Any = json.loads(runs.read_run_file(run_id, ANSWERS))
+    except UserError as error:
+        raise UserError(f"{error}; run: fincompress benchmark --study {study.name}") from None
+    return parse(Answers, data, f"run {run_id}: {ANSWERS}")

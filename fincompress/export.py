@@ -136,10 +136,11 @@ def read_openvino(artifact: Artifact) -> Any:
     return openvino.Core().read_model(artifact.path / openvino_runtime.MODEL)
 
 
-def dynamic_quantizer(source: Artifact) -> Writer:
+def dynamic_quantizer(source: Artifact, reduce_range: bool = True) -> Writer:
     """What writes an ONNX artifact's graph with INT8 weights, activations quantized as they come.
 
-    Weights take 7 bits: CPUs without VNNI add two products of 8 bits in 16, and would overflow.
+    With `reduce_range` weights take 7 bits: CPUs without VNNI add two products of 8 bits in 16,
+    and would overflow.
     """
     source.require_format(onnx_runtime.FORMAT)
 
@@ -149,7 +150,7 @@ def dynamic_quantizer(source: Artifact) -> Writer:
         try:
             quantize_dynamic(
                 source.path / onnx_runtime.MODEL, folder / onnx_runtime.MODEL,
-                per_channel=True, reduce_range=True, weight_type=QuantType.QInt8,
+                per_channel=True, reduce_range=reduce_range, weight_type=QuantType.QInt8,
             )  # fmt: skip
         finally:
             logging.disable(before)

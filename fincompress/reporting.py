@@ -43,3 +43,8 @@ class Report(Protocol):
     def show(self, name: str, figure: Chart | Heatmap) -> None: ...
 
     def record(self, name: str, facts: Mapping[str, object]) -> None: ...
+
+
+def after(done: int, report: Step) -> Step:
+    """`report` for training that starts when `done` epochs are over."""
+    return lambda epoch, metrics: report(done + epoch, metrics)

@@ -17,8 +17,9 @@ import torch
 from fincompress import search
 from fincompress.artifact import Artifact
 from fincompress.build import build, plan
-from fincompress.evaluation.benchmark import Subject, Timing, median_latencies
+from fincompress.evaluation.benchmark import Timing, median_latencies
 from fincompress.evaluation.measurement import P50, VAL_F1
+from fincompress.evaluation.resident import Subject
 from fincompress.experiments import VariantSpec
 from fincompress.interruption import (
     TERMINATED,
@@ -26,6 +27,7 @@ from fincompress.interruption import (
     raise_if_terminated,
     raise_when_terminated,
 )
+from fincompress.recording import RunReport, log_manifest, log_recipe
 from fincompress.reporting import Chart, Heatmap, Stop
 from fincompress.search import Search, Trial
 from fincompress.space import Choices, Range, Scalar, Space, tidy
@@ -33,7 +35,6 @@ from fincompress.spec import UserError, dump
 from fincompress.techniques import Inputs
 from fincompress.tracking import runs
 from fincompress.tracking.store import STORE_ERRORS, lock, quieten, reason
-from fincompress.workshop import RunReport, log_manifest, log_recipe
 
 STORES = (*STORE_ERRORS, *search.SEARCH_ERRORS)
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EMFILE)

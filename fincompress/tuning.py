@@ -10,8 +10,9 @@ import torch
 from fincompress import search
 from fincompress.build import Recipe
 from fincompress.evaluation import plots
-from fincompress.evaluation.benchmark import Subject, median_latencies
+from fincompress.evaluation.benchmark import median_latencies
 from fincompress.evaluation.measurement import VAL_F1
+from fincompress.evaluation.resident import Subject
 from fincompress.experiments import BASE, VariantSpec
 from fincompress.goals import Goal, Outcome, best, described, front
 from fincompress.search import Search, Study

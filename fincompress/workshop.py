@@ -9,9 +9,9 @@ from functools import cached_property
 from pathlib import Path
 
 from fincompress import search
-from fincompress.artifact import MANIFEST, Artifact, Manifest
+from fincompress.artifact import Artifact
 from fincompress.build import Recipe, build, plan
-from fincompress.data import Splits, load_splits
+from fincompress.data import SAMPLE, DataConfig, Splits, load_splits
 from fincompress.evaluation import plots
 from fincompress.evaluation.measurement import labelled
 from fincompress.experiments import (
@@ -22,13 +22,17 @@ from fincompress.experiments import (
     load_variants,
     root_of,
 )
-from fincompress.models.checkpoint import Base, import_checkpoint
-from fincompress.reporting import Chart, Heatmap
+from fincompress.models.checkpoint import Base, import_checkpoint, random_base
+from fincompress.recording import RunReport, log_manifest, log_recipe
 from fincompress.spec import UserError, dump
 from fincompress.techniques import Inputs
 from fincompress.tracking import registry, runs
 from fincompress.tracking.store import lock, open_store
-from fincompress.training import Budget, device, precision
+from fincompress.training import Budget
+
+TRAINED, RANDOM = WEIGHTS = ("trained", "random")
+FEW = 64  # sentences that models of random weights are built with
+ONE_EPOCH = Budget(epochs=1, patience=1)
 
 
 @dataclass(frozen=True)
@@ -41,6 +45,8 @@ class Options:
     again: bool = False
     promote: bool = True
     dry_run: bool = False
+    rollback: bool = False
+    weights: str = TRAINED
     commit_to: Path | None = None
     tuned: bool = False
     trials: int = 30
@@ -66,18 +72,28 @@ class Workshop:
     @cached_property
     def splits(self) -> Splits:
         from_environment = os.environ.get("FINCOMPRESS_DATA_DIR")
-        folder = Path(from_environment) if from_environment else None
-        return load_splits(self.study.data, self.options.data_dir or folder)
+        folder = self.options.data_dir or (Path(from_environment) if from_environment else None)
+        data = self.study.data
+        if self.random and folder is None:
+            data = DataConfig(sources=(SAMPLE,))  # sentences to time, where there are no others
+        return load_splits(data, folder)
 
     @cached_property
     def pretrained(self) -> dict[Base, Artifact]:
-        """The study's bases, imported once."""
-        return {
-            base: import_checkpoint(
-                base, self.study.max_length_tokens, self.study.seed, self.scratch / f"base-{place}"
-            )
-            for place, base in enumerate(dict.fromkeys([self.study.base, self.study.student_base]))
-        }
+        """The study's bases, imported once; random ones of their shapes, where it gives any."""
+        study, found = self.study, dict[Base, Artifact]()
+        for place, base in enumerate(dict.fromkeys([study.student_base, study.base])):
+            out = self.scratch / f"base-{place}"
+            if self.random and base.shape is not None and found:
+                found[base] = random_base(base.shape, found[study.student_base], study.seed, out)
+            else:
+                found[base] = import_checkpoint(base, study.max_length_tokens, study.seed, out)
+        return found
+
+    @property
+    def random(self) -> bool:
+        """Whether models are built for their shapes alone, and never registered."""
+        return self.options.weights == RANDOM
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -100,35 +116,6 @@ class Workshop:
 
     def tags(self, stage: str, **more: str) -> dict[str, str]:
         return {"stage": stage, "study": self.study.name, **more}
-
-
-@dataclass(frozen=True)
-class RunReport:
-    """What a technique reports goes into the open run; epochs are printed as well."""
-
-    name: str
-    title: str
-    folder: Path
-
-    def __call__(self, step: int, metrics: Mapping[str, float]) -> None:
-        runs.log_metrics(metrics, step=step)
-        shown = {"loss": "train/loss", "validation F1": "val/macro_f1"}
-        parts = [f"{name} {metrics[key]:.4f}" for name, key in shown.items() if key in metrics]
-        print(f"{self.name}: epoch {step}: {', '.join(parts)}", flush=True)
-
-    def show(self, name: str, figure: Chart | Heatmap) -> None:
-        self.draw(name, figure)
-
-    def draw(self, name: str, figure: Chart | Heatmap) -> Path:
-        """Draw and log `figure`; return its file."""
-        self.folder.mkdir(exist_ok=True)
-        file = self.folder / f"{name}.png"
-        plots.draw(figure, self.title, file)
-        runs.log_file(file)
-        return file
-
-    def record(self, name: str, facts: Mapping[str, object]) -> None:
-        runs.log_json(dict(facts), f"{name}.json")
 
 
 @contextmanager
@@ -198,7 +185,10 @@ def _version(shop: Workshop, name: str, again: bool = False) -> registry.Version
     """Return the variant's version for today's recipe: found, or built with its sources."""
     if name not in shop.versions:
         spec = shop.variants[name]
-        recipe = make_recipe(shop, spec)
+        recipe = make_recipe(shop, spec, ONE_EPOCH if shop.random else None)
+        if shop.random:
+            shop.versions[name] = _build(shop, spec, recipe)
+            return shop.versions[name]
         with lock(f"{shop.study.name}/{name}"):  # a second process waits, and then reuses
             found = None if again else registry.find(shop.study, spec, recipe.fingerprint)
             if found is None:
@@ -222,7 +212,8 @@ def make_recipe(shop: Workshop, spec: VariantSpec, budget: Budget | None = None)
         source = _version(shop, spec.source).artifact
         teacher = _version(shop, root_of(shop.variants, spec.name)).artifact
     inputs = Inputs.of(
-        shop.splits,
+        shop.splits.first(FEW) if shop.random else shop.splits,
+        corpus=shop.splits.train.texts,
         source=source,
         teacher=teacher,
         pretrained=shop.pretrained[shop.study.student_base],
@@ -245,38 +236,13 @@ def _build(shop: Workshop, spec: VariantSpec, recipe: Recipe) -> registry.Versio
         fingerprint=recipe.fingerprint,
         synthetic=str(shop.splits.synthetic).lower(),
     )
-    with runs.step(spec.name, tags, shop.note):
+    with runs.step(spec.name, tags, shop.note) as run_id:
         log_recipe(spec, recipe)
         # The registry keeps the folder under the name it has here.
         folder = shop.scratch / spec.name
         report = RunReport(spec.name, shop.labelled(f"{spec.name}, {shop.study.name}"), folder)
         artifact = build(recipe, folder / registry.ARTIFACT, report)
         log_manifest(artifact.manifest)
+        if shop.random:
+            return registry.Version(shop.study.model_name, None, spec.name, run_id, None, artifact)
         return registry.publish(shop.study, spec, artifact)
-
-
-def log_recipe(spec: VariantSpec, recipe: Recipe) -> None:
-    """Log, into the open run, all that decides what is built."""
-    inputs = recipe.inputs
-    runs.log_config(
-        {
-            "technique": spec.technique,
-            "source": spec.source,
-            "runtime": spec.runtime,
-            "config": dump(recipe.config),
-            "budget": dump(inputs.budget),
-            "seed": inputs.seed,
-            "max_length_tokens": inputs.source.manifest.max_length_tokens,
-            "data_fingerprint": recipe.data_fingerprint,
-            "precision": precision(),
-            "device": device().type,
-        }
-    )
-
-
-def log_manifest(manifest: Manifest) -> None:
-    """Log, into the open run, what came of it."""
-    runs.log_json(dump(manifest), MANIFEST)
-    best = {f"best/{k.removeprefix('val/')}": v for k, v in manifest.metrics.items()}
-    counted = {f"products/{k}": float(v) for k, v in dump(manifest.products).items()}
-    runs.log_metrics(best | counted | {"parameters": manifest.parameters})

@@ -154,8 +154,16 @@ def open_project(folder: Path, checkpoint: Path, student_checkpoint: Path) -> It
         "student_base": {"folder": str(student_checkpoint)},
         "max_length_tokens": 32,
         "budget": {"epochs": 2, "patience": 1, "batch_size": 16},
-        "benchmark": {"threads": 1, "warmup": 1, "latency_runs": 5, "throughput_passes": 1},
-        "gate": {"max_f1_drop": 0.05},
+        "benchmark": {
+            "threads": 1,
+            "warmup": 1,
+            "latency_runs": 5,
+            "padded_runs": 2,
+            "throughput_sentences": 8,
+            "throughput_passes": 1,
+            "batches": [1, 8],
+        },
+        "gate": {"max_f1_drop": 0.9, "min_agreement": 0, "min_speedup": 0.001, "reliable": False},
     }
     project = Project(folder)
     project.study_file.write_text(yaml.safe_dump(study))

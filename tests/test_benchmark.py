@@ -1,80 +1,179 @@
-"""The timer: variants take turns, every call is kept, and a process that dies is named."""
+"""The timer: variants take turns, every call is kept, and what moved or died is named."""
 
-import multiprocessing
+import os
+import signal
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any, ClassVar
 
 import numpy as np
+import psutil
 import pytest
 from numpy.typing import NDArray
 
 from fincompress.artifact import Artifact
 from fincompress.data import Splits
 from fincompress.evaluation import benchmark
-from fincompress.evaluation.benchmark import FLOOR, Resident, Subject, Timing, measure
-from fincompress.evaluation.measurement import P50, TEST_F1, THROUGHPUT, VAL_F1
+from fincompress.evaluation.benchmark import FLOOR, Timing, measure, median_latencies
+from fincompress.evaluation.measurement import (
+    COLD_START,
+    P50,
+    P99,
+    PADDED_P50,
+    PADDED_THROUGHPUT,
+    PEAK_MEMORY,
+    TEST_F1,
+    THROUGHPUT,
+    VAL_F1,
+    at_batch,
+    at_threads,
+)
+from fincompress.evaluation.resident import Resident, Start, Subject
 from tests.conftest import refusal
 
-TIMING = Timing(threads=1, warmup=4, latency_runs=60, throughput_batch=8, throughput_passes=2)
+TIMING = Timing(
+    threads=1, warmup=4, latency_runs=60, padded_runs=10, throughput_batch=8, batches=(1, 8),
+    throughput_sentences=16, throughput_passes=2,
+)  # fmt: skip
 
 
-def test_variants_take_turns_and_every_call_is_kept(
-    splits: Splits, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    asked: list[tuple[str, int]] = []
+class Fake:
+    """Takes 1 ms a sentence, 10 ms if its name is `b`; padded ten times that."""
 
-    class Fake:
-        """Takes 1 ms a sentence, and 10 ms for those of the second subject."""
+    asked: ClassVar[list[tuple[str, str, int]]] = []
+    drift = 1.0  # what the time of later calls is multiplied by
 
-        def __init__(self, subject: Subject, splits: Splits, threads: int) -> None:
-            self.name, self.ms = subject.variant, 10 if subject.variant == "b" else 1
+    def __init__(self, subject: Subject, threads: int, train: Any = None) -> None:
+        self.subject, self.name = subject, subject.variant
+        self.ms = 10.0 if self.name == "b" else 1.0
 
-        def run(self, batches: Sequence[Sequence[str]]) -> tuple[list[float], NDArray[np.int64]]:
-            asked.append((self.name, len(batches)))
-            classes = np.zeros(sum(map(len, batches)), dtype=np.int64)
-            return [1e-3 * self.ms * len(batch) for batch in batches], classes
+    def start(self, threads: int, text: str) -> Start:
+        self.asked.append((self.name, f"start {threads}", 1))
+        return Start(7.0, "f32")
 
-        def stop(self) -> None:
-            asked.append((self.name, -1))
+    def run(self, batches: Sequence[Sequence[str]]) -> tuple[list[float], NDArray[np.int64]]:
+        self.asked.append((self.name, "run", len(batches)))
+        self.ms *= self.drift
+        classes = np.zeros(sum(map(len, batches)), dtype=np.int64)
+        return [1e-3 * self.ms * len(batch) for batch in batches], classes
 
+    def forward(self, batches: Sequence[Sequence[str]]) -> list[float]:
+        self.asked.append((self.name, "forward", len(batches)))
+        return [1e-2 * self.ms * len(batch) for batch in batches]
+
+    def peak_memory_mb(self) -> float:
+        return 100.0
+
+    def stop(self) -> None:
+        self.asked.append((self.name, "stop", 0))
+
+
+@pytest.fixture
+def fakes(monkeypatch: pytest.MonkeyPatch, base: Artifact) -> list[Subject]:
     monkeypatch.setattr(benchmark, "Resident", Fake)
-    subjects = [Subject(name, None, "r", None) for name in "ab"]
-    (a, of_a), (b, of_b) = measure(subjects, splits, TIMING)
+    monkeypatch.setattr(Fake, "asked", [])
+    return [Subject(name, None, "torch_eager", base) for name in "ab"]
 
-    turns = [("a", 3), ("a", 50), ("b", 3), ("b", 50), ("a", 3), ("a", 10), ("b", 3), ("b", 10)]
-    validation = [("a", 1), ("b", 1)]
-    passes = [("a", 3), ("b", 3)] * 2  # 21 sentences are three batches
-    end = [("b", -1), ("a", -1)]
-    assert asked == [("a", 4), ("b", 4), *turns, *validation, *passes, *end]
-    assert len(of_a.latency_ms) == len(of_b.latency_ms) == 60
-    assert a.metrics[P50] == pytest.approx(1) and b.metrics[P50] == pytest.approx(10)
-    assert a.metrics[THROUGHPUT] == pytest.approx(1000)
-    assert len(of_a.throughput_per_s) == 2
-    assert 0 < a.metrics[VAL_F1] < 0.5 and 0 < a.metrics[TEST_F1] < 0.5  # one class alone
+
+def test_variants_take_turns_and_every_call_is_kept(splits: Splits, fakes: list[Subject]) -> None:
+    (a, b), drift = measure(fakes, splits, TIMING)
+
+    def turns(what: str, *counts: int) -> list[tuple[str, str, int]]:
+        """Each count in turn for both, after the untimed calls that open a turn."""
+        return [(n, what, c) for count in counts for n in "ab" for c in (3, count)]
+
+    def each(what: str, *counts: int) -> list[tuple[str, str, int]]:
+        return [(name, what, count) for count in counts for name in "ab"]
+
+    reference = [("a", "run", 50)]
+    assert Fake.asked == [
+        *each("start 1", 1), *each("run", 4), *reference,
+        *turns("run", 25, 25, 10), *turns("forward", 10),
+        ("a", "run", 1), ("a", "run", 16), ("b", "run", 1), ("b", "run", 16),  # one a call
+        *[("a", "run", 1), ("a", "run", 2), ("b", "run", 1), ("b", "run", 2)] * 3,  # eight, thrice
+        *each("forward", 2), *reference,
+        *each("run", 3, 3),  # validation and test, 21 sentences each
+        *[(n, what, c) for n in "ab" for what, c in (("start 1", 1), ("run", 1), ("run", 2))],
+        ("a", "stop", 0), ("b", "stop", 0),
+    ]  # fmt: skip
+    assert len(a.samples.latency_ms) == len(b.samples.latency_ms) == 60
+    assert len(a.samples.throughput_per_s) == 2 and len(a.samples.padded_latency_ms) == 10
+    for result, ms in ((a, 1.0), (b, 10.0)):
+        found = result.measurement.metrics
+        assert found[P50] == found[P99] == pytest.approx(ms)
+        assert result.measurement.intervals[P50] == pytest.approx((ms, ms))
+        assert found[PADDED_P50] == pytest.approx(10 * ms)
+        assert found[PADDED_THROUGHPUT] == pytest.approx(100 / ms)
+        assert (found[COLD_START], found[PEAK_MEMORY]) == (7.0, 100.0)
+        for key in (THROUGHPUT, at_batch(1), at_batch(8), at_threads(1)):
+            assert found[key] == pytest.approx(1000 / ms)
+        assert 0 < found[VAL_F1] < 0.5 and 0 < found[TEST_F1] < 0.5  # one class alone
+        assert result.measurement.unreliable == ""
+    assert drift == {
+        "reference_first_ms": pytest.approx(1), "reference_last_ms": pytest.approx(1),
+    }  # fmt: skip
+
+
+def test_a_machine_that_moves_makes_every_timing_unreliable(
+    splits: Splits, fakes: list[Subject], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Fake, "drift", 1.01)
+    results, drift = measure(fakes, splits, TIMING)
+    assert drift["reference_last_ms"] > 1.1 * drift["reference_first_ms"]
+    for result in results:
+        why = result.measurement.unreliable
+        assert why.startswith("the reference moved by ") and why.endswith("% meanwhile")
+
+
+def test_a_median_that_is_not_known_well_is_unreliable(
+    splits: Splits, fakes: list[Subject], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    noise = np.random.default_rng(0)
+
+    def run(self: Fake, batches: Sequence[Sequence[str]]) -> tuple[list[float], Any]:
+        factor = noise.uniform(1, 3) if self.name == "b" else 1.0  # by round
+        count = sum(map(len, batches))
+        return [1e-3 * factor * len(batch) for batch in batches], np.zeros(count, dtype=int)
+
+    monkeypatch.setattr(Fake, "run", run)
+    (a, b), _ = measure(fakes, splits, TIMING)
+    assert a.measurement.unreliable == ""
+    assert b.measurement.unreliable.startswith("its median is known to within ")
 
 
 def test_the_floor_and_a_model_are_measured_in_processes_of_their_own(
     splits: Splits, base: Artifact
 ) -> None:
     subjects = [Subject("base", 1, "torch_eager", base), FLOOR]
-    (model, _), (floor, _) = measure(subjects, splits, TIMING)
-    assert model.metrics[P50] > 0 and floor.metrics[P50] > 0
-    assert model.metrics["bench/size_mb"] == base.size_mb
-    assert "bench/size_mb" not in floor.metrics
+    (model, floor), _ = measure(subjects, splits, TIMING)
+    found, floors = model.measurement.metrics, floor.measurement.metrics
+    assert found[P50] > 0 and floors[P50] > 0 and found[COLD_START] > 0
+    assert found["bench/size_mb"] == base.size_mb
+    assert 20 < floors[PEAK_MEMORY] < found[PEAK_MEMORY] + 200
+    assert {"bench/size_mb", PADDED_P50, at_threads(1)} & floors.keys() == set()
+    assert model.measurement.precision == "f32"
+
+
+def test_random_weights_are_timed_and_not_scored(splits: Splits, fakes: list[Subject]) -> None:
+    results, _ = measure(fakes, splits, TIMING, scored=False)
+    for result in results:
+        assert result.predicted == {}
+        assert not [key for key in result.measurement.metrics if "f1" in key]
 
 
 def test_what_fails_in_a_process_is_said_here(
     splits: Splits, base: Artifact, tmp_path: Path
 ) -> None:
     ghost = Subject("ghost", 1, "torch_eager", Artifact(tmp_path / "gone", base.manifest))
-    message = refusal(lambda: measure([FLOOR, ghost], splits, TIMING))
+    message = refusal(lambda: median_latencies([ghost], splits.test.texts, TIMING))
     assert message.startswith(f"benchmark: ghost: UserError: {tmp_path}/gone: is not an artifact")
-    assert multiprocessing.active_children() == [], "no process is left behind"
+    left = psutil.Process().children()
+    assert not [child for child in left if "resident" in " ".join(child.cmdline())]
 
 
-def test_a_process_that_dies_is_named(splits: Splits) -> None:
-    resident = Resident(FLOOR, splits.train, 1)
-    resident.process.kill()
-    message = refusal(lambda: resident.run([["profit rose ."]]))
+def test_a_process_that_dies_is_named() -> None:
+    resident = Resident(FLOOR, 1)
+    os.kill(resident.process.pid, signal.SIGKILL)
+    message = refusal(lambda: resident.start(1, "profit rose ."))
     assert message == "benchmark: the process that measured tfidf_floor died (exit code -9)"
     resident.stop()

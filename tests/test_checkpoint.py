@@ -14,9 +14,16 @@ from torch import Tensor
 from transformers import BertForSequenceClassification
 
 from fincompress.artifact import TOKENIZER, Artifact, LayerLayout, sha256
-from fincompress.models.checkpoint import PICKLE, Base, fetch, import_checkpoint
+from fincompress.models.checkpoint import (
+    PICKLE,
+    Base,
+    Shape,
+    fetch,
+    import_checkpoint,
+    random_base,
+)
 from fincompress.models.storage import WEIGHTS, load_encoder
-from fincompress.models.text import read_checkpoint_tokenizer
+from fincompress.models.text import encode, load_tokenizer, read_checkpoint_tokenizer
 from fincompress.spec import parse
 from tests.conftest import refusal
 
@@ -27,7 +34,7 @@ FINBERT_ORDER = ["positive", "negative", "neutral"]
 OUR_ORDER = ["negative", "neutral", "positive"]
 
 
-def imported(folder: Path, seed: int = 0, max_length: int = 32, **base: str) -> Artifact:
+def imported(folder: Path, seed: int = 0, max_length: int = 32, **base: Any) -> Artifact:
     out = folder.parent / f"artifact-{len(list(folder.parent.iterdir()))}"
     return import_checkpoint(Base(folder=str(folder), **base), max_length, seed, out)
 
@@ -261,3 +268,19 @@ def test_the_fingerprint_follows_config_and_tokenizer(mine: Path) -> None:
     relabelled = imported(mine).manifest.fingerprint
     (mine / "tokenizer_config.json").write_text('{"do_lower_case": false}')
     assert len({before, relabelled, imported(mine).manifest.fingerprint}) == 3
+
+
+def test_a_shape_becomes_an_untrained_base_that_reads_as_another(
+    base: Artifact, tmp_path: Path
+) -> None:
+    shape = Shape(layers=2, width=24, heads=3, ffn=40)
+    one = random_base(shape, base, 0, tmp_path / "one")
+    layout, like = one.manifest.layout, base.manifest.layout
+    assert (layout.width, layout.head_width, len(layout.layers)) == (24, 8, 2)
+    assert layout.layers[0] == LayerLayout(heads=3, ffn=40)
+    assert (layout.vocabulary, layout.positions) == (like.vocabulary, like.positions)
+    texts = ["profit rose ."]
+    assert encode(load_tokenizer(one), texts) == encode(load_tokenizer(base), texts)
+    other = random_base(shape, base, 1, tmp_path / "other")
+    assert one.manifest.fingerprint != other.manifest.fingerprint
+    assert one.manifest.files["model.safetensors"] != other.manifest.files["model.safetensors"]

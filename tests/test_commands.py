@@ -12,6 +12,7 @@ import pytest
 from mlflow.entities import Run
 
 from fincompress.cli import main
+from fincompress.evaluation.peers import PUBLISHED
 from fincompress.experiments import load_variants
 from fincompress.promotion import ROLES
 from fincompress.tracking import registry
@@ -21,11 +22,16 @@ MODEL = "fincompress-tiny"
 VARIANTS = sorted(load_variants())
 BENCHMARK_KEYS = {
     "test/macro_f1", "test/accuracy", "test/f1_negative", "test/f1_neutral", "test/f1_positive",
-    "val/macro_f1", "bench/latency_p50_ms", "bench/latency_p95_ms", "bench/throughput_per_s",
-    "bench/speedup_vs_teacher",
+    "val/macro_f1", "val/f1_drop", "val/f1_drop_low", "val/agreement", "bench/latency_p50_ms",
+    "bench/latency_p50_ms_low", "bench/latency_p95_ms", "bench/latency_p99_ms",
+    "bench/throughput_per_s", "bench/throughput_batch_8_per_s", "bench/peak_memory_mb",
+    "bench/cold_start_ms", "bench/speedup_vs_teacher", "bench/latency_vs_published",
+    "bench/throughput_vs_published",
 }  # fmt: skip
-FILE_KEYS = {
-    "bench/size_mb", "bench/parameters", "bench/int8_products", "bench/products",
+PRODUCTS = {"bench/int8_products", "bench/products"}
+FILE_KEYS = PRODUCTS | {
+    "bench/size_mb", "bench/parameters", "padded/latency_p50_ms", "padded/throughput_per_s",
+    "bench/throughput_threads_1_per_s",
 }  # fmt: skip
 
 
@@ -82,7 +88,7 @@ def test_a_build_logs_config_metrics_and_manifest(finished: Project) -> None:
         assert params["seed"] == "42" and params["budget.epochs"] == "2"
         assert {"config.json", "manifest.json", "step.json"} <= files(run)
         assert {"best/macro_f1", "parameters", "products/int8", "products/total"} <= set(metrics)
-        is_quantized = params["technique"].startswith("quantize")
+        is_quantized = load_variants()[run.info.run_name].family == "quantize"
         assert metrics["products/int8"] == (metrics["products/total"] if is_quantized else 0)
         if params["technique"] != "quantize_post_training":
             history = mlflow.MlflowClient().get_metric_history(run.info.run_id, "train/loss")
@@ -111,18 +117,22 @@ def test_a_benchmark_has_a_child_for_each_variant_and_the_floor(finished: Projec
     found = {run.info.run_name: run for run in runs("benchmark")}
     parent = found.pop("benchmark")
     reference = f"student_intermediate_kd@{load_variants()['student_ptq'].runtime}"
-    assert sorted(found) == sorted([*VARIANTS, reference, "tfidf_floor"])
+    tiny = f"student_vanilla_kd@{load_variants()['student_tiny'].runtime}"
+    peers = [PUBLISHED, "student_intermediate_kd@ort_dynamic_int8",
+             "student_intermediate_kd@openvino_fp32"]  # fmt: skip
+    assert sorted(found) == sorted([*VARIANTS, reference, tiny, *peers, "tfidf_floor"])
     for name, run in found.items():
         expected = BENCHMARK_KEYS if name == "tfidf_floor" else BENCHMARK_KEYS | FILE_KEYS
-        assert expected <= set(run.data.metrics), name
+        missing = expected - set(run.data.metrics)
+        assert missing == (PRODUCTS if name == PUBLISHED else set()), name
         made_from_another = name in VARIANTS and name != "teacher"
         assert ("bench/speedup_vs_source" in run.data.metrics) == made_from_another
         assert run.data.tags["mlflow.parentRunId"] == parent.info.run_id
     assert found["teacher"].data.metrics["bench/speedup_vs_teacher"] == 1.0
     assert {
         "benchmark_results.csv", "benchmark_results.json", "benchmark_results.md",
-        "latency_raw.json", "f1_against_latency.png", "latency_distributions.png",
-        "distillation_curves.png",
+        "latency_raw.json", "answers.json", "f1_against_latency.png", "throughput.png",
+        "latency_distributions.png", "distillation_curves.png",
     } <= files(parent)  # fmt: skip
     raw = mlflow.artifacts.load_dict(f"runs:/{parent.info.run_id}/latency_raw.json")
     assert {len(taken["latency_ms"]) for taken in raw.values()} == {5}
@@ -159,7 +169,7 @@ def test_every_alias_answers_from_another_folder(finished: Project, tmp_path: Pa
     )
     assert done.returncode == 0, done.stderr
     said = [json.loads(line) for line in done.stdout.splitlines()]
-    assert len(said) == len(aliases) == 12
+    assert len(said) == len(aliases) == 13
     assert all(none == [] and len(answers) == 2 for answers, none in said)
     for answer in (answer for answers, _ in said for answer in answers):
         assert set(answer) == {"label", "score", "scores"}
@@ -177,6 +187,14 @@ def test_a_second_call_reuses_everything(
     assert {v.version for v in versions()} == before
     number = mlflow.MlflowClient().get_registered_model(MODEL).aliases["student-vanilla-kd"]
     assert f"student_vanilla_kd: version {number} is up to date" in capsys.readouterr().out
+
+
+def test_the_registered_models_answer_as_measured(finished: Project) -> None:
+    decision = runs("promote")[-1]
+    checks = mlflow.artifacts.load_dict(f"runs:/{decision.info.run_id}/decision.json")["checks"]
+    shares = {c["variant"]: c["value"] for c in checks if c["rule"] == "same answers"}
+    assert shares == dict.fromkeys(VARIANTS, 1.0)
+    assert "pyfunc_overhead_ms" in decision.data.metrics
 
 
 def test_promote_decides_again_and_a_dry_run_moves_nothing(
@@ -197,7 +215,7 @@ def test_a_measured_version_that_is_gone_moves_no_alias(
     client = mlflow.MlflowClient()
     before = client.get_registered_model(MODEL).aliases
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(registry, "version_numbers", lambda study: {1, 2})
+        patch.setattr(registry, "variants", lambda study: dict.fromkeys([1, 2], "teacher"))
         assert main(["promote", "--study", "tiny"]) == 2
     assert "version 3 was measured and is gone" in capsys.readouterr().err
     assert client.get_registered_model(MODEL).aliases == before

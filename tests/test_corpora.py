@@ -64,7 +64,7 @@ def test_licence_notes_travel_with_the_known_split(real: Splits) -> None:
 
 @needs_shared
 def test_the_floor_scores_0_794_on_the_known_split(real: Splits) -> None:
-    predictor = fit_floor(real.train)
+    predictor = fit_floor(real.train.texts, real.train.labels)
     found = scores(real.test.labels, predictor(real.test.texts).argmax(1))
     assert found["macro_f1"] == pytest.approx(0.794, abs=0.001)
 

@@ -14,6 +14,7 @@ SOURCES = {
     "student_intermediate_kd": "teacher",
     "student_ptq": "student_intermediate_kd",
     "student_qat": "student_intermediate_kd",
+    "student_tiny": "student_vanilla_kd",
     "pruned_teacher_30pct": "teacher",
     "pruned_teacher_50pct": "pruned_teacher_30pct",
 }

@@ -12,13 +12,14 @@ import torch
 from fincompress.artifact import Artifact, LayerLayout, read_artifact
 from fincompress.build import build, plan
 from fincompress.data import Splits
+from fincompress.importance import entropy, taylor
 from fincompress.models.encoder import Encoder, Layer, parameter_count
 from fincompress.models.pruning import Importance, Kept, Size, choose, cut, sizes_between
 from fincompress.models.storage import load_encoder
 from fincompress.models.text import encode, load_tokenizer
 from fincompress.reporting import Chart, Heatmap
 from fincompress.techniques import Inputs
-from fincompress.techniques.prune_structured import Config, entropy, taylor
+from fincompress.techniques.prune_structured import Config
 from fincompress.training import Budget, Encoded, to_tensors
 from tests.conftest import Log, refusal, tiny_sentences
 

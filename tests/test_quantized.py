@@ -226,7 +226,7 @@ def test_an_fp32_graph_that_calls_itself_quantized_fails_and_leaves_nothing(
     recipe = plan(made, quantize_post_training.Config(method="dynamic"), "d")
     message = refusal(lambda: build(recipe, tmp_path / "int8", Log()))
     assert message == (
-        "quantize_post_training: all 14 linear layers of the source must run in INT8 on "
+        "quantize_post_training: all 14 linear layers must run in INT8 on "
         "onnx_runtime, and 0 of 14 matrix products do"
     )
     assert not (tmp_path / "int8").exists()

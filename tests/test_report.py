@@ -1,65 +1,119 @@
-"""The table a reader sees: every cell from the measurements, and relative to the teacher."""
+"""The tables a reader sees: every cell from the measurements, and relative to the teacher."""
+
+from dataclasses import replace
 
 import pytest
 
-from fincompress.evaluation.measurement import Benchmark, Measurement, with_speedups
+from fincompress.evaluation.measurement import Benchmark, Measurement
 from fincompress.evaluation.report import frame, markdown
+
+F1, P50, DROP = "test/macro_f1", "bench/latency_p50_ms", "val/f1_drop"
 
 
 def measured(variant: str, f1: float, p50: float, **more: float) -> Measurement:
     metrics = {
-        "test/macro_f1": f1,
+        F1: f1,
         "val/macro_f1": f1,
-        "bench/latency_p50_ms": p50,
+        DROP: 0.88 - f1,
+        "val/agreement": 0.95,
+        P50: p50,
         "bench/latency_p95_ms": 2 * p50,
+        "bench/latency_p99_ms": 3 * p50,
+        "bench/speedup_vs_teacher": 10 / p50,
         "bench/throughput_per_s": 1000 / p50,
-    }
-    more = {f"bench/{name}": value for name, value in more.items()}
-    intervals = {f"{part}/macro_f1": (f1 - 0.02, f1 + 0.02) for part in ("val", "test")}
-    return Measurement(
-        variant=variant, version=1, runtime="r", metrics=metrics | more, intervals=intervals
-    )
+        "bench/throughput_batch_8_per_s": 900 / p50,
+        "bench/throughput_threads_2_per_s": 1100 / p50,
+        "bench/peak_memory_mb": 123.4,
+        "bench/cold_start_ms": 56.7,
+    } | {f"{'padded' if 'padded' in k else 'bench'}/{k.removeprefix('padded_')}": v
+         for k, v in more.items()}  # fmt: skip
+    intervals = {key: (metrics[key] - 0.02, metrics[key] + 0.02)
+                 for key in (F1, "val/macro_f1", DROP, P50)}  # fmt: skip
+    return Measurement(variant=variant, version=1, runtime="r", metrics=metrics,
+                       intervals=intervals)  # fmt: skip
 
 
 @pytest.fixture
 def benchmark() -> Benchmark:
-    measurements = with_speedups(
-        [
-            measured("teacher", 0.88, 10, size_mb=80, parameters=2e7, int8_products=0, products=26),
-            measured("small", 0.87, 4, size_mb=20, parameters=19e6, int8_products=18, products=18),
-            measured("tfidf_floor", 0.79, 1),
-        ],
-        "teacher",
-        {"small": "teacher"},
-    )
+    teacher = measured(
+        "teacher", 0.88, 10, size_mb=80, parameters=2e7, int8_products=0, products=26,
+        latency_vs_published=2, throughput_vs_published=3, padded_latency_p50_ms=30,
+        padded_throughput_per_s=40,
+    )  # fmt: skip
+    small = measured(
+        "small", 0.87, 4, size_mb=20, parameters=19e6, int8_products=18, products=18,
+        latency_vs_published=50, throughput_vs_published=150.4, speedup_vs_source=2.5,
+        padded_latency_p50_ms=5, padded_throughput_per_s=240,
+    )  # fmt: skip
+    small = replace(small, unreliable="the reference moved by 12% meanwhile", precision="bf16")
     return Benchmark(
-        study="tiny", synthetic=True, notes=("a licence",), measurements=measurements,
+        study="tiny", synthetic=True, notes=("a licence",),
+        measurements=(teacher, small, measured("tfidf_floor", 0.79, 1)),
         environment={"cpu": "a CPU", "threads": "2", "load_average": "0.1"},
     )  # fmt: skip
 
 
-def test_a_row_has_the_figures_and_their_relation_to_the_teacher(benchmark: Benchmark) -> None:
-    rows = markdown(benchmark, {"champion": "small"}).splitlines()
-    assert rows[4] == (
-        "| teacher | 0.880 [0.860, 0.900] | +0.0 | 0.880 [0.860, 0.900] | 10.00 (1.0x) | 20.00 |  "
-        "| 100 (1.0x) | 80.0 (100%) | 20,000,000 | 0 of 26 |"
-    )
-    assert rows[5] == (
-        "| small (champion) | 0.870 [0.850, 0.890] | -1.0 | 0.870 [0.850, 0.890] | 4.00 (2.5x) "
-        "| 8.00 | 2.50x | 250 (2.5x) | 20.0 (25%) | 19,000,000 | 18 of 18 |"
-    )
-    assert rows[6].endswith("| 1.00 (10.0x) | 2.00 |  | 1000 (10.0x) |  |  |  |"), "no file"
-    assert {row.count("|") for row in rows[2:7]} == {12}
+def tables(text: str) -> list[dict[str, dict[str, str]]]:
+    """Each table as variant -> column -> cell."""
+    found = []
+    for block in text.split("\n\n"):
+        lines = [[cell.strip() for cell in line.split("|")[1:-1]] for line in block.splitlines()]
+        if len(lines) > 2 and lines[0][0] == "variant":
+            names, _, *rows = lines
+            found.append({row[0]: dict(zip(names, row, strict=True)) for row in rows})
+    return found
+
+
+def test_quality_and_size_stand_beside_the_teacher(benchmark: Benchmark) -> None:
+    quality, _, _ = tables(markdown(benchmark, {"champion": "small", "fastest": "small"}))
+    assert quality["small (champion, fastest)"] == {
+        "variant": "small (champion, fastest)", "test macro-F1": "0.870 [0.850, 0.890]",
+        "points": "-1.0", "val macro-F1": "0.870 [0.850, 0.890]",
+        "val points lost": "1.0 [-1.0, 3.0]", "as teacher": "95.0%", "MB": "20.0 (25%)",
+        "parameters": "19,000,000", "INT8 products": "18 of 18", "other precision": "bf16",
+    }  # fmt: skip
+    assert quality["teacher"]["points"] == "+0.0"
+    assert quality["tfidf_floor"]["MB"] == "", "it has no file"
+
+
+def test_speed_in_both_protocols_and_over_the_published_recipe(benchmark: Benchmark) -> None:
+    _, speed, _ = tables(markdown(benchmark))
+    assert speed["small"] == {
+        "variant": "small", "p50 ms": "4.00 [3.98, 4.02]", "p95": "8.00", "p99": "12.00",
+        "speed-up": "2.5x", "over source": "2.50x", "sentences/s": "250",
+        "latency over published": "50.0x", "throughput over published": "150x",
+        "padded p50 ms": "5.0", "padded /s": "240", "peak MB": "123", "cold start ms": "57",
+        "unreliable": "the reference moved by 12% meanwhile",
+    }  # fmt: skip
+    assert speed["teacher"]["unreliable"] == "" and speed["tfidf_floor"]["padded /s"] == ""
+
+
+def test_throughput_by_batch_and_threads(benchmark: Benchmark) -> None:
+    _, _, load = tables(markdown(benchmark))
+    assert load["small"] == {"variant": "small", "8 a call": "225/s", "2 threads": "275/s"}
+
+
+def test_random_weights_have_no_accuracy_and_the_report_says_so(benchmark: Benchmark) -> None:
+    bare = tuple(
+        replace(m, metrics={k: v for k, v in m.metrics.items() if "/f1" not in k and k != F1
+                            and "val/" not in k})
+        for m in benchmark.measurements
+    )  # fmt: skip
+    text = markdown(replace(benchmark, random_weights=True, measurements=bare))
+    assert "Random weights: speed and size alone, there is no accuracy to report." in text
+    sizes, _, _ = tables(text)
+    assert list(sizes["small"])[:2] == ["variant", "MB"]
 
 
 def test_machine_and_corpus_stand_beside_the_figures(benchmark: Benchmark) -> None:
     text = markdown(benchmark)
     assert "Synthetic corpus: these scores say nothing of real financial text." in text
-    assert text.endswith("cpu a CPU, threads 2")
+    assert text.endswith("cpu a CPU, threads 2, load_average 0.1")
 
 
 def test_the_frame_has_every_metric_and_both_ends_of_the_intervals(benchmark: Benchmark) -> None:
     table = frame(benchmark).set_index("variant")
     assert table.loc["small", "bench/speedup_vs_teacher"] == 2.5
     assert table.loc["small", "test/macro_f1_low"] == pytest.approx(0.85)
+    assert table.loc["small", "unreliable"] == "the reference moved by 12% meanwhile"
     assert table["synthetic"].all()

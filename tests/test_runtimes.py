@@ -9,13 +9,20 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from numpy.typing import NDArray
 
 from fincompress.artifact import Artifact, LayerLayout, Products, read_artifact
 from fincompress.export import export
 from fincompress.models.encoder import Encoder
 from fincompress.models.storage import FORMAT, Identity, load_encoder, save_encoder
 from fincompress.models.text import encode, load_tokenizer, pad
-from fincompress.runtimes import fastest_int8_runtime, load_runtime, runtime_names
+from fincompress.runtimes import (
+    BATCH_TOKENS,
+    Infer,
+    fastest_int8_runtime,
+    load_runtime,
+    runtime_names,
+)
 from fincompress.spec import UserError
 from tests.conftest import refusal
 
@@ -87,12 +94,49 @@ def test_agrees_with_torch_at_every_length_and_batch(
         np.testing.assert_allclose(infer(ids, mask), expected, atol=1e-4, err_msg=str(shape))
 
 
-def test_an_answer_does_not_depend_on_its_batch(runtime: str, artifact: Artifact) -> None:
-    predict = load_runtime(runtime).load(artifact, 1)
+@pytest.mark.parametrize("threads", [1, 2])
+def test_an_answer_does_not_depend_on_its_batch_or_stream(
+    runtime: str, artifact: Artifact, threads: int
+) -> None:
+    predict = load_runtime(runtime).load(artifact, threads)
     many = TEXTS * 20
     together = predict(many)
     alone = np.concatenate([predict([text]) for text in many])
     np.testing.assert_allclose(together, alone, atol=1e-5)
+
+
+def test_many_texts_go_through_as_many_streams_as_there_are_threads(
+    runtime: str, artifact: Artifact
+) -> None:
+    loaded = load_runtime(runtime).load(artifact, 2)
+    seen: list[tuple[str, int]] = []
+
+    def spy(name: str, infer: Infer) -> Infer:
+        def asked(ids: NDArray[np.int64], mask: NDArray[np.bool_]) -> NDArray[np.float32]:
+            seen.append((name, mask.size))
+            return infer(ids, mask)
+
+        return asked
+
+    streams = tuple(spy("stream", infer) for infer in loaded.streams)
+    predict = replace(loaded, infer=spy("alone", loaded.infer), streams=streams)
+    predict(TEXTS[:1])
+    assert [name for name, _ in seen] == ["alone"], "one text has all threads to itself"
+    seen.clear()
+    predict(TEXTS * 20)
+    # PyTorch has one number of threads for the process, and hence no streams.
+    assert {name for name, _ in seen} == {"alone" if runtime == "torch_eager" else "stream"}
+    assert len(streams) == (0 if runtime == "torch_eager" else 2)
+    assert max(size for _, size in seen) <= BATCH_TOKENS
+
+
+def test_what_a_stream_raises_is_raised(runtime: str, artifact: Artifact) -> None:
+    def broken(ids: NDArray[np.int64], mask: NDArray[np.bool_]) -> NDArray[np.float32]:
+        raise RuntimeError("out of memory")
+
+    loaded = replace(load_runtime(runtime).load(artifact, 2), infer=broken, streams=(broken,) * 2)
+    with pytest.raises(RuntimeError, match="out of memory"):
+        loaded(TEXTS * 20)
 
 
 def test_a_very_long_text_counts_up_to_the_maximum_length(runtime: str, artifact: Artifact) -> None:

@@ -19,6 +19,7 @@ PACKAGE = ROOT / "fincompress"
 MODULES = sorted(PACKAGE.rglob("*.py"))
 
 # From the top down; a module may import its own layer's packages' innards and those below.
+MEASURING = ("benchmark", "relations", "resident", "peers", "floor")
 LAYERS = [
     ["__main__"],
     ["cli"],
@@ -26,12 +27,13 @@ LAYERS = [
     ["comparison", "tuning"],
     ["workers"],
     ["trials"],
-    ["workshop"],
+    ["workshop", "roles"],
+    ["recording"],
     ["tracking", "evaluation.report", "evaluation.plots", "search"],
     ["experiments"],
-    ["build", "evaluation.benchmark", "promotion", "evaluation.floor"],
+    ["build", "promotion", *(f"evaluation.{module}" for module in MEASURING)],
     ["techniques"],
-    ["export"],
+    ["importance", "export"],
     ["runtimes", "training"],
     ["models", "losses", "evaluation.environment"],
     ["data", "evaluation.metrics", "evaluation.measurement", "artifact"],
@@ -39,7 +41,7 @@ LAYERS = [
     ["space"],
     ["interruption", "reporting", "spec"],
 ]
-SIDEWAYS = range(8, len(LAYERS))  # below the tracking, neighbours may lean on one another
+SIDEWAYS = range(9, len(LAYERS))  # below the tracking, neighbours may lean on one another
 ONLY_IN = {
     "mlflow": ["tracking"],
     "matplotlib": ["evaluation.plots"],
@@ -51,7 +53,7 @@ ONLY_IN = {
     "onnxruntime": ["runtimes.onnx_runtime", "export"],
     "openvino": ["runtimes.openvino_runtime", "export"],
     "nncf": ["techniques.quantize_post_training"],
-    "transformers": [],
+    "transformers": ["evaluation.peers"],
     "pickle": [],
 }
 

@@ -8,6 +8,7 @@ from tokenizers import Tokenizer
 from fincompress.artifact import TOKENIZER, Artifact
 from fincompress.models.text import (
     batches_by_length,
+    batches_by_tokens,
     encode,
     has_tokenizer,
     load_tokenizer,
@@ -57,6 +58,30 @@ def test_a_shipped_tokenizers_own_padding_and_truncation_are_undone(
     shipped.save(str(tmp_path / TOKENIZER))
     tokenizer = load_tokenizer(Artifact(tmp_path, base.manifest))
     assert [len(row) for row in encode(tokenizer, ["profit rose .", "sales"])] == [5, 3]
+
+
+@pytest.mark.parametrize(
+    ("lengths", "at_least", "expected"),
+    [
+        ([10, 30, 20, 40], 1, [[3], [1], [2, 0]]),  # 40; 30; two of 20 fill 40
+        ([99, 1], 1, [[0], [1]]),  # what is longer than any batch goes alone
+        ([5] * 8, 1, [[0, 1, 2, 3, 4, 5, 6, 7]]),
+        ([5] * 8, 2, [[0, 1, 2, 3], [4, 5, 6, 7]]),
+        ([5, 5, 5], 2, [[0], [1], [2]]),
+        ([5], 4, [[0]]),
+        ([], 2, []),
+    ],
+)
+def test_batches_hold_so_many_tokens_and_there_are_enough_of_them(
+    lengths: list[int], at_least: int, expected: list[list[int]]
+) -> None:
+    ids = [[1] * length for length in lengths]
+    assert batches_by_tokens(ids, 40, at_least) == expected
+
+
+def test_pad_fills_with_zeros_up_to_the_length_asked_for() -> None:
+    ids, mask = pad([[2, 7, 3]], 5)
+    assert ids.tolist() == [[2, 7, 3, 0, 0]] and mask.tolist() == [[1, 1, 1, 0, 0]]
 
 
 def test_pad_fills_with_zeros_up_to_the_longest() -> None:

@@ -49,6 +49,9 @@ class Sentences:
         texts, labels, origins = zip(*rows, strict=True)
         return cls(texts, tuple(LABELS.index(label) for label in labels), origins)
 
+    def first(self, count: int) -> "Sentences":
+        return Sentences(self.texts[:count], self.labels[:count], self.sources[:count])
+
     def frame(self) -> pd.DataFrame:
         names = [LABELS[label] for label in self.labels]
         return pd.DataFrame({"text": self.texts, "label": names, "source": self.sources})
@@ -67,6 +70,10 @@ class Splits:
 
     def parts(self) -> dict[str, Sentences]:
         return {"train": self.train, "val": self.val, "test": self.test}
+
+    def first(self, count: int) -> "Splits":
+        """The first sentences of training and validation, and all of test."""
+        return replace(self, train=self.train.first(count), val=self.val.first(count))
 
     @cached_property
     def fingerprint(self) -> str:

@@ -1,228 +1,277 @@
 """Models on runtimes become measurements, taken in turns, each in a process of its own."""
 
-import multiprocessing
-import signal
-import time
-from collections.abc import Mapping, Sequence
-from contextlib import ExitStack, suppress
-from dataclasses import dataclass
-from multiprocessing.connection import Connection
-from pathlib import Path
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from typing import Annotated
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from fincompress.artifact import Artifact, read_artifact
-from fincompress.data import Sentences, Splits
-from fincompress.evaluation.floor import NAME, fit_floor
+from fincompress.data import Splits
+from fincompress.evaluation.floor import NAME
 from fincompress.evaluation.measurement import (
+    COLD_START,
     INT8_PRODUCTS,
     P50,
     P95,
+    P99,
+    PADDED_P50,
+    PADDED_THROUGHPUT,
     PARAMETERS,
+    PEAK_MEMORY,
     PRODUCTS,
     SIZE,
     THROUGHPUT,
     Measurement,
     Samples,
+    at_batch,
+    at_threads,
 )
-from fincompress.evaluation.metrics import macro_f1_interval, scores
-from fincompress.runtimes import Predictor, load_runtime
-from fincompress.spec import UserError, settings
+from fincompress.evaluation.metrics import macro_f1_interval, percentile_intervals, scores
+from fincompress.evaluation.resident import HUGGING_FACE, Resident, Start, Subject
+from fincompress.runtimes import load_runtime
+from fincompress.spec import settings
 
-ROUND = 50  # timed calls in a turn
+ROUND = 25  # timed calls in a turn
 AFTER_A_TURN = 3  # untimed ones before them: other models had the caches meanwhile
+MOVED = 0.1  # share by which a timing may move, or be uncertain, and still be trusted
 
 Positive = Annotated[int, Field(ge=1)]
+Classes = NDArray[np.int64]
 
 
 @settings
 class Timing:
-    """The protocol: raw text in, label out, at the sentences' natural lengths.
+    """Two protocols. Serving: raw text in, label out, at the sentences' natural lengths. Padded,
+    the published study's: the forward pass alone, at the maximum length.
 
-    Latency: batch 1, `latency_runs` timed calls after `warmup` untimed ones, in rounds in which
-    the variants take turns, so that a machine that slows down does so for all. Throughput: the
-    test sentences in batches of `throughput_batch`, `throughput_passes` times, in turns too.
+    Latency: batch 1, `latency_runs` timed calls after `warmup` untimed ones (`padded_runs`), in
+    rounds in which the variants take turns, so that a machine that slows down does so for all.
+    Throughput: `throughput_sentences` of test in batches of `throughput_batch`,
+    `throughput_passes` times, in turns too; and once more at other batch sizes and numbers of
+    threads.
     """
 
     threads: Positive
     warmup: Positive = 50
     latency_runs: Positive = 500
+    padded_runs: Positive = 100
     throughput_batch: Positive = 32
+    throughput_sentences: Positive = 256
     throughput_passes: Positive = 3
-
-
-@dataclass(frozen=True)
-class Subject:
-    """What is measured: an artifact on a runtime, or (no artifact) the floor."""
-
-    variant: str
-    version: int | None
-    runtime: str
-    artifact: Artifact | None
+    batches: tuple[Positive, ...] = (1, 8, 32, 128)
 
 
 FLOOR = Subject(NAME, None, "scikit-learn", None)
 
 
+@dataclass
+class Taken:
+    """All that was measured of one subject: milliseconds, and sentences a second."""
+
+    start: Start
+    latency: list[float] = field(default_factory=list)
+    padded_latency: list[float] = field(default_factory=list)
+    throughput: list[float] = field(default_factory=list)
+    padded_throughput: list[float] = field(default_factory=list)
+    by_batch: dict[int, float] = field(default_factory=dict)
+    by_threads: dict[int, float] = field(default_factory=dict)
+    answers: dict[str, Classes] = field(default_factory=dict)
+    peak_memory_mb: float = 0.0
+
+
+@dataclass(frozen=True)
+class Result:
+    """One subject's measurement, raw timings and predicted classes (none if it was not scored)."""
+
+    measurement: Measurement
+    samples: Samples
+    predicted: dict[str, Classes]
+
+
 def measure(
-    subjects: Sequence[Subject], splits: Splits, timing: Timing
-) -> list[tuple[Measurement, Samples]]:
-    """Time and score all `subjects` side by side; raise `UserError` if a process dies."""
+    subjects: Sequence[Subject], splits: Splits, timing: Timing, *, scored: bool = True
+) -> tuple[list[Result], dict[str, float]]:
+    """Time and score all `subjects` side by side; also say how the first, the reference, moved.
+
+    It is timed before and after everything else. Raises `UserError` if a process dies.
+    """
     texts = splits.test.texts
-    size = timing.throughput_batch
-    batches = [list(texts[start : start + size]) for start in range(0, len(texts), size)]
-    with ExitStack() as stack:
-        residents = [_reside(stack, s, splits.train, timing.threads) for s in subjects]
-        latency = _latencies(residents, texts, timing)
-        # Validation in one call also makes every engine ready for full batches.
-        validated = [resident.run([splits.val.texts])[1] for resident in residents]
-        passes = [
-            [resident.run(batches) for resident in residents]
-            for _ in range(timing.throughput_passes)
-        ]
-        answers = [
-            {"val": val, "test": test} for val, (_, test) in zip(validated, passes[-1], strict=True)
-        ]
-    found = []
-    for place, subject in enumerate(subjects):
-        samples = Samples(
-            latency_ms=tuple(1e3 * seconds for seconds in latency[place]),
-            throughput_per_s=tuple(len(texts) / sum(p[place][0]) for p in passes),
-        )
-        found.append((_measurement(subject, samples, answers[place], splits), samples))
-    return found
+    with _residents(subjects, splits, timing.threads) as residents:
+        taken = [Taken(resident.start(timing.threads, texts[0])) for resident in residents]
+        for resident in residents:
+            resident.run(_singles(texts, timing.warmup))
+        reference = [_median(residents[0].run(_singles(texts, 2 * ROUND))[0])]
+        models = [r for r, s in zip(residents, subjects, strict=True) if s.artifact is not None]
+        modelled = [t for t, s in zip(taken, subjects, strict=True) if s.artifact is not None]
+        _in_rounds(
+            residents, texts, timing.latency_runs,
+            lambda r, calls: r.run(calls)[0], [t.latency for t in taken],
+        )  # fmt: skip
+        _in_rounds(
+            models, texts, timing.padded_runs,
+            lambda r, calls: r.forward(calls), [t.padded_latency for t in modelled],
+        )  # fmt: skip
+        _throughputs(residents, texts, timing, taken)
+        for model, own in zip(models, modelled, strict=True):
+            batches = _batches(texts, timing.throughput_batch, timing)
+            own.padded_throughput.append(_per_second(batches, model.forward(batches)))
+        reference.append(_median(residents[0].run(_singles(texts, 2 * ROUND))[0]))
+        if scored:  # after the timing: a big batch leaves memory and caches another way
+            for part in ("val", "test"):
+                for resident, own in zip(residents, taken, strict=True):
+                    whole = _cut(splits.parts()[part].texts, timing.throughput_batch)
+                    own.answers[part] = resident.run(whole)[1]
+        for resident, own in zip(residents, taken, strict=True):
+            own.peak_memory_mb = resident.peak_memory_mb()
+        _over_threads(residents, texts, timing, taken)
+    drift = {"reference_first_ms": reference[0], "reference_last_ms": reference[1]}
+    moved = abs(reference[1] / reference[0] - 1)
+    why = f"the reference moved by {moved:.0%} meanwhile" if moved > MOVED else ""
+    return [
+        Result(_measurement(s, own, splits, why), _samples(own), own.answers)
+        for s, own in zip(subjects, taken, strict=True)
+    ], drift
 
 
 def median_latencies(
     subjects: Sequence[Subject], texts: Sequence[str], timing: Timing
 ) -> list[float]:
     """Time models (not the floor) side by side on `texts`, ms; raise `UserError` if one dies."""
-    with ExitStack() as stack:
-        residents = [_reside(stack, subject, None, timing.threads) for subject in subjects]
-        latency = _latencies(residents, texts, timing)
-    return [1e3 * float(np.median(seconds)) for seconds in latency]
+    with _residents(subjects, None, timing.threads) as residents:
+        for resident in residents:
+            resident.start(timing.threads, texts[0])
+            resident.run(_singles(texts, timing.warmup))
+        latency: list[list[float]] = [[] for _ in residents]
+        _in_rounds(residents, texts, timing.latency_runs, lambda r, calls: r.run(calls)[0], latency)
+    return [float(np.median(own)) for own in latency]
 
 
-def _latencies(
-    residents: "Sequence[Resident]", texts: Sequence[str], timing: Timing
-) -> list[list[float]]:
-    """Seconds that each resident took for each call, one text at a time, in turns."""
-    singles = [[texts[i % len(texts)]] for i in range(timing.latency_runs)]
-    latency: list[list[float]] = [[] for _ in residents]
-    for resident in residents:
-        resident.run([singles[i % len(singles)] for i in range(timing.warmup)])
-    for start in range(0, len(singles), ROUND):
-        calls = singles[start : start + ROUND]
-        for resident, taken in zip(residents, latency, strict=True):
-            resident.run(calls[:AFTER_A_TURN])
-            taken += resident.run(calls)[0]
-    return latency
+@contextmanager
+def _residents(
+    subjects: Sequence[Subject], splits: Splits | None, threads: int
+) -> Iterator[list[Resident]]:
+    residents: list[Resident] = []
+    train = (splits.train.texts, splits.train.labels) if splits else None
+    try:
+        for subject in subjects:
+            residents.append(Resident(subject, threads, None if subject.artifact else train))
+        yield residents
+    finally:
+        for resident in residents:
+            resident.stop()
 
 
-def _reside(
-    stack: ExitStack, subject: Subject, train: Sentences | None, threads: int
-) -> "Resident":
-    resident = Resident(subject, train, threads)
-    stack.callback(resident.stop)
-    return resident
-
-
-class Resident:
-    """A process that holds one subject, and does nothing unless it is asked to answer."""
-
-    def __init__(self, subject: Subject, train: Sentences | None, threads: int) -> None:
-        path = subject.artifact.path if subject.artifact else None
-        context = multiprocessing.get_context("spawn")
-        self.subject = subject
-        self.pipe, other = context.Pipe()
-        self.process = context.Process(
-            target=_serve, args=(other, path, subject.runtime, train, threads), daemon=True
-        )
-        self.process.start()
-        other.close()  # so that its end is seen here
-
-    def run(self, batches: Sequence[Sequence[str]]) -> tuple[list[float], NDArray[np.int64]]:
-        """Return the seconds that each batch took, and the predicted classes of all."""
-        try:
-            self.pipe.send(batches)
-            answer = self.pipe.recv()
-        except (EOFError, ConnectionError):
-            self.process.join()
-            raise UserError(
-                f"benchmark: the process that measured {self.subject.variant} died "
-                f"(exit code {self.process.exitcode})"
-            ) from None
-        if isinstance(answer, str):
-            raise UserError(f"benchmark: {self.subject.variant}: {answer}")
-        seconds, classes = answer
-        return seconds, classes
-
-    def stop(self) -> None:
-        self.process.kill()
-        self.process.join()
-        self.pipe.close()
-
-
-def _serve(
-    pipe: Connection, path: Path | None, runtime: str, train: Sentences | None, threads: int
+def _in_rounds(
+    residents: Sequence[Resident],
+    texts: Sequence[str],
+    runs: int,
+    ask: Callable[[Resident, Sequence[Sequence[str]]], list[float]],
+    into: Sequence[list[float]],
 ) -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent hears it too, and ends this process
-    predictor: Predictor | None = None
-    with suppress(EOFError):  # nobody asks any more
-        while True:
-            batches = pipe.recv()
-            try:
-                predictor = predictor or _predictor(path, runtime, train, threads)
-                pipe.send(_timed(predictor, batches))
-            except Exception as error:
-                pipe.send(f"{type(error).__name__}: {error}")
+    """Add the milliseconds that each resident took for each of `runs` calls, in turns."""
+    singles = _singles(texts, runs)
+    for start in range(0, runs, ROUND):
+        calls = singles[start : start + ROUND]
+        for resident, taken in zip(residents, into, strict=True):
+            ask(resident, calls[:AFTER_A_TURN])
+            taken += [1e3 * seconds for seconds in ask(resident, calls)]
 
 
-def _predictor(path: Path | None, runtime: str, train: Sentences | None, threads: int) -> Predictor:
-    if path is None:
-        assert train is not None, "the floor is fitted where it is measured"
-        return fit_floor(train)
-    return load_runtime(runtime).load(read_artifact(path), threads)
+def _throughputs(
+    residents: Sequence[Resident], texts: Sequence[str], timing: Timing, taken: Sequence[Taken]
+) -> None:
+    for size in timing.batches:
+        batches = _batches(texts, size, timing)
+        for resident, own in zip(residents, taken, strict=True):
+            resident.run(batches[:1])
+            own.by_batch[size] = _per_second(batches, resident.run(batches)[0])
+    batches = _batches(texts, timing.throughput_batch, timing)
+    for _ in range(timing.throughput_passes):
+        for resident, own in zip(residents, taken, strict=True):
+            resident.run(batches[:1])
+            own.throughput.append(_per_second(batches, resident.run(batches)[0]))
 
 
-def _timed(
-    predictor: Predictor, batches: Sequence[Sequence[str]]
-) -> tuple[list[float], NDArray[np.int64]]:
-    seconds, classes = [], [np.empty(0, dtype=np.int64)]
-    for batch in batches:
-        start = time.perf_counter()
-        classes.append(predictor(batch).argmax(axis=1))
-        seconds.append(time.perf_counter() - start)
-    return seconds, np.concatenate(classes)
+def _over_threads(
+    residents: Sequence[Resident], texts: Sequence[str], timing: Timing, taken: Sequence[Taken]
+) -> None:
+    """Throughput with 1, 2, 4, ... threads, up to those of the study; each loads anew."""
+    batches = _batches(texts, timing.throughput_batch, timing)
+    counts = {2**power for power in range(timing.threads.bit_length())} | {timing.threads}
+    for threads in sorted(counts):
+        for resident, own in zip(residents, taken, strict=True):
+            if resident.subject.artifact is None:
+                continue  # it has no threads to set
+            resident.start(threads, texts[0])
+            resident.run(batches[:1])
+            own.by_threads[threads] = _per_second(batches, resident.run(batches)[0])
 
 
-def _measurement(
-    subject: Subject, samples: Samples, answers: Mapping[str, NDArray[np.int64]], splits: Splits
-) -> Measurement:
-    latency = np.array(samples.latency_ms)
-    metrics = {
-        P50: float(np.median(latency)),
-        P95: float(np.percentile(latency, 95)),
-        THROUGHPUT: float(np.median(samples.throughput_per_s)),
-    }
+def _singles(texts: Sequence[str], count: int) -> list[list[str]]:
+    return [[texts[i % len(texts)]] for i in range(count)]
+
+
+def _cut(texts: Sequence[str], size: int) -> list[list[str]]:
+    return [list(texts[start : start + size]) for start in range(0, len(texts), size)]
+
+
+def _batches(texts: Sequence[str], size: int, timing: Timing) -> list[list[str]]:
+    return _cut(texts[: max(size, timing.throughput_sentences)], size)
+
+
+def _per_second(batches: Sequence[Sequence[str]], seconds: Sequence[float]) -> float:
+    return sum(map(len, batches)) / sum(seconds)
+
+
+def _median(seconds: Sequence[float]) -> float:
+    return 1e3 * float(np.median(seconds))
+
+
+def _samples(own: Taken) -> Samples:
+    return Samples(
+        latency_ms=tuple(own.latency),
+        throughput_per_s=tuple(own.throughput),
+        padded_latency_ms=tuple(own.padded_latency),
+    )
+
+
+def _measurement(subject: Subject, own: Taken, splits: Splits, why: str) -> Measurement:
+    percentiles = {P50: 50.0, P95: 95.0, P99: 99.0}
+    intervals = percentile_intervals(own.latency, ROUND, percentiles)
+    metrics = {key: float(np.percentile(own.latency, at)) for key, at in percentiles.items()}
+    metrics |= {THROUGHPUT: float(np.median(own.throughput)), COLD_START: own.start.milliseconds}
+    metrics |= {PEAK_MEMORY: own.peak_memory_mb}
+    metrics |= {at_batch(size): found for size, found in own.by_batch.items()}
+    metrics |= {at_threads(count): found for count, found in own.by_threads.items()}
     if subject.artifact is not None:
+        metrics[PADDED_P50] = float(np.median(own.padded_latency))
+        metrics[PADDED_THROUGHPUT] = float(np.median(own.padded_throughput))
         metrics[SIZE] = subject.artifact.size_mb
         metrics[PARAMETERS] = float(subject.artifact.manifest.parameters)
-        counted = subject.artifact.manifest.products
-        products = counted or load_runtime(subject.runtime).count_products(subject.artifact)
-        metrics |= {INT8_PRODUCTS: float(products.int8), PRODUCTS: float(products.total)}
-    intervals = {}
-    for part, predicted in answers.items():
+        metrics |= _products(subject)
+    for part, predicted in own.answers.items():
         labels = splits.parts()[part].labels
         metrics |= {f"{part}/{name}": value for name, value in scores(labels, predicted).items()}
         intervals[f"{part}/macro_f1"] = macro_f1_interval(labels, predicted)
+    low, high = intervals[P50]
+    uncertain = (high - low) / 2 / metrics[P50]
+    if not why and uncertain > MOVED:
+        why = f"its median is known to within {uncertain:.0%} only"
     return Measurement(
-        variant=subject.variant,
-        version=subject.version,
-        runtime=subject.runtime,
-        metrics=metrics,
-        intervals=intervals,
-    )
+        variant=subject.variant, version=subject.version, runtime=subject.runtime,
+        precision=own.start.precision, metrics=metrics, intervals=intervals, unreliable=why,
+    )  # fmt: skip
+
+
+def _products(subject: Subject) -> Mapping[str, float]:
+    """INT8 and all matrix products, counted when it was built, or else now."""
+    assert subject.artifact is not None
+    counted = subject.artifact.manifest.products
+    if counted is None and subject.runtime != HUGGING_FACE:
+        counted = load_runtime(subject.runtime).count_products(subject.artifact)
+    if counted is None:
+        return {}
+    return {INT8_PRODUCTS: float(counted.int8), PRODUCTS: float(counted.total)}

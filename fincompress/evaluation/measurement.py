@@ -1,37 +1,55 @@
 """What was measured of one variant, in the keys under which it is logged and tabulated."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
-
-from fincompress.spec import UserError, settings
+from fincompress.spec import settings
 
 VAL_F1 = "val/macro_f1"
+F1_DROP = "val/f1_drop"  # below the teacher's
+AGREEMENT = "val/agreement"  # share of sentences with the teacher's label
 TEST_F1 = "test/macro_f1"
 P50 = "bench/latency_p50_ms"
 P95 = "bench/latency_p95_ms"
+P99 = "bench/latency_p99_ms"
 THROUGHPUT = "bench/throughput_per_s"
+PADDED_P50 = "padded/latency_p50_ms"
+PADDED_THROUGHPUT = "padded/throughput_per_s"
+PEAK_MEMORY = "bench/peak_memory_mb"
+COLD_START = "bench/cold_start_ms"
 SIZE = "bench/size_mb"
 PARAMETERS = "bench/parameters"
 SPEEDUP = "bench/speedup_vs_teacher"
 SPEEDUP_VS_SOURCE = "bench/speedup_vs_source"
+# Of the serving protocol over Hugging Face's teacher in PyTorch, padded: the published recipe.
+LATENCY_VS_PUBLISHED = "bench/latency_vs_published"
+THROUGHPUT_VS_PUBLISHED = "bench/throughput_vs_published"
 INT8_PRODUCTS = "bench/int8_products"
 PRODUCTS = "bench/products"
+
+
+def at_batch(size: int) -> str:
+    return f"bench/throughput_batch_{size}_per_s"
+
+
+def at_threads(count: int) -> str:
+    return f"bench/throughput_threads_{count}_per_s"
 
 
 @settings
 class Measurement:
     """`metrics` has what applies: the floor has no file, hence no size.
 
-    `version` is the registered version that was measured; None for the floor, and for a source
-    that was exported to the runtime of what was made from it. `intervals` holds the 95 %
-    bootstrap interval of each macro-F1.
+    `version` is the registered version that was measured; None for the floor, the peers, and a
+    source that was exported to the runtime of what was made from it. `precision` is what its
+    engine computes in where it does not compute in INT8. `intervals` holds 95 % bootstrap
+    intervals of metrics. `unreliable` says why the timings are not to be trusted, if they are not.
     """
 
     variant: str
     version: int | None
     runtime: str
+    precision: str = "f32"
     metrics: dict[str, float]
     intervals: dict[str, tuple[float, float]]
+    unreliable: str = ""
 
     def flat(self) -> dict[str, float]:
         """All metrics, and the ends of the intervals as `<metric>_low` and `<metric>_high`."""
@@ -61,38 +79,34 @@ class Samples:
 
     latency_ms: tuple[float, ...]
     throughput_per_s: tuple[float, ...]
+    padded_latency_ms: tuple[float, ...]
+
+
+@settings
+class Answers:
+    """What each variant answered in a benchmark, as `answers.json` holds it.
+
+    By part (val, test): its texts, the right classes, and, by variant first, the predicted ones.
+    """
+
+    texts: dict[str, tuple[str, ...]]
+    labels: dict[str, tuple[int, ...]]
+    predicted: dict[str, dict[str, tuple[int, ...]]]
 
 
 @settings
 class Benchmark:
-    """All of one benchmark, as `benchmark_results.json` holds it."""
+    """All of one benchmark, as `benchmark_results.json` holds it.
+
+    With `random_weights` it has speeds and sizes alone: nothing was trained.
+    """
 
     study: str
     synthetic: bool
+    random_weights: bool = False
     notes: tuple[str, ...]
     environment: dict[str, str]
     measurements: tuple[Measurement, ...]
-
-
-def with_speedups(
-    measurements: Sequence[Measurement], teacher: str, sources: Mapping[str, str]
-) -> tuple[Measurement, ...]:
-    """Add each one's speed-ups: median latency of the teacher, and of its source, over its own.
-
-    `sources` names, for a variant, the measurement of its source in the same runtime. Raises
-    `UserError` if the teacher is not among them.
-    """
-    latency = {m.variant: m.latency_p50_ms for m in measurements}
-    if teacher not in latency:
-        raise UserError(f"benchmark: a study needs the variant '{teacher}' to compare with")
-
-    def speedups(m: Measurement) -> dict[str, float]:
-        found = {SPEEDUP: latency[teacher] / m.latency_p50_ms}
-        if m.variant in sources:
-            found[SPEEDUP_VS_SOURCE] = latency[sources[m.variant]] / m.latency_p50_ms
-        return found
-
-    return tuple(replace(m, metrics=m.metrics | speedups(m)) for m in measurements)
 
 
 def labelled(text: str, synthetic: bool) -> str:

@@ -1,6 +1,10 @@
-"""Labels and predictions become macro-F1, accuracy and per-class F1, with intervals."""
+"""Labels, predictions and timings become scores and percentiles, with bootstrap intervals.
 
-from collections.abc import Sequence
+Intervals are 95 % percentile-bootstrap intervals: Efron and Tibshirani (1993), "An Introduction to
+the Bootstrap".
+"""
+
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -26,11 +30,50 @@ def scores(labels: Sequence[int], predicted: ArrayLike) -> dict[str, float]:
 def macro_f1_interval(
     labels: Sequence[int], predicted: ArrayLike, seed: int = 0
 ) -> tuple[float, float]:
-    """Return the 95 % percentile-bootstrap interval of macro-F1 over sentences."""
+    """Return the interval of macro-F1 over sentences."""
     truth, answer = np.asarray(labels), np.asarray(predicted)
+    picks = _picks(len(truth), seed)
+    return _ends(_macro_f1_rows(truth[picks], answer[picks]))
+
+
+def macro_f1_drop_interval(
+    labels: Sequence[int], reference: ArrayLike, predicted: ArrayLike, seed: int = 0
+) -> tuple[float, float]:
+    """Return the interval of macro-F1 of `reference` less that of `predicted`.
+
+    Paired: both are scored on the same resampled sentences.
+    """
+    truth, first, second = np.asarray(labels), np.asarray(reference), np.asarray(predicted)
+    picks = _picks(len(truth), seed)
+    drops = _macro_f1_rows(truth[picks], first[picks]) - _macro_f1_rows(truth[picks], second[picks])
+    return _ends(drops)
+
+
+def percentile_intervals(
+    timings: Sequence[float], size: int, percentiles: Mapping[str, float], seed: int = 0
+) -> dict[str, tuple[float, float]]:
+    """Return the interval of each percentile of timings that were taken in rounds of `size`.
+
+    Whole rounds are resampled: what is timed within one shares the state of the machine.
+    """
+    rounds = [np.asarray(timings[start : start + size]) for start in range(0, len(timings), size)]
     rng = np.random.default_rng(seed)
-    picks = rng.integers(0, len(truth), (RESAMPLES, len(truth)))
-    low, high = np.percentile(_macro_f1_rows(truth[picks], answer[picks]), [2.5, 97.5])
+    found = np.array([
+        np.percentile(
+            np.concatenate([rounds[i] for i in rng.integers(0, len(rounds), len(rounds))]),
+            list(percentiles.values()),
+        )
+        for _ in range(RESAMPLES)
+    ])  # fmt: skip
+    return {name: _ends(found[:, place]) for place, name in enumerate(percentiles)}
+
+
+def _picks(count: int, seed: int) -> NDArray[np.int64]:
+    return np.random.default_rng(seed).integers(0, count, (RESAMPLES, count))
+
+
+def _ends(resampled: NDArray[np.float64]) -> tuple[float, float]:
+    low, high = np.percentile(resampled, [2.5, 97.5])
     return float(low), float(high)
 
 

@@ -15,11 +15,21 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter
 
 from fincompress.data import LABELS, Splits
-from fincompress.evaluation.floor import NAME
-from fincompress.evaluation.measurement import P50, TEST_F1, Benchmark, Samples, labelled
+from fincompress.evaluation.measurement import (
+    P50,
+    SIZE,
+    TEST_F1,
+    Benchmark,
+    Samples,
+    at_batch,
+    at_threads,
+    labelled,
+)
+from fincompress.evaluation.report import loads
 from fincompress.reporting import Chart, Heatmap
 
 DPI = 150
+BUBBLE = 6.0  # points squared for a MB
 
 
 def class_distribution(splits: Splits, file: Path) -> None:
@@ -40,21 +50,53 @@ def class_distribution(splits: Splits, file: Path) -> None:
 
 
 def f1_against_latency(benchmark: Benchmark, file: Path) -> None:
-    """Test macro-F1 with its interval against median latency; up and left is better."""
-    figure, axes = plt.subplots(figsize=(10, 5), layout="constrained")
-    for m in benchmark.measurements:
+    """Test macro-F1 with its interval against median latency, up and left is better.
+
+    The area of a bubble is the size of what is deployed; the line is the Pareto front.
+    """
+    figure, axes = plt.subplots(figsize=(11, 6), layout="constrained")
+    points = [(m.metrics[P50], m.metrics[TEST_F1]) for m in benchmark.measurements]
+    for number, (m, (latency, f1)) in enumerate(zip(benchmark.measurements, points, strict=True)):
         low, high = m.intervals[TEST_F1]
-        f1, latency = m.metrics[TEST_F1], m.metrics[P50]
+        mark = "o" if SIZE in m.metrics else "s"
+        area = BUBBLE * m.metrics.get(SIZE, 1.0)
+        color = f"C{number % 10}"
+        axes.scatter(latency, f1, s=area, c=color, marker=mark, alpha=0.5, label=m.variant)
         error = [[f1 - low], [high - f1]]
-        mark = "s" if m.variant == NAME else "o"
-        axes.errorbar(latency, f1, yerr=error, fmt=mark, capsize=3, label=m.variant)
-    figure.legend(loc="outside right upper", frameon=False)
+        axes.errorbar(latency, f1, yerr=error, fmt="none", capsize=3, alpha=0.5, ecolor=color)
+    best = sorted(p for p in points if not any(q[0] <= p[0] and q[1] > p[1] for q in points))
+    axes.plot(*zip(*best, strict=True), "k:", lw=1, zorder=0, label="Pareto front")
+    legend = figure.legend(loc="outside right upper", frameon=False)
+    for handle in legend.legend_handles[:-1]:
+        handle.set_sizes([40])  # type: ignore[union-attr]
     _log_scale(axes)
-    axes.margins(x=0.1)
+    axes.margins(0.1)
     axes.set_xlabel("median latency, ms (batch 1, text in, label out, log scale)")
     axes.set_ylabel("test macro-F1, 95 % interval")
-    axes.set_title(f"F1 against latency, {labelled(benchmark.study, benchmark.synthetic)}")
+    of = labelled(benchmark.study, benchmark.synthetic)
+    axes.set_title(f"F1 against latency, bubbles by size, {of}")
     axes.grid(alpha=0.3)
+    _save(figure, file)
+
+
+def throughput(benchmark: Benchmark, file: Path) -> None:
+    """Sentences a second against the number of texts in a call, and against threads."""
+    figure, (left, right) = plt.subplots(1, 2, figsize=(12, 5), sharey=True, layout="constrained")
+    for axes, at, what in ((left, at_batch, "texts in a call"), (right, at_threads, "threads")):
+        places = loads(benchmark, at)
+        for number, m in enumerate(benchmark.measurements):
+            rates = [m.metrics.get(at(place), np.nan) for place in places]
+            style = "-" if number < 10 else "--"
+            axes.plot(places, rates, f"C{number % 10}{style}", marker="o", label=m.variant)
+        axes.set_xscale("log", base=2)
+        axes.set_yscale("log")
+        axes.set_xticks(places, [str(place) for place in places])
+        axes.set_xlabel(what)
+        axes.grid(alpha=0.3)
+    left.set_ylabel("sentences/s (text in, label out, log scale)")
+    names = left.get_legend_handles_labels()
+    figure.legend(*names, loc="outside right upper", frameon=False)
+    figure.suptitle(f"Throughput, {labelled(benchmark.study, benchmark.synthetic)}")
     _save(figure, file)
 
 

@@ -1,63 +1,110 @@
 """A benchmark becomes tables: CSV for programs, Markdown for people."""
 
-from collections.abc import Callable, Mapping
-from math import nan
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
 from fincompress.evaluation.measurement import (
+    AGREEMENT,
+    COLD_START,
+    F1_DROP,
     INT8_PRODUCTS,
+    LATENCY_VS_PUBLISHED,
     P50,
     P95,
+    P99,
+    PADDED_P50,
+    PADDED_THROUGHPUT,
     PARAMETERS,
+    PEAK_MEMORY,
     PRODUCTS,
     SIZE,
+    SPEEDUP,
     SPEEDUP_VS_SOURCE,
     TEST_F1,
     THROUGHPUT,
+    THROUGHPUT_VS_PUBLISHED,
     VAL_F1,
     Benchmark,
+    Measurement,
+    at_batch,
+    at_threads,
 )
 from fincompress.promotion import TEACHER
 
 SYNTHETIC = "Synthetic corpus: these scores say nothing of real financial text."
+RANDOM = "Random weights: speed and size alone, there is no accuracy to report."
 ENVIRONMENT_SHOWN = (
-    "cpu", "instruction_sets", "cores", "threads", "torch", "onnxruntime", "openvino", "commit",
+    "cpu", "instruction_sets", "cores", "threads", "load_average", "torch", "onnxruntime",
+    "openvino", "commit", "reference_first_ms", "reference_last_ms",
 )  # fmt: skip
 
-Metrics = Mapping[str, float]
-Intervals = Mapping[str, tuple[float, float]]
-Cell = Callable[[Metrics, Metrics, Intervals], str]  # its own, the teacher's; its own
+Cell = Callable[[Measurement, Measurement], str]  # of one, beside the teacher
 
 
-def _f1(key: str) -> Cell:
-    def cell(own: Metrics, teacher: Metrics, intervals: Intervals) -> str:
-        low, high = intervals[key]
-        return f"{own[key]:.3f} [{low:.3f}, {high:.3f}]"
+def _cell(key: str, write: Callable[[float], str]) -> Cell:
+    """A metric as `write` puts it; empty if there is none."""
+    return lambda own, _: write(own.metrics[key]) if key in own.metrics else ""
+
+
+def _with_interval(key: str, digits: int, scale: float = 1.0) -> Cell:
+    def cell(own: Measurement, _: Measurement) -> str:
+        if key not in own.metrics:
+            return ""
+        value, *ends = (scale * x for x in (own.metrics[key], *own.intervals[key]))
+        low, high = (f"{end:.{digits}f}" for end in ends)
+        return f"{value:.{digits}f} [{low}, {high}]"
 
     return cell
 
 
-def _cell(key: str, write: Callable[[float, float], str]) -> Cell:
-    """A metric as `write` puts it, given the teacher's too; empty if there is none."""
-    return lambda own, teacher, _: write(own[key], teacher.get(key, nan)) if key in own else ""
+def _to_teacher(key: str, write: Callable[[float, float], str]) -> Cell:
+    """A metric and what it is to the teacher's; empty if there is none."""
+
+    def cell(own: Measurement, teacher: Measurement) -> str:
+        return write(own.metrics[key], teacher.metrics[key]) if key in own.metrics else ""
+
+    return cell
 
 
-COLUMNS: dict[str, Cell] = {
-    "test macro-F1 [95 %]": _f1(TEST_F1),
-    "points": _cell(TEST_F1, lambda own, teacher: f"{100 * (own - teacher):+.1f}"),
-    "val macro-F1 [95 %]": _f1(VAL_F1),
-    "p50 ms": _cell(P50, lambda own, teacher: f"{own:.2f} ({teacher / own:.1f}x)"),
-    "p95 ms": _cell(P95, lambda own, _: f"{own:.2f}"),
-    "over source": _cell(SPEEDUP_VS_SOURCE, lambda own, _: f"{own:.2f}x"),
-    "sentences/s": _cell(THROUGHPUT, lambda own, teacher: f"{own:.0f} ({own / teacher:.1f}x)"),
-    "MB": _cell(SIZE, lambda own, teacher: f"{own:.1f} ({own / teacher:.0%})"),
-    "parameters": _cell(PARAMETERS, lambda own, _: f"{own:,.0f}"),
-    "INT8 products": lambda own, *_: (
-        f"{own[INT8_PRODUCTS]:.0f} of {own[PRODUCTS]:.0f}" if PRODUCTS in own else ""
-    ),
+def _products(own: Measurement, _: Measurement) -> str:
+    found = own.metrics
+    return f"{found[INT8_PRODUCTS]:.0f} of {found[PRODUCTS]:.0f}" if PRODUCTS in found else ""
+
+
+def _times(value: float) -> str:
+    return f"{value:.1f}x" if value < 100 else f"{value:.0f}x"
+
+
+QUALITY: dict[str, Cell] = {
+    "test macro-F1": _with_interval(TEST_F1, 3),
+    "points": _to_teacher(TEST_F1, lambda own, teacher: f"{100 * (own - teacher):+.1f}"),
+    "val macro-F1": _with_interval(VAL_F1, 3),
+    "val points lost": _with_interval(F1_DROP, 1, 100),
+    "as teacher": _cell(AGREEMENT, lambda own: f"{own:.1%}"),
+}
+SIZES: dict[str, Cell] = {
+    "MB": _to_teacher(SIZE, lambda own, teacher: f"{own:.1f} ({own / teacher:.0%})"),
+    "parameters": _cell(PARAMETERS, lambda own: f"{own:,.0f}"),
+    "INT8 products": _products,
+    "other precision": lambda own, _: own.precision,
+}
+SPEED: dict[str, Cell] = {
+    "p50 ms": _with_interval(P50, 2),
+    "p95": _cell(P95, lambda own: f"{own:.2f}"),
+    "p99": _cell(P99, lambda own: f"{own:.2f}"),
+    "speed-up": _cell(SPEEDUP, _times),
+    "over source": _cell(SPEEDUP_VS_SOURCE, lambda own: f"{own:.2f}x"),
+    "sentences/s": _cell(THROUGHPUT, lambda own: f"{own:.0f}"),
+    "latency over published": _cell(LATENCY_VS_PUBLISHED, _times),
+    "throughput over published": _cell(THROUGHPUT_VS_PUBLISHED, _times),
+    "padded p50 ms": _cell(PADDED_P50, lambda own: f"{own:.1f}"),
+    "padded /s": _cell(PADDED_THROUGHPUT, lambda own: f"{own:.0f}"),
+    "peak MB": _cell(PEAK_MEMORY, lambda own: f"{own:.0f}"),
+    "cold start ms": _cell(COLD_START, lambda own: f"{own:.0f}"),
+    "unreliable": lambda own, _: own.unreliable,
 }
 
 
@@ -68,36 +115,72 @@ def frame(benchmark: Benchmark) -> pd.DataFrame:
         identity: dict[str, Any] = {
             "study": benchmark.study,
             "synthetic": benchmark.synthetic,
+            "random_weights": benchmark.random_weights,
             "variant": m.variant,
             "version": m.version,
             "runtime": m.runtime,
+            "precision": m.precision,
+            "unreliable": m.unreliable,
         }
         rows.append(identity | m.flat())
     return pd.DataFrame(rows).astype({"version": "Int64"})
 
 
-def markdown(benchmark: Benchmark, roles: dict[str, str] | None = None) -> str:
-    """Return the table a reader wants, with machine, notes and, if given, the roles.
+def markdown(benchmark: Benchmark, roles: Mapping[str, str] | None = None) -> str:
+    """Return the tables a reader wants, with machine, notes and, if given, the roles.
 
-    Relative to the teacher are: `points` of test macro-F1 and, in parentheses, the factor by
-    which a variant is faster and the share of its size. `over source` is the speed-up over what
-    it was made from, in the same runtime.
+    Quality and size; speed; throughput by batch size and by threads. Relative to the teacher are
+    `points` of macro-F1, `speed-up` of median latency and the share of its size. `over source`
+    is the speed-up over what it was made from, in the same runtime, `over published` that of the
+    serving protocol over Hugging Face's teacher in PyTorch, padded.
     """
-    teacher = next(m for m in benchmark.measurements if m.variant == TEACHER)
-    lines = ["| " + " | ".join(["variant", *COLUMNS]) + " |", "|---" * (1 + len(COLUMNS)) + "|"]
-    for m in benchmark.measurements:
-        held = [role for role, variant in (roles or {}).items() if variant == m.variant]
-        name = f"{m.variant} ({', '.join(held)})" if held else m.variant
-        cells = [cell(m.metrics, teacher.metrics, m.intervals) for cell in COLUMNS.values()]
-        lines.append("| " + " | ".join([name, *cells]) + " |")
     facts = benchmark.environment
     shown = ", ".join(f"{key} {facts[key]}" for key in ENVIRONMENT_SHOWN if key in facts)
     notes = [SYNTHETIC] if benchmark.synthetic else list(benchmark.notes)
-    return "\n".join([f"Study `{benchmark.study}`. {' '.join(notes)}", "", *lines, "", shown])
+    notes += [RANDOM] if benchmark.random_weights else []
+    held: dict[str, list[str]] = {}
+    for role, variant in (roles or {}).items():
+        held.setdefault(variant, []).append(role)
+    first = SIZES if benchmark.random_weights else QUALITY | SIZES
+    tables = [_table(benchmark, columns, held) for columns in (first, SPEED, _by_load(benchmark))]
+    return "\n\n".join([f"Study `{benchmark.study}`. {' '.join(notes)}", *tables, shown])
 
 
-def save_tables(benchmark: Benchmark, folder: Path, roles: dict[str, str] | None = None) -> None:
+def save_tables(benchmark: Benchmark, folder: Path, roles: Mapping[str, str] | None = None) -> None:
     """Write `benchmark_results.csv` and `benchmark_results.md` into `folder`."""
     frame(benchmark).to_csv(folder / "benchmark_results.csv", index=False)
     text = markdown(benchmark, roles) + "\n"
     (folder / "benchmark_results.md").write_text(text, encoding="utf-8")
+
+
+def loads(benchmark: Benchmark, at: Callable[[int], str]) -> list[int]:
+    """The batch sizes, or numbers of threads, at which throughput was measured."""
+    pattern = at(0).split("0")
+    keys = [key for m in benchmark.measurements for key in m.metrics]
+    inside = {key.removeprefix(pattern[0]).removesuffix(pattern[1]) for key in keys}
+    return sorted(int(text) for text in inside if text.isdecimal())
+
+
+def _by_load(benchmark: Benchmark) -> dict[str, Cell]:
+    batches = {f"{n} a call": _rate(at_batch(n)) for n in loads(benchmark, at_batch)}
+    threads = {f"{n} threads": _rate(at_threads(n)) for n in loads(benchmark, at_threads)}
+    return batches | threads
+
+
+def _rate(key: str) -> Cell:
+    return _cell(key, lambda own: f"{own:.0f}/s")
+
+
+def _table(
+    benchmark: Benchmark, columns: Mapping[str, Cell], held: Mapping[str, Sequence[str]]
+) -> str:
+    teacher = next(m for m in benchmark.measurements if m.variant == TEACHER)
+    rows = [{name: cell(m, teacher) for name, cell in columns.items()}
+            for m in benchmark.measurements]  # fmt: skip
+    used = [name for name in columns if any(row[name] for row in rows)]
+    lines = ["| " + " | ".join(["variant", *used]) + " |", "|---" * (1 + len(used)) + "|"]
+    for m, row in zip(benchmark.measurements, rows, strict=True):
+        roles = held.get(m.variant, ())
+        name = f"{m.variant} ({', '.join(roles)})" if roles else m.variant
+        lines.append("| " + " | ".join([name, *(row[column] for column in used)]) + " |")
+    return "\n".join(lines)

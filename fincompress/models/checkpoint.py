@@ -3,7 +3,7 @@
 import importlib.metadata
 import json
 import re
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -17,8 +17,8 @@ from fincompress.data.rows import LABELS
 from fincompress.hub import download_model
 from fincompress.models.encoder import LAYER_NORM_EPS, Encoder
 from fincompress.models.storage import WEIGHTS, Identity, save_encoder
-from fincompress.models.text import has_tokenizer, read_checkpoint_tokenizer
-from fincompress.spec import UserError, fingerprint, parse, settings
+from fincompress.models.text import has_tokenizer, load_tokenizer, read_checkpoint_tokenizer
+from fincompress.spec import UserError, dump, fingerprint, parse, settings
 
 PICKLE = "pytorch_model.bin"
 
@@ -26,11 +26,22 @@ Size = Annotated[int, Field(ge=1)]
 
 
 @settings
+class Shape:
+    """The sizes of a BERT encoder whose weights are not needed."""
+
+    layers: Size
+    width: Size
+    heads: Size
+    ffn: Size
+
+
+@settings
 class Base:
     """Where pretrained weights come from: exactly one of a package, the hub, or a folder.
 
     A package (`package` and the `path` inside it) needs `sha256` of its weights, the hub a
-    `revision`; a folder is the user's own and may have a `sha256`.
+    `revision`; a folder is the user's own and may have a `sha256`. `shape` is what a model of the
+    hub is known to have, for random weights in place of its own.
     """
 
     package: str | None = None
@@ -39,6 +50,7 @@ class Base:
     folder: str | None = None
     revision: str | None = None
     sha256: str | None = None
+    shape: Shape | None = None
     note: str | None = None
 
     def __post_init__(self) -> None:
@@ -108,6 +120,25 @@ def import_checkpoint(base: Base, max_length_tokens: int, seed: int, out: Path) 
         notes=(base.note,) if base.note else (),
     )
     return save_encoder(out, model, tokenizer, identity, {})
+
+
+def random_base(shape: Shape, like: Artifact, seed: int, out: Path) -> Artifact:
+    """Write an untrained encoder of that shape, with tokenizer and positions of `like`."""
+    known = like.manifest
+    layer = LayerLayout(heads=shape.heads, ffn=shape.ffn)
+    layout = replace(
+        known.layout,
+        width=shape.width,
+        head_width=shape.width // shape.heads,
+        layers=(layer,) * shape.layers,
+    )
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        model = Encoder(layout)
+    identity = replace(
+        Identity.of(like), technique="random", fingerprint=fingerprint([dump(layout), seed])
+    )
+    return save_encoder(out, model, load_tokenizer(like), identity, {})
 
 
 def _config(folder: Path) -> dict[str, Any]:

@@ -40,18 +40,22 @@ class Attention(nn.Module):
         self.qkv = nn.Linear(layout.width, 3 * inner)
         self.out = nn.Linear(inner, layout.width)
 
-    def forward(self, x: Tensor, mask: Tensor, traced: bool) -> tuple[Tensor, Tensor | None]:
+    def forward(
+        self, x: Tensor, bias: Tensor, traced: bool, first_only: bool
+    ) -> tuple[Tensor, Tensor | None]:
         n, tokens, _ = x.shape
         split = self.qkv(x).view(n, tokens, 3, self.heads, self.head_width)
         q, k, v = split.permute(2, 0, 3, 1, 4)  # (n, heads, tokens, head_width) each
+        if first_only:
+            q = q[:, :, :1]
         probabilities = None
         if traced:
             scores = q @ k.transpose(-1, -2) / self.head_width**0.5
-            probabilities = scores.masked_fill(~mask, float("-inf")).softmax(-1)
+            probabilities = (scores + bias).softmax(-1)
             mixed = probabilities @ v
         else:
-            mixed = F.scaled_dot_product_attention(q, k, v, attn_mask=mask)
-        return self.out(mixed.transpose(1, 2).reshape(n, tokens, -1)), probabilities
+            mixed = F.scaled_dot_product_attention(q, k, v, attn_mask=bias)
+        return self.out(mixed.transpose(1, 2).flatten(2)), probabilities
 
 
 class Layer(nn.Module):
@@ -66,8 +70,13 @@ class Layer(nn.Module):
         self.ffn_norm = nn.LayerNorm(layout.width, eps=LAYER_NORM_EPS)
         self.dropout = nn.Dropout(DROPOUT)
 
-    def forward(self, x: Tensor, mask: Tensor, traced: bool) -> tuple[Tensor, Tensor | None]:
-        mixed, probabilities = self.attention(x, mask, traced)
+    def forward(
+        self, x: Tensor, bias: Tensor, traced: bool, first_only: bool
+    ) -> tuple[Tensor, Tensor | None]:
+        """Return (n, tokens, width), or (n, 1, width) if `first_only`: of the first token."""
+        mixed, probabilities = self.attention(x, bias, traced, first_only)
+        if first_only:
+            x = x[:, :1]
         x = self.attention_norm(x + self.dropout(mixed))
         return self.ffn_norm(x + self.dropout(self.down(F.gelu(self.up(x))))), probabilities
 
@@ -98,10 +107,14 @@ class Encoder(nn.Module):
     def _run(self, ids: Tensor, mask: Tensor, traced: bool) -> Trace:
         places = torch.arange(ids.shape[1], device=ids.device)
         x = self.dropout(self.embedding_norm(self.words(ids) + self.positions(places)))
-        keys = mask[:, None, None, :]  # (n, 1, 1, tokens)
+        # Added to scores. By a mask, engines would select in every layer.
+        bias = torch.zeros_like(mask, dtype=x.dtype).masked_fill(~mask, float("-inf"))
+        bias = bias[:, None, None, :]  # (n, 1, 1, tokens)
         hidden, attention = [], []
-        for layer in self.layers:
-            x, probabilities = layer(x, keys, traced)
+        for place, layer in enumerate(self.layers, start=1):
+            # The classifier reads the first token alone, so the last layer computes no other.
+            first_only = place == len(self.layers) and not traced
+            x, probabilities = layer(x, bias, traced, first_only)
             if traced:
                 hidden.append(x)
                 attention.append(probabilities)

@@ -44,7 +44,7 @@ def save_encoder(
         weights = {name: state[name].cpu().contiguous() for name in state}
         try:
             save_file(weights, draft / WEIGHTS)
-            tokenizer.save(str(draft / TOKENIZER))
+            tokenizer.save(str(draft / TOKENIZER), pretty=False)
         except Exception as error:  # both have their own for what the disk refuses
             raise OSError(f"{out}: cannot be written: {error}") from error
 

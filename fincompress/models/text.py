@@ -25,10 +25,11 @@ def encode(tokenizer: Tokenizer, texts: Sequence[str]) -> Ids:
     return [encoding.ids for encoding in tokenizer.encode_batch_fast(list(texts))]
 
 
-def pad(ids: Ids) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
-    """Return ids and mask, both (n, tokens of the longest); padding is 0, as in BERT."""
+def pad(ids: Ids, tokens: int | None = None) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+    """Return ids and mask, both (n, tokens), by default those of the longest; padding is 0, as
+    in BERT."""
     lengths = np.array([len(row) for row in ids])
-    mask = np.arange(lengths.max()) < lengths[:, None]  # (n, tokens)
+    mask = np.arange(tokens or lengths.max()) < lengths[:, None]  # (n, tokens)
     padded = np.zeros(mask.shape, dtype=np.int64)
     padded[mask] = np.concatenate(ids)
     return padded, mask
@@ -38,6 +39,25 @@ def batches_by_length(ids: Ids, size: int) -> list[list[int]]:
     """Indices in batches of `size`, longest first, so that little is padded."""
     order = sorted(range(len(ids)), key=lambda i: -len(ids[i]))
     return [order[start : start + size] for start in range(0, len(order), size)]
+
+
+def batches_by_tokens(ids: Ids, tokens: int, at_least: int = 1) -> list[list[int]]:
+    """Indices in batches of at most `tokens`, padding included, longest first.
+
+    Each holds one text or more, whatever its length; there are `at_least` as many batches, or
+    as there are texts.
+    """
+    order = sorted(range(len(ids)), key=lambda i: -len(ids[i]))
+    most = max(1, len(ids) // max(1, at_least))
+    batches: list[list[int]] = []
+    room = 0
+    for i in order:
+        if room == 0:
+            batches.append([])
+            room = min(most, max(1, tokens // max(1, len(ids[i]))))
+        batches[-1].append(i)
+        room -= 1
+    return batches
 
 
 def has_tokenizer(folder: Path) -> bool:

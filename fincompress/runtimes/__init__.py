@@ -10,8 +10,11 @@ A runtime is a module with
 
 import importlib
 import pkgutil
+from collections import deque
 from collections.abc import Callable, Collection, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Protocol, cast
 
 import numpy as np
@@ -19,11 +22,11 @@ from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
 from fincompress.artifact import Artifact, Products
-from fincompress.models.text import batches_by_length, encode, load_tokenizer, pad
+from fincompress.models.text import batches_by_tokens, encode, load_tokenizer, pad
 from fincompress.spec import UserError, nearest
 
 AUTO = "auto"
-BATCH = 32
+BATCH_TOKENS = 128  # padding included: more costs more padding than it saves (LOG.md)
 
 # Token ids, int64, and mask, bool, both (n, tokens), become logits, float32 (n, labels).
 Infer = Callable[[NDArray[np.int64], NDArray[np.bool_]], NDArray[np.float32]]
@@ -37,19 +40,43 @@ class Predictor(Protocol):
 
 @dataclass(frozen=True)
 class Classifier:
-    """A loaded model: a `Predictor`. `threads` is what its engine says that it uses."""
+    """A loaded model: a `Predictor`.
+
+    `infer` computes with all `threads`, which is what its engine says that it uses: that is the
+    fastest for one text. Each of `streams` computes with one thread, beside the others: that is
+    the fastest for many, which go through it in small batches of like length. `precision` is
+    what is computed in.
+    """
 
     infer: Infer
+    streams: tuple[Infer, ...]
     tokenizer: Tokenizer
     labels: int
     threads: int
+    precision: str
 
     def __call__(self, texts: Sequence[str]) -> NDArray[np.float32]:
         ids = encode(self.tokenizer, texts)
         logits = np.empty((len(ids), self.labels), dtype=np.float32)
-        for rows in batches_by_length(ids, BATCH):
-            logits[rows] = self.infer(*pad([ids[row] for row in rows]))
+        batches = deque(batches_by_tokens(ids, BATCH_TOKENS, at_least=len(self.streams)))
+
+        def work(infer: Infer) -> None:
+            while batches:
+                try:
+                    rows = batches.popleft()
+                except IndexError:  # another stream was faster
+                    return
+                logits[rows] = infer(*pad([ids[row] for row in rows]))
+
+        if len(batches) < 2 or len(self.streams) < 2:
+            work(self.infer)
+        else:
+            list(self._pool.map(work, self.streams))
         return logits
+
+    @cached_property
+    def _pool(self) -> ThreadPoolExecutor:
+        return ThreadPoolExecutor(len(self.streams), thread_name_prefix="stream")
 
 
 class Runtime(Protocol):
@@ -87,6 +114,13 @@ def fastest_int8_runtime(instruction_sets: Collection[str]) -> str:
     return "openvino_runtime" if set(native) & set(instruction_sets) else "onnx_runtime"
 
 
-def classifier(artifact: Artifact, infer: Infer, threads: int) -> Classifier:
-    manifest = artifact.manifest
-    return Classifier(infer, load_tokenizer(artifact), manifest.layout.labels, threads)
+def classifier(
+    artifact: Artifact,
+    infer: Infer,
+    threads: int,
+    *,
+    streams: Sequence[Infer] = (),
+    precision: str = "f32",
+) -> Classifier:
+    labels, tokenizer = artifact.manifest.layout.labels, load_tokenizer(artifact)
+    return Classifier(infer, tuple(streams), tokenizer, labels, threads, precision)

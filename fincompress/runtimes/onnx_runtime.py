@@ -8,7 +8,7 @@ import onnxruntime
 from numpy.typing import NDArray
 
 from fincompress.artifact import Artifact, Products
-from fincompress.runtimes import Classifier, classifier
+from fincompress.runtimes import Classifier, Infer, classifier
 
 FORMAT = "onnx"
 MODEL = "model.onnx"
@@ -21,14 +21,19 @@ ERRORS_ONLY = 3
 
 
 def load(artifact: Artifact, threads: int) -> Classifier:
-    session = _session(artifact, threads)
+    alone = _session(artifact, threads)
+    used = alone.get_session_options().intra_op_num_threads
+    # A session may run in several threads at once, each call in the thread that makes it.
+    shared = _session(artifact, 1) if used > 1 else alone
+    return classifier(artifact, _infer(alone), used, streams=[_infer(shared)] * used)
 
+
+def _infer(session: onnxruntime.InferenceSession) -> Infer:
     def infer(ids: NDArray[np.int64], mask: NDArray[np.bool_]) -> NDArray[np.float32]:
         answer: NDArray[np.float32] = session.run(None, {"ids": ids, "mask": mask})[0]
         return answer
 
-    used = session.get_session_options().intra_op_num_threads
-    return classifier(artifact, infer, used)
+    return infer
 
 
 def count_products(artifact: Artifact) -> Products:
@@ -53,8 +58,9 @@ def _session(
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
     options.log_severity_level = ERRORS_ONLY
-    # A thread that spins while it waits takes the core from whatever else runs.
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    # Threads that spin between operators are faster, and after a call would take a core from
+    # whatever else runs.
+    options.add_session_config_entry("session.force_spinning_stop", "1")
     if optimized is not None:
         options.optimized_model_filepath = str(optimized)
     return onnxruntime.InferenceSession(

@@ -42,6 +42,7 @@ class Inputs:
     pretrained: Artifact
     train: Sentences
     val: Sentences
+    corpus: tuple[str, ...]
     notes: tuple[str, ...]
     budget: Budget
     seed: int
@@ -51,7 +52,8 @@ class Inputs:
 
     @classmethod
     def of(cls, splits: Splits, **rest: Any) -> "Inputs":
-        return cls(train=splits.train, val=splits.val, notes=splits.notes, **rest)
+        known = {"corpus": splits.train.texts, "notes": splits.notes}
+        return cls(train=splits.train, val=splits.val, **(known | rest))
 
     @property
     def format(self) -> str:

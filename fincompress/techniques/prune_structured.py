@@ -12,34 +12,35 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from math import gcd
 from pathlib import Path
-from typing import Annotated, Literal, cast
+from typing import Annotated, Literal
 
 import torch
 from pydantic import Field
-from torch import Tensor
 
 from fincompress.artifact import Artifact, Layout
-from fincompress.losses import hard_loss
-from fincompress.models.encoder import Encoder, Layer, parameter_count
-from fincompress.models.pruning import Importance, Kept, Size, choose, cut, sizes_between
+from fincompress.importance import IMPORTANCE
+from fincompress.models.encoder import Encoder, parameter_count
+from fincompress.models.pruning import (
+    Kept,
+    Size,
+    choose,
+    cut,
+    sizes_between,
+)
 from fincompress.models.storage import FORMAT, load_encoder, save_encoder
-from fincompress.models.text import batches_by_length, load_tokenizer
-from fincompress.reporting import Chart, Heatmap, Report, Step
+from fincompress.models.text import load_tokenizer
+from fincompress.reporting import Chart, Heatmap, Report, after
 from fincompress.spec import UserError, settings
 from fincompress.techniques import Inputs
 from fincompress.training import (
-    Encoded,
     Optimizer,
-    device,
     fit,
     imitation,
-    make_batch,
     validate,
 )
 
 FAMILY = "prune"
 FORMATS = (FORMAT,)
-SCORING_BATCH = 8
 MAP_CELL = 64  # neighbouring neurons, in one cell of the map of what was cut
 F1 = "val/macro_f1"
 
@@ -131,56 +132,13 @@ def compress(inputs: Inputs, config: Config, out: Path, report: Report) -> Artif
         best = fit(
             model, imitation(model, taught, config.temperature, config.alpha), train, val,
             budget=replace(inputs.budget, epochs=epochs), optimizer=config.optimizer,
-            seed=inputs.seed, report=_after(done, report),
+            seed=inputs.seed, report=after(done, report),
         )  # fmt: skip
         best |= {"best_epoch": done + best["best_epoch"]}
         done += epochs
         curve.append(Point.of(size, whole, hurt, best[F1], model))
     _show(report, curve, survivors, inputs.source.manifest.layout)
     return save_encoder(out, model, load_tokenizer(inputs.source), inputs.identity(), best)
-
-
-def taylor(model: Encoder, data: Encoded) -> Importance:
-    """|sum of weight times gradient| of what leaves a head or neuron, summed over small batches."""
-    model.to(device()).eval()
-    heads = [torch.zeros(layer.heads) for layer in model.layout.layers]
-    neurons = [torch.zeros(layer.ffn) for layer in model.layout.layers]
-    for rows in batches_by_length(data.ids, SCORING_BATCH):
-        batch = make_batch(data, rows)
-        model.zero_grad()
-        hard_loss(model(batch.ids, batch.mask), batch.labels).backward()  # type: ignore[no-untyped-call]
-        for place, layer in enumerate(_layers(model)):
-            by_column = _saliency(layer.attention.out.weight)
-            heads[place] += by_column.view(-1, model.layout.head_width).sum(1).abs().cpu()
-            neurons[place] += _saliency(layer.down.weight).abs().cpu()
-    model.zero_grad()
-    return Importance(heads, neurons)
-
-
-@torch.no_grad()
-def entropy(model: Encoder, data: Encoded) -> Importance:
-    """1 - entropy of a head's attention over that of even attention, mean over all tokens.
-
-    A neuron's score is the norm of its incoming times that of its outgoing weights.
-    """
-    model.to(device()).eval()
-    heads = [torch.zeros(layer.heads) for layer in model.layout.layers]
-    tokens = sum(len(row) for row in data.ids)
-    for rows in batches_by_length(data.ids, SCORING_BATCH):
-        batch = make_batch(data, rows)
-        for place, attention in enumerate(model.trace(batch.ids, batch.mask).attention):
-            spread = -(attention * attention.clamp_min(1e-12).log()).sum(-1)  # (n, heads, tokens)
-            even = batch.mask.sum(1).log()[:, None, None]
-            focus = (1 - spread / even).transpose(1, 2)[batch.mask]  # (tokens of all, heads)
-            heads[place] += focus.sum(0).cpu() / tokens
-    neurons = [
-        (layer.up.weight.norm(dim=1) * layer.down.weight.norm(dim=0)).cpu()
-        for layer in _layers(model)
-    ]
-    return Importance(heads, neurons)
-
-
-IMPORTANCE = {"taylor": taylor, "entropy": entropy}
 
 
 @dataclass(frozen=True)
@@ -196,21 +154,6 @@ class Point:
     def of(cls, size: Size, whole: Size, hurt: float, recovered: float, model: Encoder) -> "Point":
         kept = (size.heads / whole.heads + size.blocks / whole.blocks) / 2
         return cls(1 - kept, hurt, recovered, parameter_count(model))
-
-
-def _layers(model: Encoder) -> list[Layer]:
-    return cast(list[Layer], list(model.layers))
-
-
-def _saliency(weight: Tensor) -> Tensor:
-    """The sum of weight times gradient of each column, (columns,)."""
-    assert weight.grad is not None, "scored after a backward pass"
-    return (weight.detach() * weight.grad).sum(0)
-
-
-def _after(done: int, report: Report) -> Step:
-    """`report` for a recovery that starts when `done` epochs are over."""
-    return lambda epoch, metrics: report(done + epoch, metrics)
 
 
 def _show(

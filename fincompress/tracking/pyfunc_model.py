@@ -15,14 +15,14 @@ from fincompress.runtimes import load_runtime
 
 
 class SentimentModel(mlflow.pyfunc.PythonModel):  # type: ignore[misc]
-    """Loads the artifact on its runtime, with as many threads as the process may use."""
+    """Loads the artifact on its runtime; 0 `threads` are as many as the process may use."""
 
     def load_context(self, context: Any) -> None:
         artifact = read_artifact(Path(context.artifacts["artifact"]))
-        threads = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 0
-        runtime = load_runtime(context.model_config["runtime"])
+        allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 0
+        threads = context.model_config["threads"] or allowed or os.cpu_count() or 1
         self.labels = artifact.manifest.labels
-        self.predictor = runtime.load(artifact, threads or os.cpu_count() or 1)
+        self.predictor = load_runtime(context.model_config["runtime"]).load(artifact, threads)
 
     def predict(
         self, context: Any, model_input: list[str], params: dict[str, Any] | None = None

@@ -1,5 +1,6 @@
 """An artifact becomes a version in the model registry; decisions become aliases."""
 
+import sys
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from importlib.metadata import version as installed
@@ -13,6 +14,7 @@ from fincompress.artifact import Artifact, read_artifact
 from fincompress.experiments import Study, VariantSpec
 from fincompress.runtimes import load_runtime
 from fincompress.spec import UserError
+from fincompress.tracking.store import STORE_ERRORS, reason
 
 PACKAGE = Path(__file__).parents[1]
 ARTIFACT = "artifact"  # the folder inside a logged model
@@ -21,13 +23,16 @@ REQUIREMENTS = ("mlflow", "tokenizers", "numpy", "pydantic", "PyYAML")  # and th
 
 @dataclass(frozen=True)
 class Version:
-    """A registered version of a variant, its artifact on this machine, and MLflow's ids."""
+    """A registered version of a variant, its artifact on this machine, and MLflow's ids.
+
+    What was built of random weights has neither a number nor a model: it is not registered.
+    """
 
     model_name: str
-    number: int
+    number: int | None
     variant: str
     run_id: str
-    model_id: str
+    model_id: str | None
     artifact: Artifact
 
 
@@ -57,7 +62,7 @@ def publish(study: Study, spec: VariantSpec, artifact: Artifact) -> Version:
         python_model=str(Path(__file__).with_name("pyfunc_model.py")),
         artifacts={ARTIFACT: str(artifact.path)},
         code_paths=[str(PACKAGE)],
-        model_config={"runtime": spec.runtime},
+        model_config={"runtime": spec.runtime, "threads": 0},
         # The CPU build calls itself 2.13.0+cpu, and no index has that version.
         pip_requirements=[f"{n}=={installed(n).partition('+')[0]}" for n in required],
     )
@@ -125,9 +130,28 @@ def aliases(study: Study) -> dict[str, int]:
     return {alias: int(number) for alias, number in model.aliases.items()}
 
 
-def version_numbers(study: Study) -> set[int]:
-    terms = f"name = '{study.model_name}'"
-    return {int(v.version) for v in mlflow.MlflowClient().search_model_versions(terms)}
+def variants(study: Study) -> dict[int, str]:
+    """Return the number of every version that is there with its variant."""
+    found = mlflow.MlflowClient().search_model_versions(f"name = '{study.model_name}'")
+    return {int(v.version): v.tags.get("variant", "") for v in found}
+
+
+def load(study: Study, number: int, threads: int) -> Any:
+    """Return a version as those who serve it load it: MLflow's pyfunc model.
+
+    Raises `UserError` if its files are gone or not what was registered. Versions from before
+    the setting take as many threads as the process may use.
+    """
+    uri = f"models:/{study.model_name}/{number}"
+    path = sys.path
+    try:
+        return mlflow.pyfunc.load_model(uri, model_config={"threads": threads})
+    except (UserError, OSError, *STORE_ERRORS) as error:
+        raise UserError(
+            f"{uri} does not load: {reason(error)}; run: fincompress benchmark --study {study.name}"
+        ) from None
+    finally:
+        sys.path = path  # MLflow puts the model's copy of this package before the package
 
 
 def _description(study: Study, artifact: Artifact) -> str:

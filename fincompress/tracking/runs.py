@@ -143,11 +143,14 @@ def close(run_id: str, why: str) -> None:
 
 def find_run(stage: str, study: str, **tags: str) -> str | None:
     """Return the id of the newest finished run with these tags, whatever its experiment."""
-    wanted = {"stage": stage, "study": study, **tags}
-    terms = [f"tags.`fincompress.{key}` = '{value}'" for key, value in wanted.items()]
-    terms.append("attributes.status = 'FINISHED'")
-    found = _search(" and ".join(terms), limit=1)
+    found = _search(_finished(stage, study, tags), limit=1)
     return str(found[0].info.run_id) if found else None
+
+
+def tags_of_runs(stage: str, study: str, **tags: str) -> list[dict[str, str]]:
+    """Return our tags of every finished run with these, the newest first."""
+    found = _search(_finished(stage, study, tags))
+    return [{k.removeprefix("fincompress."): v for k, v in run.data.tags.items()} for run in found]
 
 
 def read_run_file(run_id: str, file: str) -> str:
@@ -180,6 +183,12 @@ def leaderboard(rows: pd.DataFrame, file: str) -> None:
     # MLflow's own way would add the rows to those that are there.
     mlflow.log_text(rows.to_json(orient="split", index=False), file)
     mlflow.set_tag("mlflow.loggedArtifacts", json.dumps([{"path": file, "type": "table"}]))
+
+
+def _finished(stage: str, study: str, tags: Mapping[str, str]) -> str:
+    wanted = {"stage": stage, "study": study, **tags}
+    terms = [f"tags.`fincompress.{key}` = '{value}'" for key, value in wanted.items()]
+    return " and ".join([*terms, "attributes.status = 'FINISHED'"])
 
 
 def _search(terms: str, limit: int = 1000) -> list[Any]:

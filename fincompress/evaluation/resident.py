@@ -1,0 +1,209 @@
+"""A model becomes a process that answers and times itself, and rests while nobody asks.
+
+Run as a program it imports nothing but what the model needs, so that its memory is the model's.
+"""
+
+import os
+import resource
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from multiprocessing import Pipe
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fincompress.artifact import Artifact, read_artifact
+from fincompress.models.text import encode, pad
+from fincompress.runtimes import Classifier, Predictor, load_runtime
+from fincompress.spec import UserError
+
+HUGGING_FACE = "huggingface"  # a runtime that is measured and never shipped
+Classes = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Subject:
+    """What is measured: an artifact on a runtime, or (no artifact) the floor.
+
+    `batching` is how its texts reach the engine: as `Classifier` does it, or as most people do
+    it, in one call for all that are given, padded to the longest of them or to the maximum length.
+    """
+
+    variant: str
+    version: int | None
+    runtime: str
+    artifact: Artifact | None
+    batching: Literal["sorted", "longest", "maximum"] = "sorted"
+
+
+@dataclass(frozen=True)
+class Start:
+    """What it cost to have the first answer, libraries being imported, and what is computed in."""
+
+    milliseconds: float
+    precision: str
+
+
+class Resident:
+    """The process of one subject, as seen from the one that measures."""
+
+    def __init__(self, subject: Subject, threads: int, train: Any = None) -> None:
+        self.subject = subject
+        self.pipe, other = Pipe()
+        # Tokenizers and every engine get the same number of threads.
+        limits = {"RAYON_NUM_THREADS": str(threads), "OMP_NUM_THREADS": str(threads)}
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", __name__, str(other.fileno())],
+            pass_fds=[other.fileno()],
+            env=os.environ | limits | {"PYTHONPATH": os.pathsep.join(sys.path)},
+        )
+        other.close()  # so that its end is seen here
+        self.first: tuple[Subject, Any] | None = (subject, train)
+
+    def start(self, threads: int, text: str) -> Start:
+        """Load for `threads`, in place of what was loaded before, and answer `text`."""
+        if self.first is not None:
+            self._ask(self.first)
+            self.first = None
+        return Start(*self._ask(("start", threads, text)))
+
+    def run(self, batches: Sequence[Sequence[str]]) -> tuple[list[float], Classes]:
+        """Return the seconds that each batch took, text in and label out, and all classes."""
+        seconds, classes = self._ask(("run", batches))
+        return seconds, classes
+
+    def forward(self, batches: Sequence[Sequence[str]]) -> list[float]:
+        """Return the seconds of each forward pass over texts that were padded to the maximum."""
+        seconds: list[float] = self._ask(("forward", batches))
+        return seconds
+
+    def peak_memory_mb(self) -> float:
+        """10^6 bytes: the most that the process has held so far, Python and libraries included."""
+        return float(self._ask(("memory",)))
+
+    def stop(self) -> None:
+        self.process.kill()
+        self.process.wait()
+        self.pipe.close()
+
+    def _ask(self, what: Any) -> Any:
+        """Raise `UserError` if the process fails or dies."""
+        try:
+            self.pipe.send(what)
+            answer = self.pipe.recv()
+        except (EOFError, ConnectionError):
+            code = self.process.wait()
+            raise UserError(
+                f"benchmark: the process that measured {self.subject.variant} died "
+                f"(exit code {code})"
+            ) from None
+        if isinstance(answer, str):
+            raise UserError(f"benchmark: {self.subject.variant}: {answer}")
+        return answer
+
+
+def main(pipe: Connection) -> None:
+    """Answer what is asked until nobody is there any more."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent hears it too, and ends this process
+    with suppress(EOFError):
+        subject, train = pipe.recv()
+        server: _Server | None = None
+        while True:
+            try:
+                if server is None:
+                    server = _Server(subject, train)
+                    pipe.send(None)
+                verb, *arguments = pipe.recv()
+                pipe.send(getattr(server, verb)(*arguments))
+            except EOFError:
+                raise
+            except Exception as error:
+                pipe.send(f"{type(error).__name__}: {error}")
+
+
+class _Server:
+    """What `Resident` asks, by the names of the verbs."""
+
+    def __init__(self, subject: Subject, train: Any) -> None:
+        self.subject, self.train = subject, train
+        self.classifier: Classifier | None = None
+        if subject.artifact is None:
+            import sklearn  # noqa: F401  (a library that is imported is no part of a start)
+        elif subject.runtime == HUGGING_FACE:
+            from fincompress.evaluation import peers  # noqa: F401
+        else:
+            load_runtime(subject.runtime)
+
+    def start(self, threads: int, text: str) -> tuple[float, str]:
+        began = time.perf_counter()
+        self.predictor = self._load(threads)
+        self.predictor([text])
+        precision = self.classifier.precision if self.classifier else "f64"
+        return 1e3 * (time.perf_counter() - began), precision
+
+    def run(self, batches: Sequence[Sequence[str]]) -> tuple[list[float], Classes]:
+        seconds, classes = [], [np.empty(0, dtype=np.int64)]
+        for batch in batches:
+            began = time.perf_counter()
+            classes.append(self.predictor(batch).argmax(axis=1))
+            seconds.append(time.perf_counter() - began)
+        return seconds, np.concatenate(classes)
+
+    def forward(self, batches: Sequence[Sequence[str]]) -> list[float]:
+        assert self.classifier is not None and self.subject.artifact is not None
+        longest = self.subject.artifact.manifest.max_length_tokens
+        seconds = []
+        for batch in batches:
+            arrays = pad(encode(self.classifier.tokenizer, batch), longest)
+            began = time.perf_counter()
+            self.classifier.infer(*arrays)
+            seconds.append(time.perf_counter() - began)
+        return seconds
+
+    def memory(self) -> float:
+        status = Path("/proc/self/status")
+        if status.exists():  # ru_maxrss would count what the parent held when it forked
+            lines = dict(line.split(":", 1) for line in status.read_text().splitlines())
+            return int(lines["VmHWM"].split()[0]) * 1024 / 1e6
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6  # bytes on macOS
+
+    def _load(self, threads: int) -> Predictor:
+        if self.subject.artifact is None:
+            from fincompress.evaluation.floor import fit_floor
+
+            return fit_floor(*self.train)
+        artifact = read_artifact(self.subject.artifact.path)
+        if self.subject.runtime == HUGGING_FACE:
+            from fincompress.evaluation import peers
+
+            self.classifier = peers.load(artifact, threads)
+        else:
+            self.classifier = load_runtime(self.subject.runtime).load(artifact, threads)
+        if self.subject.batching == "sorted":
+            return self.classifier
+        longest = artifact.manifest.max_length_tokens
+        return at_once(self.classifier, longest if self.subject.batching == "maximum" else None)
+
+
+def at_once(classifier: Classifier, tokens: int | None) -> Predictor:
+    """All texts of a call in one batch, padded to `tokens` or to the longest of them."""
+
+    def predict(texts: Sequence[str]) -> NDArray[np.float32]:
+        return classifier.infer(*pad(encode(classifier.tokenizer, texts), tokens))
+
+    return predict
+
+
+if __name__ == "__main__":
+    # As a module of its package, so that what is sent through the pipe is known by one name.
+    from fincompress.evaluation import resident
+
+    resident.main(Connection(int(sys.argv[1])))

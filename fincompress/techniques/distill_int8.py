@@ -1,0 +1,119 @@
+"""A student becomes a tiny one in INT8: fewer layers, FFN neurons, word pieces and positions.
+
+Some layers of the source stay, of each the FFN neurons that matter most (`importance.py`), and of
+the word pieces those of the training sentences and of frequent words (`models/vocabulary.py`).
+What is left learns from the unpruned teacher by vanilla distillation, first as it is and then with
+the rounding of INT8 (`models/quantized.py`).
+Polino, Pascanu and Alistarh (2018), "Model Compression via Distillation and Quantization".
+"""
+
+from dataclasses import replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Annotated, Literal
+
+from pydantic import Field
+from tokenizers import Tokenizer
+from torch import nn
+
+from fincompress.artifact import Artifact
+from fincompress.export import ROUNDED, WRITERS, save_graph
+from fincompress.importance import taylor
+from fincompress.models.encoder import Encoder
+from fincompress.models.pruning import Kept, cut
+from fincompress.models.quantized import frozen, quantized
+from fincompress.models.storage import load_encoder, save_encoder
+from fincompress.models.student import LayerMap, resolve_map
+from fincompress.models.text import encode, load_tokenizer
+from fincompress.models.vocabulary import cut_vocabulary, frequent_words, prune_vocabulary
+from fincompress.reporting import Report, after
+from fincompress.spec import UserError, settings
+from fincompress.techniques import Inputs
+from fincompress.training import Encoded, Optimizer, device, fit, imitation
+
+FAMILY = "quantize"
+FORMATS = ("onnx", "openvino")
+
+Positive = Annotated[int, Field(ge=1)]
+
+
+@settings
+class Config:
+    """`layers` of the source's stay, those that `layer_map` names, and each of them loses
+    `ffn_ratio` of its FFN neurons.
+
+    The last `int8_epochs` of the study's are trained in INT8, with scales from
+    `calibration_sentences`. Of the words that no training sentence has, the `frequent_words` most
+    frequent ones stay too.
+    """
+
+    layers: Literal["all"] | Positive = "all"
+    layer_map: LayerMap = "even"
+    ffn_ratio: Annotated[float, Field(ge=0, lt=1)] = 0.5
+    frequent_words: Annotated[int, Field(ge=0)] = 3000
+    temperature: Annotated[float, Field(gt=0)] = 4.0
+    alpha: Annotated[float, Field(ge=0, le=1)] = 0.5
+    int8_epochs: Positive = 3
+    calibration_sentences: Positive = 300
+    scoring_sentences: Positive = 512
+    optimizer: Optimizer = Optimizer(learning_rate=1e-4)
+
+
+def resolve(config: Config, inputs: Inputs) -> Config:
+    source = inputs.source.manifest.layout
+    layers = len(source.layers) if config.layers == "all" else config.layers
+    if layers > len(source.layers):
+        raise UserError(
+            f"config.layers: must be at most the {len(source.layers)} of the source, not {layers}"
+        )
+    places = resolve_map("layer_map", config.layer_map, layers, len(source.layers))
+    epochs = min(config.int8_epochs, inputs.budget.epochs)
+    return replace(config, layers=layers, layer_map=places, int8_epochs=epochs)
+
+
+def compress(inputs: Inputs, config: Config, out: Path, report: Report) -> Artifact:
+    model, tokenizer = shrunk(inputs, config)
+    train = Encoded(encode(tokenizer, inputs.train.texts), inputs.train.labels)
+    val = Encoded(encode(tokenizer, inputs.val.texts), inputs.val.labels)
+    taught = inputs.taught(inputs.teacher)
+    with TemporaryDirectory(prefix="fincompress-") as scratch:
+        # What is written in the end has this layout and this tokenizer.
+        like = save_encoder(Path(scratch) / "like", model, tokenizer, inputs.identity(), {})
+        done = inputs.budget.epochs - config.int8_epochs
+        for start, epochs in ((0, done), (done, config.int8_epochs)):
+            if start == done:
+                calibration = train.sample(config.calibration_sentences, inputs.seed)
+                model = quantized(model.to(device()), calibration.batches())
+            if epochs:
+                best = fit(
+                    model, imitation(model, taught, config.temperature, config.alpha), train, val,
+                    budget=replace(inputs.budget, epochs=epochs), optimizer=config.optimizer,
+                    seed=inputs.seed, report=after(start, report),
+                )  # fmt: skip
+        best |= {"best_epoch": done + best["best_epoch"]}
+        final = frozen(model)
+        return save_graph(
+            out, WRITERS[inputs.format](final), like, inputs.identity(), inputs.runtime,
+            model=final, tolerance=ROUNDED, metrics=best,
+        )  # fmt: skip
+
+
+def shrunk(inputs: Inputs, config: Config) -> tuple[Encoder, Tokenizer]:
+    """The source without what `config` takes away, not yet trained again; and its tokenizer."""
+    model, tokenizer = load_encoder(inputs.source), load_tokenizer(inputs.source)
+    model.layers = nn.ModuleList(model.layers[int(place)] for place in config.layer_map)
+    kept_layers = tuple(model.layout.layers[int(place)] for place in config.layer_map)
+    positions = inputs.source.manifest.max_length_tokens
+    model.layout = replace(model.layout, layers=kept_layers, positions=positions)
+    model.positions.num_embeddings = positions
+    model.positions.weight = nn.Parameter(model.positions.weight.detach()[:positions].clone())
+    train = Encoded(encode(tokenizer, inputs.train.texts), inputs.train.labels)
+    scores = taylor(model, train.sample(config.scoring_sentences, inputs.seed)).neurons
+    kept = []
+    for layer, own in zip(kept_layers, scores, strict=True):
+        best = own.topk(max(1, round((1 - config.ffn_ratio) * layer.ffn))).indices
+        kept.append(replace(Kept.all(layer), neurons=tuple(sorted(best.tolist()))))
+    model = cut(model, kept)
+    words = [*inputs.corpus, *frequent_words(tokenizer, config.frequent_words)]
+    tokenizer, pieces = prune_vocabulary(tokenizer, words)
+    return cut_vocabulary(model, pieces), tokenizer
