@@ -135,7 +135,8 @@ VERBS = {
     ),
     "promote": Verb(commands.promote, "decide again from the last measurements, or go back",
                     ("study", "dry_run", "rollback")),
-    "report": Verb(commands.report, "print the last measurements", ("study", "commit_to")),
+    "report": Verb(commands.report, "print the last measurements",
+                   ("study", "weights", "commit_to")),
     "dashboard": Verb(commands.dashboard, "open Optuna's dashboard", ("storage", "port")),
     "recover": Verb(commands.recover, "close the runs of processes that are gone", ()),
 }  # fmt: skip

@@ -12,7 +12,7 @@ from fincompress.tracking import runs
 from fincompress.tracking.store import open_store
 from fincompress.tuning import BEST, SUMMARY, TRIALS, last_studies, tasks
 from fincompress.tuning import tune as tune_variant
-from fincompress.workshop import Options, Workshop, build_all, log_data, prepared, workshop
+from fincompress.workshop import RANDOM, Options, Workshop, build_all, log_data, prepared, workshop
 
 
 def main(options: Options) -> None:
@@ -82,13 +82,14 @@ def report(options: Options) -> None:
     """Print the study's last measurements and what tuning found, and write them where asked."""
     study = load_study(options.study)
     open_store()
-    run_id, result = last_benchmark(study)
-    tuned = last_studies(study.name, load_variants())
+    random = options.weights == RANDOM
+    run_id, result = last_benchmark(study, random)
+    tuned = {} if random else last_studies(study.name, load_variants())
     print(markdown(result, roles_now(study, result)))
     for tuning_run in tuned.values():
         print(runs.read_run_file(tuning_run, SUMMARY).rstrip())
     if options.commit_to is not None:
-        folder = options.commit_to / study.name
+        folder = options.commit_to / (f"{study.name}-random-weights" if random else study.name)
         folder.mkdir(parents=True, exist_ok=True)
         save_tables(result, folder, roles_now(study, result))
         for name in (RESULTS, RAW):

@@ -8,6 +8,8 @@ from fincompress.evaluation import plots
 from fincompress.evaluation.benchmark import FLOOR, Result, measure
 from fincompress.evaluation.environment import environment
 from fincompress.evaluation.measurement import (
+    REFERENCE_BEFORE,
+    REFERENCE_LAST,
     VAL_F1,
     Answers,
     Benchmark,
@@ -50,7 +52,7 @@ def measure_all(shop: Workshop) -> None:
     subjects += [] if shop.random else [FLOOR]
     print(f"benchmark: {', '.join(subject.variant for subject in subjects)}", flush=True)
     results, drift = measure(subjects, shop.splits, timing, scored=not shop.random)
-    facts |= {name: f"{value:.3f}" for name, value in drift.items()}
+    facts |= {name: f"{value:.3f}" for name, value in drift.items()} | _before(shop, facts)
     benchmark = Benchmark(
         study=shop.study.name,
         synthetic=shop.splits.synthetic,
@@ -67,6 +69,16 @@ def measure_all(shop: Workshop) -> None:
     if shop.options.promote and not shop.random:
         promote_best(shop.study, benchmark, answers)
     print(markdown(benchmark, roles_now(shop.study, benchmark)))
+
+
+def _before(shop: Workshop, facts: Mapping[str, str]) -> dict[str, str]:
+    """What the reference took in the benchmark before, if that was on such a machine."""
+    if _last_run(shop.study.name, shop.random) is None:
+        return {}
+    then = last_benchmark(shop.study, shop.random)[1].environment
+    same = all(then.get(key) == facts[key] for key in ("cpu", "cores", "threads"))
+    known = same and REFERENCE_LAST in then
+    return {REFERENCE_BEFORE: then[REFERENCE_LAST]} if known else {}
 
 
 def _peers(shop: Workshop) -> list[Subject]:
@@ -161,19 +173,28 @@ def _log_benchmark(
         plots.draw(_distillation_curves(shop), title, folder / "distillation_curves.png")
     runs.log_folder(folder)
     runs.leaderboard(frame(benchmark), "leaderboard.json")
-    # By which `report` and `promote` find it.
-    runs.set_tag("measured", "shapes" if shop.random else "all")
+    runs.set_tag("measured", _kind(shop.random))
 
 
-def last_benchmark(study: Study) -> tuple[str, Benchmark]:
-    run_id = runs.find_run("benchmark", study.name, measured="all")
+def last_benchmark(study: Study, random: bool = False) -> tuple[str, Benchmark]:
+    """Return its run and what it found; raise `UserError` if there is none."""
+    run_id = _last_run(study.name, random)
     if run_id is None:
         raise UserError(
             f"study '{study.name}' has not been measured yet; run: fincompress benchmark "
-            f"--study {study.name}"
+            f"--study {study.name}{' --weights random' if random else ''}"
         )
     data: Any = json.loads(runs.read_run_file(run_id, RESULTS))
     return run_id, parse(Benchmark, data, f"run {run_id}: {RESULTS}")
+
+
+def _last_run(study: str, random: bool) -> str | None:
+    return runs.find_run("benchmark", study, measured=_kind(random))
+
+
+def _kind(random: bool) -> str:
+    """By which `report` and `promote` find a benchmark."""
+    return "shapes" if random else "all"
 
 
 def answers_of(study: Study, run_id: str) -> Answers:

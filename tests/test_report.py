@@ -111,6 +111,17 @@ def test_machine_and_corpus_stand_beside_the_figures(benchmark: Benchmark) -> No
     assert text.endswith("cpu a CPU, threads 2, load_average 0.1")
 
 
+@pytest.mark.parametrize(("before", "said"), [("10.9", False), ("11.2", True)])
+def test_a_machine_that_moved_since_the_benchmark_before_is_said(
+    benchmark: Benchmark, before: str, said: bool
+) -> None:
+    facts = {"reference_first_ms": "10.0", "reference_last_ms": "10.1",
+             "reference_before_ms": before}  # fmt: skip
+    text = markdown(replace(benchmark, environment=facts))
+    sentence = "the reference took 11.20 ms there and 10.00 ms now, so ratios compare"
+    assert (sentence in text) is said
+
+
 def test_the_frame_has_every_metric_and_both_ends_of_the_intervals(benchmark: Benchmark) -> None:
     table = frame(benchmark).set_index("variant")
     assert table.loc["small", "bench/speedup_vs_teacher"] == 2.5

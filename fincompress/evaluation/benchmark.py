@@ -14,6 +14,7 @@ from fincompress.evaluation.floor import NAME
 from fincompress.evaluation.measurement import (
     COLD_START,
     INT8_PRODUCTS,
+    MOVED,
     P50,
     P95,
     P99,
@@ -22,6 +23,8 @@ from fincompress.evaluation.measurement import (
     PARAMETERS,
     PEAK_MEMORY,
     PRODUCTS,
+    REFERENCE_FIRST,
+    REFERENCE_LAST,
     SIZE,
     THROUGHPUT,
     Measurement,
@@ -36,7 +39,6 @@ from fincompress.spec import settings
 
 ROUND = 25  # timed calls in a turn
 AFTER_A_TURN = 3  # untimed ones before them: other models had the caches meanwhile
-MOVED = 0.1  # share by which a timing may move, or be uncertain, and still be trusted
 
 Positive = Annotated[int, Field(ge=1)]
 Classes = NDArray[np.int64]
@@ -127,7 +129,7 @@ def measure(
         for resident, own in zip(residents, taken, strict=True):
             own.peak_memory_mb = resident.peak_memory_mb()
         _over_threads(residents, texts, timing, taken)
-    drift = {"reference_first_ms": reference[0], "reference_last_ms": reference[1]}
+    drift = {REFERENCE_FIRST: reference[0], REFERENCE_LAST: reference[1]}
     moved = abs(reference[1] / reference[0] - 1)
     why = f"the reference moved by {moved:.0%} meanwhile" if moved > MOVED else ""
     return [

@@ -23,6 +23,10 @@ LATENCY_VS_PUBLISHED = "bench/latency_vs_published"
 THROUGHPUT_VS_PUBLISHED = "bench/throughput_vs_published"
 INT8_PRODUCTS = "bench/int8_products"
 PRODUCTS = "bench/products"
+# Of the environment: what the reference took, before and after all others, and a benchmark ago.
+REFERENCE_FIRST, REFERENCE_LAST = "reference_first_ms", "reference_last_ms"
+REFERENCE_BEFORE = "reference_before_ms"
+MOVED = 0.1  # share by which a timing may move, or be uncertain, and still be trusted
 
 
 def at_batch(size: int) -> str:

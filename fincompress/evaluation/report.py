@@ -12,6 +12,7 @@ from fincompress.evaluation.measurement import (
     F1_DROP,
     INT8_PRODUCTS,
     LATENCY_VS_PUBLISHED,
+    MOVED,
     P50,
     P95,
     P99,
@@ -20,6 +21,9 @@ from fincompress.evaluation.measurement import (
     PARAMETERS,
     PEAK_MEMORY,
     PRODUCTS,
+    REFERENCE_BEFORE,
+    REFERENCE_FIRST,
+    REFERENCE_LAST,
     SIZE,
     SPEEDUP,
     SPEEDUP_VS_SOURCE,
@@ -38,7 +42,7 @@ SYNTHETIC = "Synthetic corpus: these scores say nothing of real financial text."
 RANDOM = "Random weights: speed and size alone, there is no accuracy to report."
 ENVIRONMENT_SHOWN = (
     "cpu", "instruction_sets", "cores", "threads", "load_average", "torch", "onnxruntime",
-    "openvino", "commit", "reference_first_ms", "reference_last_ms",
+    "openvino", "commit", REFERENCE_FIRST, REFERENCE_LAST, REFERENCE_BEFORE,
 )  # fmt: skip
 
 Cell = Callable[[Measurement, Measurement], str]  # of one, beside the teacher
@@ -138,12 +142,25 @@ def markdown(benchmark: Benchmark, roles: Mapping[str, str] | None = None) -> st
     shown = ", ".join(f"{key} {facts[key]}" for key in ENVIRONMENT_SHOWN if key in facts)
     notes = [SYNTHETIC] if benchmark.synthetic else list(benchmark.notes)
     notes += [RANDOM] if benchmark.random_weights else []
+    notes += _moved(facts)
     held: dict[str, list[str]] = {}
     for role, variant in (roles or {}).items():
         held.setdefault(variant, []).append(role)
     first = SIZES if benchmark.random_weights else QUALITY | SIZES
     tables = [_table(benchmark, columns, held) for columns in (first, SPEED, _by_load(benchmark))]
     return "\n\n".join([f"Study `{benchmark.study}`. {' '.join(notes)}", *tables, shown])
+
+
+def _moved(facts: Mapping[str, str]) -> list[str]:
+    if REFERENCE_BEFORE not in facts:
+        return []
+    then, now = float(facts[REFERENCE_BEFORE]), float(facts[REFERENCE_FIRST])
+    if abs(now / then - 1) <= MOVED:
+        return []
+    return [
+        f"Unreliable beside the benchmark before: the reference took {then:.2f} ms there and "
+        f"{now:.2f} ms now, so ratios compare and milliseconds do not."
+    ]
 
 
 def save_tables(benchmark: Benchmark, folder: Path, roles: Mapping[str, str] | None = None) -> None:
