@@ -9,6 +9,7 @@ import torch
 
 from fincompress.artifact import Artifact, Products, amend_artifact
 from fincompress.evaluation.metrics import scores
+from fincompress.models.storage import FORMAT
 from fincompress.reporting import Report
 from fincompress.runtimes import load_runtime
 from fincompress.spec import UserError, dump, fingerprint
@@ -16,6 +17,7 @@ from fincompress.techniques import Inputs, Technique, load_technique
 
 QUANTIZE = "quantize"
 SOURCE_RUNTIME = "torch_eager"
+GRAPH = 2  # raised when the encoder's or the exporter's code gives a recipe another graph
 
 
 @dataclass(frozen=True)
@@ -45,6 +47,7 @@ def plan(inputs: Inputs, config: Any, data_fingerprint: str) -> Recipe:
         "budget": dump(inputs.budget),
         "seed": inputs.seed,
         "runtime": inputs.runtime,
+        **({} if inputs.format == FORMAT else {"graph": GRAPH}),
         "notes": inputs.identity().notes,
         "source": inputs.source.manifest.fingerprint,
         "teacher": inputs.teacher.manifest.fingerprint,

@@ -8,6 +8,7 @@ from fincompress.evaluation import plots
 from fincompress.evaluation.benchmark import FLOOR, Result, measure
 from fincompress.evaluation.environment import environment
 from fincompress.evaluation.measurement import (
+    PUBLISHED,
     REFERENCE_BEFORE,
     REFERENCE_LAST,
     VAL_F1,
@@ -16,7 +17,6 @@ from fincompress.evaluation.measurement import (
     Samples,
     labelled,
 )
-from fincompress.evaluation.peers import PUBLISHED, peers
 from fincompress.evaluation.relations import related
 from fincompress.evaluation.report import frame, markdown, save_tables
 from fincompress.evaluation.resident import Subject
@@ -40,6 +40,9 @@ def measure_all(shop: Workshop) -> None:
     timing = shop.study.benchmark
     facts = environment(timing.threads)
     runs.log_config({"benchmark": dump(timing), "environment": facts}, "benchmark_config.json")
+    if TEACHER not in shop.versions:
+        raise UserError(f"benchmark: a study needs the variant '{TEACHER}' to compare with")
+    then = _before(shop, facts)
     sources, exported = _references(shop)
     subjects = [
         *(
@@ -52,7 +55,9 @@ def measure_all(shop: Workshop) -> None:
     subjects += [] if shop.random else [FLOOR]
     print(f"benchmark: {', '.join(subject.variant for subject in subjects)}", flush=True)
     results, drift = measure(subjects, shop.splits, timing, scored=not shop.random)
-    facts |= {name: f"{value:.3f}" for name, value in drift.items()} | _before(shop, facts)
+    facts |= {name: f"{value:.3f}" for name, value in drift.items()}
+    if then is not None:
+        facts[REFERENCE_BEFORE] = then.environment[REFERENCE_LAST]
     benchmark = Benchmark(
         study=shop.study.name,
         synthetic=shop.splits.synthetic,
@@ -60,7 +65,12 @@ def measure_all(shop: Workshop) -> None:
         notes=shop.notes,
         environment=facts,
         measurements=related(
-            results, shop.splits.val.labels, teacher=TEACHER, published=PUBLISHED, sources=sources
+            results,
+            shop.splits.val.labels,
+            teacher=TEACHER,
+            published=PUBLISHED,
+            sources=sources,
+            before=then.measurements if then else (),
         ),
     )
     answers = _answers(shop, results)
@@ -71,22 +81,28 @@ def measure_all(shop: Workshop) -> None:
     print(markdown(benchmark, roles_now(shop.study, benchmark)))
 
 
-def _before(shop: Workshop, facts: Mapping[str, str]) -> dict[str, str]:
-    """What the reference took in the benchmark before, if that was on such a machine."""
-    if _last_run(shop.study.name, shop.random) is None:
-        return {}
-    then = last_benchmark(shop.study, shop.random)[1].environment
-    same = all(then.get(key) == facts[key] for key in ("cpu", "cores", "threads"))
-    known = same and REFERENCE_LAST in then
-    return {REFERENCE_BEFORE: then[REFERENCE_LAST]} if known else {}
+def _before(shop: Workshop, facts: Mapping[str, str]) -> Benchmark | None:
+    """The benchmark before, if it is there and was on such a machine."""
+    try:
+        then = last_benchmark(shop.study, shop.random)[1]
+    except UserError:
+        return None
+    same = all(then.environment.get(key) == facts[key] for key in ("cpu", "cores", "threads"))
+    return then if same and REFERENCE_LAST in then.environment else None
 
 
 def _peers(shop: Workshop) -> list[Subject]:
     """What people run without this project, from the weights of two of our variants."""
-    student = shop.variants[PEERS_OF].source if PEERS_OF in shop.variants else TEACHER
-    folder = shop.scratch / "peers"
-    teacher = shop.versions[TEACHER].artifact
-    return peers(teacher, student, shop.versions[student].artifact, folder)
+    from fincompress.evaluation.peers import peers  # transformers: seconds, which only this needs
+
+    spec = shop.variants.get(PEERS_OF)
+    student = spec.source if spec and spec.source in shop.versions else TEACHER
+    teacher, small = (shop.versions[name].artifact for name in (TEACHER, student))
+    try:
+        return peers(teacher, small, student, shop.scratch / "peers")
+    except UserError as error:
+        print(f"benchmark: without the peers of {TEACHER} and {student}: {error}", flush=True)
+        return []
 
 
 def _answers(shop: Workshop, results: Sequence[Result]) -> Answers:
@@ -178,7 +194,7 @@ def _log_benchmark(
 
 def last_benchmark(study: Study, random: bool = False) -> tuple[str, Benchmark]:
     """Return its run and what it found; raise `UserError` if there is none."""
-    run_id = _last_run(study.name, random)
+    run_id = runs.find_run("benchmark", study.name, measured=_kind(random))
     if run_id is None:
         raise UserError(
             f"study '{study.name}' has not been measured yet; run: fincompress benchmark "
@@ -186,10 +202,6 @@ def last_benchmark(study: Study, random: bool = False) -> tuple[str, Benchmark]:
         )
     data: Any = json.loads(runs.read_run_file(run_id, RESULTS))
     return run_id, parse(Benchmark, data, f"run {run_id}: {RESULTS}")
-
-
-def _last_run(study: str, random: bool) -> str | None:
-    return runs.find_run("benchmark", study, measured=_kind(random))
 
 
 def _kind(random: bool) -> str:

@@ -82,6 +82,7 @@ def rollback(study: Study, dry_run: bool = False) -> None:
             f"{study.model_name}: version {after}, the champion before version {before}, is gone; "
             f"to decide again, run: fincompress promote --study {study.name}"
         )
+    registry.load(study, after, study.benchmark.threads)  # or the alias would name what is broken
     explained = [f"rollback of {study.name}", *_said(variants, before, after)]
     with runs.step("rollback", _tags(study, before, after, dry_run) | {"rollback": "true"}):
         runs.log_text("\n".join(explained) + "\n", "decision.txt")

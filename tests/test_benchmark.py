@@ -2,7 +2,9 @@
 
 import os
 import signal
+import time
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -29,10 +31,12 @@ from fincompress.evaluation.measurement import (
     at_threads,
 )
 from fincompress.evaluation.resident import Resident, Start, Subject
+from fincompress.export import export
+from fincompress.runtimes import runtime_names
 from tests.conftest import refusal
 
 TIMING = Timing(
-    threads=1, warmup=4, latency_runs=60, padded_runs=10, throughput_batch=8, batches=(1, 8),
+    threads=1, warmup=4, latency_runs=110, padded_runs=10, throughput_batch=8, batches=(1, 8),
     throughput_sentences=16, throughput_passes=2,
 )  # fmt: skip
 
@@ -46,6 +50,9 @@ class Fake:
     def __init__(self, subject: Subject, threads: int, train: Any = None) -> None:
         self.subject, self.name = subject, subject.variant
         self.ms = 10.0 if self.name == "b" else 1.0
+
+    def prepare(self) -> None:
+        self.asked.append((self.name, "prepare", 1))
 
     def start(self, threads: int, text: str) -> Start:
         self.asked.append((self.name, f"start {threads}", 1))
@@ -86,17 +93,19 @@ def test_variants_take_turns_and_every_call_is_kept(splits: Splits, fakes: list[
         return [(name, what, count) for count in counts for name in "ab"]
 
     reference = [("a", "run", 50)]
+    turns_of_two = [(n, "forward", c) for n in "ab" for c in (1, 2)]
     assert Fake.asked == [
-        *each("start 1", 1), *each("run", 4), *reference,
-        *turns("run", 25, 25, 10), *turns("forward", 10),
+        *each("prepare", 1), *each("start 1", 1), *each("run", 4), *reference,
+        *turns("run", 25, 25, 25, 25, 10), *turns("forward", 10),
         ("a", "run", 1), ("a", "run", 16), ("b", "run", 1), ("b", "run", 16),  # one a call
         *[("a", "run", 1), ("a", "run", 2), ("b", "run", 1), ("b", "run", 2)] * 3,  # eight, thrice
-        *each("forward", 2), *reference,
+        *turns_of_two, *turns_of_two,
         *each("run", 3, 3),  # validation and test, 21 sentences each
         *[(n, what, c) for n in "ab" for what, c in (("start 1", 1), ("run", 1), ("run", 2))],
+        *reference,
         ("a", "stop", 0), ("b", "stop", 0),
     ]  # fmt: skip
-    assert len(a.samples.latency_ms) == len(b.samples.latency_ms) == 60
+    assert len(a.samples.latency_ms) == len(b.samples.latency_ms) == 110
     assert len(a.samples.throughput_per_s) == 2 and len(a.samples.padded_latency_ms) == 10
     for result, ms in ((a, 1.0), (b, 10.0)):
         found = result.measurement.metrics
@@ -141,6 +150,29 @@ def test_a_median_that_is_not_known_well_is_unreliable(
     assert b.measurement.unreliable.startswith("its median is known to within ")
 
 
+def test_too_few_calls_to_tell_an_interval_from_are_unreliable(
+    splits: Splits, fakes: list[Subject]
+) -> None:
+    (a, _), _ = measure(fakes, splits, replace(TIMING, latency_runs=99))
+    assert a.measurement.unreliable == "99 calls are fewer than 4 rounds of 25"
+
+
+@pytest.mark.parametrize("runtime", runtime_names())
+def test_a_resident_rests_while_nobody_asks(runtime: str, base: Artifact, tmp_path: Path) -> None:
+    exported = base if runtime == "torch_eager" else export(base, runtime, tmp_path / "a")
+    resident = Resident(Subject("a", 1, runtime, exported), 2)
+    try:
+        resident.prepare()
+        resident.start(2, "profit rose .")
+        resident.run([["profit rose ."] * 40] * 5)
+        before = sum(psutil.Process(resident.process.pid).cpu_times()[:2])
+        time.sleep(0.5)
+        used = sum(psutil.Process(resident.process.pid).cpu_times()[:2]) - before
+    finally:
+        resident.stop()
+    assert used < 0.1, "a thread that spins would use half a second"
+
+
 def test_the_floor_and_a_model_are_measured_in_processes_of_their_own(
     splits: Splits, base: Artifact
 ) -> None:
@@ -174,6 +206,6 @@ def test_what_fails_in_a_process_is_said_here(
 def test_a_process_that_dies_is_named() -> None:
     resident = Resident(FLOOR, 1)
     os.kill(resident.process.pid, signal.SIGKILL)
-    message = refusal(lambda: resident.start(1, "profit rose ."))
+    message = refusal(resident.prepare)
     assert message == "benchmark: the process that measured tfidf_floor died (exit code -9)"
     resident.stop()

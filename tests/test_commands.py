@@ -12,7 +12,7 @@ import pytest
 from mlflow.entities import Run
 
 from fincompress.cli import main
-from fincompress.evaluation.peers import PUBLISHED
+from fincompress.evaluation.measurement import PUBLISHED
 from fincompress.experiments import load_variants
 from fincompress.promotion import ROLES
 from fincompress.tracking import registry

@@ -8,7 +8,9 @@ import torch
 from numpy.typing import NDArray
 
 from fincompress.artifact import Artifact
-from fincompress.evaluation.peers import PUBLISHED, HuggingFace, load, peers
+from fincompress.evaluation.huggingface import HuggingFace, load
+from fincompress.evaluation.measurement import PUBLISHED
+from fincompress.evaluation.peers import peers
 from fincompress.evaluation.resident import HUGGING_FACE, Resident, at_once
 from fincompress.models.pruning import Kept, cut
 from fincompress.models.storage import Identity, load_encoder, save_encoder
@@ -29,7 +31,7 @@ def test_hugging_faces_model_answers_as_ours(base: Artifact) -> None:
 
 def test_every_peer_answers_as_the_weights_do(base: Artifact, tmp_path: Path) -> None:
     expected = load_runtime("torch_eager").load(base, torch.get_num_threads())(TEXTS).argmax(1)
-    found = peers(base, "student", base, tmp_path)
+    found = peers(base, base, "student", tmp_path)
     assert [(s.variant, s.runtime, s.batching) for s in found] == [
         (PUBLISHED, HUGGING_FACE, "maximum"),
         ("student@ort_dynamic_int8", "onnx_runtime", "longest"),
@@ -38,6 +40,7 @@ def test_every_peer_answers_as_the_weights_do(base: Artifact, tmp_path: Path) ->
     for subject in found:
         resident = Resident(subject, 1)
         try:
+            resident.prepare()
             assert resident.start(1, TEXTS[0]).precision == "f32"
             seconds, classes = resident.run([TEXTS])
             assert len(seconds) == 1 and seconds[0] > 0
@@ -70,4 +73,7 @@ def test_layers_that_differ_are_refused(base: Artifact, tmp_path: Path) -> None:
     uneven = cut(model, [Kept((0,), kept[0].neurons), *kept[1:]])
     artifact = save_encoder(tmp_path / "a", uneven, load_tokenizer(base), Identity.of(base), {})
     message = refusal(lambda: HuggingFace(artifact))
-    assert message == f"{tmp_path}/a: Hugging Face's BERT has layers that are all alike"
+    assert message == (
+        "Hugging Face's BERT has layers that are all alike, of whole heads, and not "
+        "[(1, 48), (2, 48), (2, 48)] of width 32"
+    )

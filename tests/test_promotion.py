@@ -178,6 +178,12 @@ def test_answers(
     assert [c.variant for c in decision.checks if c.rule == "same answers"] == list(same)
 
 
+def test_a_gate_that_asks_for_no_reliable_timings_takes_them_as_they_are() -> None:
+    given = [TEACHER, noisy(GOOD), noisy(QUICK)]
+    assert decide(given, Gate()).roles["champion"] == "teacher"
+    assert decide(given, Gate(reliable=False)).roles["champion"] == "good"
+
+
 def test_every_check_is_explained() -> None:
     decision = decide(
         [TEACHER, noisy(QUICK)], Gate(max_f1_drop=0.02, max_size_mb=90.0), incumbent="teacher"

@@ -10,6 +10,7 @@ from fincompress.evaluation.measurement import (
     AGREEMENT,
     F1_DROP,
     LATENCY_VS_PUBLISHED,
+    OVER_BEFORE,
     P50,
     SPEEDUP,
     SPEEDUP_VS_SOURCE,
@@ -43,7 +44,9 @@ def test_each_is_set_beside_teacher_source_and_the_published_recipe() -> None:
             result("published", 20, 10),
         ],
         LABELS, teacher="teacher", published="published", sources={"student": "student@fp32"},
+        before=[result("student", 1.6, 1).measurement],
     )  # fmt: skip
+    assert [m.metrics.get(OVER_BEFORE) for m in found] == [None, 1.25, None, None]
     teacher, student, _, published = (m.metrics for m in found)
     assert [m.metrics[SPEEDUP] for m in found] == pytest.approx([1, 5, 10 / 3, 0.5])
     assert student[SPEEDUP_VS_SOURCE] == 1.5 and SPEEDUP_VS_SOURCE not in teacher

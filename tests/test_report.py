@@ -111,15 +111,22 @@ def test_machine_and_corpus_stand_beside_the_figures(benchmark: Benchmark) -> No
     assert text.endswith("cpu a CPU, threads 2, load_average 0.1")
 
 
-@pytest.mark.parametrize(("before", "said"), [("10.9", False), ("11.2", True)])
-def test_a_machine_that_moved_since_the_benchmark_before_is_said(
-    benchmark: Benchmark, before: str, said: bool
+@pytest.mark.parametrize(("ratio", "said"), [(1.09, "1.09x"), (0.88, "0.88x, unreliable")])
+def test_a_median_that_is_not_what_it_was_in_the_benchmark_before_is_marked(
+    benchmark: Benchmark, ratio: float, said: str
 ) -> None:
-    facts = {"reference_first_ms": "10.0", "reference_last_ms": "10.1",
-             "reference_before_ms": before}  # fmt: skip
-    text = markdown(replace(benchmark, environment=facts))
-    sentence = "the reference took 11.20 ms there and 10.00 ms now, so ratios compare"
-    assert (sentence in text) is said
+    teacher, small, floor = benchmark.measurements
+    small = replace(small, metrics=small.metrics | {"bench/latency_over_before": ratio})
+    text = markdown(replace(benchmark, measurements=(teacher, small, floor)))
+    assert tables(text)[1]["small"]["over before"] == said
+
+
+def test_measurements_from_before_there_were_intervals_are_shown_without(
+    benchmark: Benchmark,
+) -> None:
+    bare = tuple(replace(m, intervals={}) for m in benchmark.measurements)
+    quality, speed, _ = tables(markdown(replace(benchmark, measurements=bare)))
+    assert quality["small"]["test macro-F1"] == "0.870" and speed["small"]["p50 ms"] == "4.00"
 
 
 def test_the_frame_has_every_metric_and_both_ends_of_the_intervals(benchmark: Benchmark) -> None:

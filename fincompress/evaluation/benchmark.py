@@ -38,6 +38,7 @@ from fincompress.runtimes import load_runtime
 from fincompress.spec import settings
 
 ROUND = 25  # timed calls in a turn
+FEWEST = 4  # rounds that an interval can be told from
 AFTER_A_TURN = 3  # untimed ones before them: other models had the caches meanwhile
 
 Positive = Annotated[int, Field(ge=1)]
@@ -117,11 +118,12 @@ def measure(
             lambda r, calls: r.forward(calls), [t.padded_latency for t in modelled],
         )  # fmt: skip
         _throughputs(residents, texts, timing, taken)
-        for model, own in zip(models, modelled, strict=True):
-            batches = _batches(texts, timing.throughput_batch, timing)
-            own.padded_throughput.append(_per_second(batches, model.forward(batches)))
-        reference.append(_median(residents[0].run(_singles(texts, 2 * ROUND))[0]))
-        if scored:  # after the timing: a big batch leaves memory and caches another way
+        batches = _batches(texts, timing.throughput_batch, timing)
+        for _ in range(timing.throughput_passes):
+            for model, own in zip(models, modelled, strict=True):
+                model.forward(batches[:1])
+                own.padded_throughput.append(_per_second(batches, model.forward(batches)))
+        if scored:
             for part in ("val", "test"):
                 for resident, own in zip(residents, taken, strict=True):
                     whole = _cut(splits.parts()[part].texts, timing.throughput_batch)
@@ -129,6 +131,7 @@ def measure(
         for resident, own in zip(residents, taken, strict=True):
             own.peak_memory_mb = resident.peak_memory_mb()
         _over_threads(residents, texts, timing, taken)
+        reference.append(_median(residents[0].run(_singles(texts, 2 * ROUND))[0]))
     drift = {REFERENCE_FIRST: reference[0], REFERENCE_LAST: reference[1]}
     moved = abs(reference[1] / reference[0] - 1)
     why = f"the reference moved by {moved:.0%} meanwhile" if moved > MOVED else ""
@@ -160,6 +163,8 @@ def _residents(
     try:
         for subject in subjects:
             residents.append(Resident(subject, threads, None if subject.artifact else train))
+        for resident in residents:
+            resident.prepare()  # all have before any is timed
         yield residents
     finally:
         for resident in residents:
@@ -262,6 +267,8 @@ def _measurement(subject: Subject, own: Taken, splits: Splits, why: str) -> Meas
     uncertain = (high - low) / 2 / metrics[P50]
     if not why and uncertain > MOVED:
         why = f"its median is known to within {uncertain:.0%} only"
+    if len(own.latency) < FEWEST * ROUND:  # too few to resample
+        why = f"{len(own.latency)} calls are fewer than {FEWEST} rounds of {ROUND}"
     return Measurement(
         variant=subject.variant, version=subject.version, runtime=subject.runtime,
         precision=own.start.precision, metrics=metrics, intervals=intervals, unreliable=why,

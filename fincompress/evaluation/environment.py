@@ -11,7 +11,9 @@ import torch
 INSTRUCTION_SETS = (
     "avx2", "avx_vnni", "avx512_f", "avx512_vnni", "avx512_bf16", "amx_int8", "amx_bf16",
 )  # fmt: skip
-PACKAGES = ("torch", "onnxruntime", "openvino", "nncf", "mlflow", "tokenizers", "numpy")
+PACKAGES = (
+    "torch", "transformers", "onnxruntime", "openvino", "nncf", "mlflow", "tokenizers", "numpy",
+)  # fmt: skip
 
 
 def instruction_sets() -> tuple[str, ...]:

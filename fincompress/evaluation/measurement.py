@@ -18,6 +18,8 @@ SIZE = "bench/size_mb"
 PARAMETERS = "bench/parameters"
 SPEEDUP = "bench/speedup_vs_teacher"
 SPEEDUP_VS_SOURCE = "bench/speedup_vs_source"
+OVER_BEFORE = "bench/latency_over_before"  # of the same version, in the benchmark before
+PUBLISHED = "teacher@huggingface_padded"
 # Of the serving protocol over Hugging Face's teacher in PyTorch, padded: the published recipe.
 LATENCY_VS_PUBLISHED = "bench/latency_vs_published"
 THROUGHPUT_VS_PUBLISHED = "bench/throughput_vs_published"

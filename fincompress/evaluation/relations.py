@@ -10,6 +10,7 @@ from fincompress.evaluation.measurement import (
     AGREEMENT,
     F1_DROP,
     LATENCY_VS_PUBLISHED,
+    OVER_BEFORE,
     P50,
     SPEEDUP,
     SPEEDUP_VS_SOURCE,
@@ -29,13 +30,15 @@ def related(
     teacher: str,
     published: str,
     sources: Mapping[str, str],
+    before: Sequence[Measurement] = (),
 ) -> tuple[Measurement, ...]:
     """Add to each one's metrics what they are beside those of others.
 
     Speed-ups are the other's median latency over its own; the drop of validation macro-F1 below
     the `teacher`'s (`labels` are the right classes) comes with its interval. `sources` names,
     for a variant, the measurement of its source in the same runtime, `published` that of the
-    published recipe. Raises `UserError` if the teacher is not among them.
+    published recipe, `before` what was measured in the benchmark before. Raises `UserError` if
+    the teacher is not among them.
     """
     by_name = {result.measurement.variant: result for result in results}
     if teacher not in by_name:
@@ -43,12 +46,16 @@ def related(
     first = by_name[teacher]
     latency = {name: result.measurement.metrics[P50] for name, result in by_name.items()}
 
+    then = {(m.variant, m.version): m.metrics[P50] for m in before if P50 in m.metrics}
+
     def one(result: Result) -> Measurement:
         own = result.measurement
         found = {SPEEDUP: latency[teacher] / own.metrics[P50]}
         intervals = {}
         if own.variant in sources:
             found[SPEEDUP_VS_SOURCE] = latency[sources[own.variant]] / own.metrics[P50]
+        if (own.variant, own.version) in then:
+            found[OVER_BEFORE] = own.metrics[P50] / then[own.variant, own.version]
         if published in by_name:
             theirs = by_name[published].measurement.metrics
             found[LATENCY_VS_PUBLISHED] = theirs[P50] / own.metrics[P50]

@@ -13,6 +13,7 @@ from fincompress.evaluation.measurement import (
     INT8_PRODUCTS,
     LATENCY_VS_PUBLISHED,
     MOVED,
+    OVER_BEFORE,
     P50,
     P95,
     P99,
@@ -57,9 +58,8 @@ def _with_interval(key: str, digits: int, scale: float = 1.0) -> Cell:
     def cell(own: Measurement, _: Measurement) -> str:
         if key not in own.metrics:
             return ""
-        value, *ends = (scale * x for x in (own.metrics[key], *own.intervals[key]))
-        low, high = (f"{end:.{digits}f}" for end in ends)
-        return f"{value:.{digits}f} [{low}, {high}]"
+        ends = [f"{scale * end:.{digits}f}" for end in own.intervals.get(key, ())]
+        return f"{scale * own.metrics[key]:.{digits}f}" + (f" [{', '.join(ends)}]" if ends else "")
 
     return cell
 
@@ -80,6 +80,13 @@ def _products(own: Measurement, _: Measurement) -> str:
 
 def _times(value: float) -> str:
     return f"{value:.1f}x" if value < 100 else f"{value:.0f}x"
+
+
+def _over_before(own: Measurement) -> str:
+    if OVER_BEFORE not in own.metrics:
+        return ""
+    ratio = own.metrics[OVER_BEFORE]
+    return f"{ratio:.2f}x" + (", unreliable" if abs(ratio - 1) > MOVED else "")
 
 
 QUALITY: dict[str, Cell] = {
@@ -108,6 +115,7 @@ SPEED: dict[str, Cell] = {
     "padded /s": _cell(PADDED_THROUGHPUT, lambda own: f"{own:.0f}"),
     "peak MB": _cell(PEAK_MEMORY, lambda own: f"{own:.0f}"),
     "cold start ms": _cell(COLD_START, lambda own: f"{own:.0f}"),
+    "over before": lambda own, _: _over_before(own),
     "unreliable": lambda own, _: own.unreliable,
 }
 
@@ -136,31 +144,19 @@ def markdown(benchmark: Benchmark, roles: Mapping[str, str] | None = None) -> st
     Quality and size; speed; throughput by batch size and by threads. Relative to the teacher are
     `points` of macro-F1, `speed-up` of median latency and the share of its size. `over source`
     is the speed-up over what it was made from, in the same runtime, `over published` that of the
-    serving protocol over Hugging Face's teacher in PyTorch, padded.
+    serving protocol over Hugging Face's teacher in PyTorch, padded. `over before` is the median of
+    the same version over that in the benchmark before.
     """
     facts = benchmark.environment
     shown = ", ".join(f"{key} {facts[key]}" for key in ENVIRONMENT_SHOWN if key in facts)
     notes = [SYNTHETIC] if benchmark.synthetic else list(benchmark.notes)
     notes += [RANDOM] if benchmark.random_weights else []
-    notes += _moved(facts)
     held: dict[str, list[str]] = {}
     for role, variant in (roles or {}).items():
         held.setdefault(variant, []).append(role)
     first = SIZES if benchmark.random_weights else QUALITY | SIZES
     tables = [_table(benchmark, columns, held) for columns in (first, SPEED, _by_load(benchmark))]
     return "\n\n".join([f"Study `{benchmark.study}`. {' '.join(notes)}", *tables, shown])
-
-
-def _moved(facts: Mapping[str, str]) -> list[str]:
-    if REFERENCE_BEFORE not in facts:
-        return []
-    then, now = float(facts[REFERENCE_BEFORE]), float(facts[REFERENCE_FIRST])
-    if abs(now / then - 1) <= MOVED:
-        return []
-    return [
-        f"Unreliable beside the benchmark before: the reference took {then:.2f} ms there and "
-        f"{now:.2f} ms now, so ratios compare and milliseconds do not."
-    ]
 
 
 def save_tables(benchmark: Benchmark, folder: Path, roles: Mapping[str, str] | None = None) -> None:

@@ -56,7 +56,7 @@ class Resident:
     """The process of one subject, as seen from the one that measures."""
 
     def __init__(self, subject: Subject, threads: int, train: Any = None) -> None:
-        self.subject = subject
+        self.subject, self.train = subject, train
         self.pipe, other = Pipe()
         # Tokenizers and every engine get the same number of threads.
         limits = {"RAYON_NUM_THREADS": str(threads), "OMP_NUM_THREADS": str(threads)}
@@ -66,13 +66,16 @@ class Resident:
             env=os.environ | limits | {"PYTHONPATH": os.pathsep.join(sys.path)},
         )
         other.close()  # so that its end is seen here
-        self.first: tuple[Subject, Any] | None = (subject, train)
+
+    def prepare(self) -> None:
+        """Import what the subject needs."""
+        self._ask((self.subject, self.train))
 
     def start(self, threads: int, text: str) -> Start:
-        """Load for `threads`, in place of what was loaded before, and answer `text`."""
-        if self.first is not None:
-            self._ask(self.first)
-            self.first = None
+        """Load for `threads`, in place of what was loaded before, and answer `text`.
+
+        The tokenizer keeps the threads that the process began with.
+        """
         return Start(*self._ask(("start", threads, text)))
 
     def run(self, batches: Sequence[Sequence[str]]) -> tuple[list[float], Classes]:
@@ -138,7 +141,7 @@ class _Server:
         if subject.artifact is None:
             import sklearn  # noqa: F401  (a library that is imported is no part of a start)
         elif subject.runtime == HUGGING_FACE:
-            from fincompress.evaluation import peers  # noqa: F401
+            from fincompress.evaluation import huggingface  # noqa: F401
         else:
             load_runtime(subject.runtime)
 
@@ -182,9 +185,9 @@ class _Server:
             return fit_floor(*self.train)
         artifact = read_artifact(self.subject.artifact.path)
         if self.subject.runtime == HUGGING_FACE:
-            from fincompress.evaluation import peers
+            from fincompress.evaluation import huggingface
 
-            self.classifier = peers.load(artifact, threads)
+            self.classifier = huggingface.load(artifact, threads)
         else:
             self.classifier = load_runtime(self.subject.runtime).load(artifact, threads)
         if self.subject.batching == "sorted":

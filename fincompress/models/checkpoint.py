@@ -34,6 +34,10 @@ class Shape:
     heads: Size
     ffn: Size
 
+    def __post_init__(self) -> None:
+        if self.width % self.heads:
+            raise ValueError(f"width must be a multiple of heads ({self.heads})")
+
 
 @settings
 class Base:

@@ -43,8 +43,8 @@ class Classifier:
     """A loaded model: a `Predictor`.
 
     `infer` computes with all `threads`, which is what its engine says that it uses: that is the
-    fastest for one text. Each of `streams` computes with one thread, beside the others: that is
-    the fastest for many, which go through it in small batches of like length. `precision` is
+    fastest for a few texts. Each of `streams` computes with one thread, beside the others: that is
+    the fastest for many, which go through them in small batches of like length. `precision` is
     what is computed in.
     """
 
@@ -68,7 +68,7 @@ class Classifier:
                     return
                 logits[rows] = infer(*pad([ids[row] for row in rows]))
 
-        if len(batches) < 2 or len(self.streams) < 2:
+        if len(self.streams) < 2 or len(batches) < len(self.streams):
             work(self.infer)
         else:
             list(self._pool.map(work, self.streams))

@@ -1,5 +1,6 @@
 """An OpenVINO artifact becomes a classifier in OpenVINO, on the CPU."""
 
+from threading import Lock
 from typing import Any
 
 import numpy as np
@@ -37,10 +38,11 @@ def count_products(artifact: Artifact) -> Products:
 
 
 def _infer(compiled: Any) -> Infer:
-    request = compiled.create_infer_request()
+    request, lock = compiled.create_infer_request(), Lock()
 
     def infer(ids: NDArray[np.int64], mask: NDArray[np.bool_]) -> NDArray[np.float32]:
-        answer: NDArray[np.float32] = request.infer({"ids": ids, "mask": mask})["logits"]
+        with lock:  # a server asks from several threads, and a request serves one
+            answer: NDArray[np.float32] = request.infer({"ids": ids, "mask": mask})["logits"]
         return answer
 
     return infer

@@ -9,14 +9,18 @@ from fincompress.artifact import Artifact, Products
 from fincompress.models.encoder import Encoder
 from fincompress.models.storage import FORMAT as FORMAT
 from fincompress.models.storage import load_encoder
-from fincompress.runtimes import Classifier, classifier
+from fincompress.runtimes import Classifier, Infer, classifier
 
 REQUIREMENTS = ("torch", "safetensors")
 
 
 def load(artifact: Artifact, threads: int) -> Classifier:
-    model = load_encoder(artifact)
     torch.set_num_threads(threads)  # PyTorch has one setting for the process
+    return classifier(artifact, eager(load_encoder(artifact)), torch.get_num_threads())
+
+
+def eager(model: nn.Module) -> Infer:
+    """What asks `model`, which takes ids and mask, as it is."""
 
     def infer(ids: NDArray[np.int64], mask: NDArray[np.bool_]) -> NDArray[np.float32]:
         with torch.inference_mode():
@@ -25,7 +29,7 @@ def load(artifact: Artifact, threads: int) -> Classifier:
             ).numpy()
         return answer
 
-    return classifier(artifact, infer, torch.get_num_threads())
+    return infer
 
 
 def count_products(artifact: Artifact) -> Products:

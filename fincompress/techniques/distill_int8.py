@@ -80,16 +80,19 @@ def compress(inputs: Inputs, config: Config, out: Path, report: Report) -> Artif
         # What is written in the end has this layout and this tokenizer.
         like = save_encoder(Path(scratch) / "like", model, tokenizer, inputs.identity(), {})
         done = inputs.budget.epochs - config.int8_epochs
-        for start, epochs in ((0, done), (done, config.int8_epochs)):
-            if start == done:
-                calibration = train.sample(config.calibration_sentences, inputs.seed)
-                model = quantized(model.to(device()), calibration.batches())
-            if epochs:
-                best = fit(
-                    model, imitation(model, taught, config.temperature, config.alpha), train, val,
-                    budget=replace(inputs.budget, epochs=epochs), optimizer=config.optimizer,
-                    seed=inputs.seed, report=after(start, report),
-                )  # fmt: skip
+
+        def learn(model: Encoder, start: int, epochs: int) -> dict[str, float]:
+            return fit(
+                model, imitation(model, taught, config.temperature, config.alpha), train, val,
+                budget=replace(inputs.budget, epochs=epochs), optimizer=config.optimizer,
+                seed=inputs.seed, report=after(start, report),
+            )  # fmt: skip
+
+        if done:
+            learn(model, 0, done)
+        calibration = train.sample(config.calibration_sentences, inputs.seed)
+        model = quantized(model.to(device()), calibration.batches())
+        best = learn(model, done, config.int8_epochs)
         best |= {"best_epoch": done + best["best_epoch"]}
         final = frozen(model)
         return save_graph(
