@@ -2,6 +2,8 @@
 
 import os
 import signal
+import subprocess
+import sys
 import time
 from collections.abc import Sequence
 from dataclasses import replace
@@ -209,3 +211,20 @@ def test_a_process_that_dies_is_named() -> None:
     message = refusal(resident.prepare)
     assert message == "benchmark: the process that measured tfidf_floor died (exit code -9)"
     resident.stop()
+
+
+def test_a_process_ends_with_the_one_that_measures() -> None:
+    code = (
+        "import os\n"
+        "from fincompress.evaluation.benchmark import FLOOR\n"
+        "from fincompress.evaluation.resident import Resident\n"
+        "print(Resident(FLOOR, 1).process.pid, flush=True)\n"
+        "os.kill(os.getpid(), 9)"
+    )
+    root = Path(__file__).parents[1]
+    done = subprocess.run([sys.executable, "-c", code], cwd=root, capture_output=True, text=True)
+    deadline = time.monotonic() + 30
+    while psutil.pid_exists(int(done.stdout)) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert not psutil.pid_exists(int(done.stdout))
+    assert done.stderr == ""

@@ -5,7 +5,6 @@ Run as a program it imports nothing but what the model needs, so that its memory
 
 import os
 import resource
-import signal
 import subprocess
 import sys
 import time
@@ -63,6 +62,7 @@ class Resident:
         self.process = subprocess.Popen(
             [sys.executable, "-m", __name__, str(other.fileno())],
             pass_fds=[other.fileno()],
+            start_new_session=True,  # Ctrl-C is for the parent, which ends this process
             env=os.environ | limits | {"PYTHONPATH": os.pathsep.join(sys.path)},
         )
         other.close()  # so that its end is seen here
@@ -115,8 +115,7 @@ class Resident:
 
 def main(pipe: Connection) -> None:
     """Answer what is asked until nobody is there any more."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent hears it too, and ends this process
-    with suppress(EOFError):
+    with suppress(EOFError, ConnectionError):
         subject, train = pipe.recv()
         server: _Server | None = None
         while True:
@@ -126,7 +125,7 @@ def main(pipe: Connection) -> None:
                     pipe.send(None)
                 verb, *arguments = pipe.recv()
                 pipe.send(getattr(server, verb)(*arguments))
-            except EOFError:
+            except (EOFError, ConnectionError):
                 raise
             except Exception as error:
                 pipe.send(f"{type(error).__name__}: {error}")
