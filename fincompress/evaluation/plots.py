@@ -30,6 +30,8 @@ from fincompress.reporting import Chart, Heatmap
 
 DPI = 150
 BUBBLE = 6.0  # points squared for a MB
+PAIRS = matplotlib.color_sequences["tab20"]  # dark and light
+COLORS = [*PAIRS[::2], *PAIRS[1::2]]
 
 
 def class_distribution(splits: Splits, file: Path) -> None:
@@ -60,8 +62,8 @@ def f1_against_latency(benchmark: Benchmark, file: Path) -> None:
         low, high = m.intervals[TEST_F1]
         mark = "o" if SIZE in m.metrics else "s"
         area = BUBBLE * m.metrics.get(SIZE, 1.0)
-        color = f"C{number % 10}"
-        axes.scatter(latency, f1, s=area, c=color, marker=mark, alpha=0.5, label=m.variant)
+        color = COLORS[number % len(COLORS)]
+        axes.scatter(latency, f1, s=area, color=color, marker=mark, alpha=0.5, label=m.variant)
         error = [[f1 - low], [high - f1]]
         axes.errorbar(latency, f1, yerr=error, fmt="none", capsize=3, alpha=0.5, ecolor=color)
     best = sorted(p for p in points if not any(q[0] <= p[0] and q[1] > p[1] for q in points))
@@ -86,8 +88,8 @@ def throughput(benchmark: Benchmark, file: Path) -> None:
         places = loads(benchmark, at)
         for number, m in enumerate(benchmark.measurements):
             rates = [m.metrics.get(at(place), np.nan) for place in places]
-            style = "-" if number < 10 else "--"
-            axes.plot(places, rates, f"C{number % 10}{style}", marker="o", label=m.variant)
+            color = COLORS[number % len(COLORS)]
+            axes.plot(places, rates, "-o", color=color, label=m.variant)
         axes.set_xscale("log", base=2)
         axes.set_yscale("log")
         axes.set_xticks(places, [str(place) for place in places])
