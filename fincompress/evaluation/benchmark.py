@@ -278,9 +278,8 @@ def _measurement(subject: Subject, own: Taken, splits: Splits, why: str) -> Meas
 def _products(subject: Subject) -> Mapping[str, float]:
     """INT8 and all matrix products, counted when it was built, or else now."""
     assert subject.artifact is not None
+    if subject.runtime == HUGGING_FACE:
+        return {}  # its products are not those that were counted in ours
     counted = subject.artifact.manifest.products
-    if counted is None and subject.runtime != HUGGING_FACE:
-        counted = load_runtime(subject.runtime).count_products(subject.artifact)
-    if counted is None:
-        return {}
+    counted = counted or load_runtime(subject.runtime).count_products(subject.artifact)
     return {INT8_PRODUCTS: float(counted.int8), PRODUCTS: float(counted.total)}
