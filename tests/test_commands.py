@@ -18,6 +18,7 @@ from fincompress.promotion import ROLES
 from fincompress.tracking import registry
 from tests.conftest import Project, open_project
 
+pytestmark = pytest.mark.slow  # a whole study, with a process for each thing it measures
 MODEL = "fincompress-tiny"
 VARIANTS = sorted(load_variants())
 BENCHMARK_KEYS = {
