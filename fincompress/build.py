@@ -53,6 +53,7 @@ def plan(inputs: Inputs, config: Any, data_fingerprint: str) -> Recipe:
         "teacher": inputs.teacher.manifest.fingerprint,
         "pretrained": inputs.pretrained.manifest.fingerprint,
         "data": data_fingerprint,
+        **({"transfer": inputs.transfer} if getattr(resolved, "transfer", False) else {}),
     }
     inputs = replace(inputs, fingerprint=fingerprint(parts))
     return Recipe(technique, resolved, inputs, data_fingerprint)

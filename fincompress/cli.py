@@ -82,6 +82,9 @@ OPTIONS = {
     "data_dir": Option(folder, "the folder of the real corpora (or FINCOMPRESS_DATA_DIR)"),
     "again": Option(boolean, "build even what is up to date"),
     "promote": Option(boolean, "move the role aliases after measuring"),
+    "seeds": Option(whole(1), "how many seeds to build the study for, in one table"),
+    "ablations": Option(boolean, "build and tabulate the ablations in place of the benchmark"),
+    "extra_test": Option(folder, "a file of labelled sentences to score everything on, too"),
     "dry_run": Option(boolean, "decide and explain, and move no alias"),
     "rollback": Option(boolean, "give the alias champion back to the champion before"),
     "weights": Option(weights, "random: speeds and sizes alone, of shapes that are not trained"),
@@ -115,7 +118,8 @@ VERBS = {
     "main": Verb(
         commands.main,
         "the whole study: data, every variant, benchmark, promotion",
-        ("study", "data_dir", "again", "promote", "tuned", "storage"),
+        ("study", "data_dir", "seeds", "ablations", "extra_test", "again", "promote", "tuned",
+         "storage"),
     ),
     "prepare": Verb(commands.prepare, "read, clean and split the data", ("study", "data_dir")),
     "teacher": _family("teacher", "fine-tune the teacher"),
@@ -131,7 +135,7 @@ VERBS = {
     "benchmark": Verb(
         commands.benchmark,
         "measure every variant and promote the best",
-        ("study", "data_dir", "weights", "again", "promote", "tuned", "storage"),
+        ("study", "data_dir", "weights", "extra_test", "again", "promote", "tuned", "storage"),
     ),
     "promote": Verb(commands.promote, "decide again from the last measurements, or go back",
                     ("study", "dry_run", "rollback")),

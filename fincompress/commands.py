@@ -5,21 +5,33 @@ from contextlib import contextmanager
 
 from fincompress import search
 from fincompress.comparison import RAW, RESULTS, answers_of, last_benchmark, measure_all
+from fincompress.evaluation.repeated import rows_markdown, written
 from fincompress.evaluation.report import markdown, save_tables
 from fincompress.experiments import load_study, load_variants, select
+from fincompress.preparation import log_data, prepared
 from fincompress.roles import promote_best, roles_now, rollback
+from fincompress.seeds import ABLATIONS, SEEDS, ablate, by_seed, last_table, repeat
 from fincompress.tracking import runs
 from fincompress.tracking.store import open_store
 from fincompress.tuning import BEST, SUMMARY, TRIALS, last_studies, tasks
 from fincompress.tuning import tune as tune_variant
-from fincompress.workshop import RANDOM, Options, Workshop, build_all, log_data, prepared, workshop
+from fincompress.workshop import RANDOM, Options, Workshop, build_all, workshop
 
 
 def main(options: Options) -> None:
-    """The whole study: prepare, build every variant, benchmark, promote."""
+    """The whole study: prepare, build every variant, benchmark, promote.
+
+    With `seeds` above 1 all of it is built for further seeds too, and tabulated. With `ablations`
+    these are built and tabulated in place of the benchmark.
+    """
     with workshop(options) as shop, _command(shop, "main"):
         prepared(shop)
-        build_all(shop, shop.variants)
+        shops = by_seed(shop, options.seeds)
+        if options.ablations:
+            ablate(shop, shops)
+            return
+        if options.seeds > 1:
+            repeat(shop, shops)
         with runs.step("benchmark", shop.tags("benchmark"), shop.note):
             measure_all(shop)
 
@@ -86,6 +98,10 @@ def report(options: Options) -> None:
     run_id, result = last_benchmark(study, random)
     tuned = {} if random else last_studies(study.name, load_variants())
     print(markdown(result, roles_now(study, result)))
+    tables = {} if random else {stage: last_table(study, stage) for stage in (SEEDS, ABLATIONS)}
+    for found in tables.values():
+        if found:
+            print(f"\n{rows_markdown(found)}")
     for tuning_run in tuned.values():
         print(runs.read_run_file(tuning_run, SUMMARY).rstrip())
     if options.commit_to is not None:
@@ -95,6 +111,10 @@ def report(options: Options) -> None:
         for name in (RESULTS, RAW):
             text = runs.read_run_file(run_id, name)
             (folder / name).write_text(text, encoding="utf-8")
+        for stage, found in tables.items():
+            if found:
+                for name, text in written(found, stage).items():
+                    (folder / name).write_text(text, encoding="utf-8")
         for variant, tuning_run in tuned.items():
             kept = folder / "tuning" / variant
             kept.mkdir(parents=True, exist_ok=True)

@@ -1,11 +1,12 @@
 """Registered versions become measurements."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
+from fincompress.card import MODEL_CARD, model_card
 from fincompress.evaluation import plots
-from fincompress.evaluation.benchmark import FLOOR, Result, measure
+from fincompress.evaluation.benchmark import FLOOR, measure
 from fincompress.evaluation.environment import environment
 from fincompress.evaluation.measurement import (
     PUBLISHED,
@@ -17,16 +18,18 @@ from fincompress.evaluation.measurement import (
     Samples,
     labelled,
 )
+from fincompress.evaluation.quality import gather, judged
 from fincompress.evaluation.relations import related
 from fincompress.evaluation.report import frame, markdown, save_tables
 from fincompress.evaluation.resident import Subject
+from fincompress.evaluation.singular import confusions, disagreements, reliabilities
 from fincompress.experiments import BASE, Study
 from fincompress.export import export
 from fincompress.promotion import TEACHER
 from fincompress.reporting import Chart
 from fincompress.roles import promote_best, roles_now
 from fincompress.spec import UserError, dump, parse
-from fincompress.tracking import runs
+from fincompress.tracking import registry, runs
 from fincompress.workshop import Workshop
 
 RESULTS = "benchmark_results.json"
@@ -54,7 +57,10 @@ def measure_all(shop: Workshop) -> None:
     ]
     subjects += [] if shop.random else [FLOOR]
     print(f"benchmark: {', '.join(subject.variant for subject in subjects)}", flush=True)
-    results, drift = measure(subjects, shop.splits, timing, scored=not shop.random)
+    parts = shop.answered()
+    asked = {name: sentences.texts for name, sentences in parts.items()}
+    results, drift = measure(subjects, shop.splits, timing, parts=asked)
+    answers = gather(parts, {r.measurement.variant: r.logits for r in results if r.logits})
     facts |= {name: f"{value:.3f}" for name, value in drift.items()}
     if then is not None:
         facts[REFERENCE_BEFORE] = then.environment[REFERENCE_LAST]
@@ -64,16 +70,20 @@ def measure_all(shop: Workshop) -> None:
         random_weights=shop.random,
         notes=shop.notes,
         environment=facts,
-        measurements=related(
-            results,
-            shop.splits.val.labels,
-            teacher=TEACHER,
-            published=PUBLISHED,
-            sources=sources,
-            before=then.measurements if then else (),
+        measurements=judged(
+            related(
+                results,
+                teacher=TEACHER,
+                published=PUBLISHED,
+                sources=sources,
+                before=then.measurements if then else (),
+            ),
+            answers,
+            TEACHER,
+            shop.sources(),
+            shop.study.published,
         ),
     )
-    answers = _answers(shop, results)
     _log_measurements(shop, benchmark)
     _log_benchmark(shop, benchmark, answers, {r.measurement.variant: r.samples for r in results})
     if shop.options.promote and not shop.random:
@@ -103,20 +113,6 @@ def _peers(shop: Workshop) -> list[Subject]:
     except UserError as error:
         print(f"benchmark: without the peers of {TEACHER} and {student}: {error}", flush=True)
         return []
-
-
-def _answers(shop: Workshop, results: Sequence[Result]) -> Answers:
-    parts = {} if shop.random else {"val": shop.splits.val, "test": shop.splits.test}
-    return Answers(
-        texts={name: part.texts for name, part in parts.items()},
-        labels={name: part.labels for name, part in parts.items()},
-        predicted={
-            r.measurement.variant: {
-                part: tuple(classes.tolist()) for part, classes in r.predicted.items()
-            }
-            for r in results
-        },
-    )
 
 
 def _references(shop: Workshop) -> tuple[dict[str, str], dict[str, Subject]]:
@@ -169,6 +165,12 @@ def _log_measurements(shop: Workshop, benchmark: Benchmark) -> None:
             if m.unreliable:
                 runs.set_tag("unreliable", m.unreliable)
             runs.log_metrics(m.flat(), model_id=version.model_id if version else None)
+            if version and version.number:
+                spec, manifest = shop.variants[m.variant], version.artifact.manifest
+                card = shop.scratch / MODEL_CARD
+                card.write_text(model_card(shop.study, spec, manifest, m), encoding="utf-8")
+                runs.log_file(card)
+                registry.describe(shop.study, version, card)
 
 
 def _log_benchmark(
@@ -187,6 +189,12 @@ def _log_benchmark(
         plots.f1_against_latency(benchmark, folder / "f1_against_latency.png")
         title = labelled(shop.study.name, benchmark.synthetic)
         plots.draw(_distillation_curves(shop), title, folder / "distillation_curves.png")
+        names = list(shop.versions)
+        plots.reliability_diagrams(reliabilities(answers, names), title, folder / "reliability.png")
+        plots.confusion_matrices(confusions(answers, names), title, folder / "confusion.png")
+        found = disagreements(answers, TEACHER, names)
+        found.to_csv(folder / "disagreements.csv", index=False)
+        runs.leaderboard(found, "disagreements.json")
     runs.log_folder(folder)
     runs.leaderboard(frame(benchmark), "leaderboard.json")
     runs.set_tag("measured", _kind(shop.random))

@@ -41,6 +41,7 @@ class Study:
     budget: Budget
     benchmark: Timing
     gate: Gate
+    published: dict[str, float] = Field(default_factory=dict)  # test macro-F1 of others
 
     @property
     def model_name(self) -> str:
@@ -52,7 +53,8 @@ class VariantSpec:
     """One technique applied to one source, for one runtime.
 
     `config` is the technique's `Config`, `runtime` a name: `auto` is resolved. `search` is what
-    tuning varies, `written` what the file says.
+    tuning varies, `written` what the file says. An ablation also has the variant `beside` which it
+    stands, the `question` it answers, and maybe `epochs` other than the study's.
     """
 
     name: str
@@ -62,6 +64,13 @@ class VariantSpec:
     config: Any
     search: Space
     written: Mapping[str, Any]
+    beside: str = ""
+    question: str = ""
+    epochs: int | None = None
+
+    def budget(self, study: Budget) -> Budget:
+        """The study's, but for an ablation that has epochs of its own."""
+        return replace(study, epochs=self.epochs) if self.epochs else study
 
     @property
     def family(self) -> str:
@@ -103,6 +112,13 @@ class _VariantFile:
     search: dict[str, Any] = Field(default_factory=dict)
 
 
+@settings
+class _AblationFile(_VariantFile):
+    beside: str
+    question: str
+    epochs: Annotated[int, Field(ge=1)] | None = None
+
+
 def load_study(name: str) -> Study:
     """Read `experiments/<name>.yaml`; raise `UserError` for an unknown name or a wrong file."""
     known = [path.stem for path in EXPERIMENTS.glob("*.yaml")]
@@ -121,9 +137,33 @@ def load_variants() -> dict[str, VariantSpec]:
     Raises `UserError` for a wrong file, an unknown source, a circle, a reserved name, or a
     runtime that cannot run what the technique writes.
     """
-    paths = {path.stem: path for path in sorted((EXPERIMENTS / "variants").glob("*.yaml"))}
-    variants = {name: _load_variant(name, path) for name, path in paths.items()}
-    for name, spec in variants.items():
+    return _load_all("variants", _VariantFile, {})
+
+
+def load_ablations(variants: Mapping[str, VariantSpec]) -> dict[str, VariantSpec]:
+    """Read every ablation: a variant that is no part of the study, `beside` one that is.
+
+    Raises `UserError` as `load_variants` does, and for a name that is a variant's.
+    """
+    found = _load_all("ablations", _AblationFile, variants)
+    for name, spec in found.items():
+        place = EXPERIMENTS / "ablations" / f"{name}.yaml"
+        if name in variants:
+            raise UserError(f"{place}: '{name}' is a variant's name")
+        if spec.beside not in variants:
+            hint = nearest(spec.beside, variants)
+            raise UserError(f"{place}: beside: unknown variant '{spec.beside}'; {hint}")
+    return found
+
+
+def _load_all(
+    folder: str, file: type[_VariantFile], others: Mapping[str, VariantSpec]
+) -> dict[str, VariantSpec]:
+    """The variants of a folder, made from one another or from `others`."""
+    paths = {path.stem: path for path in sorted((EXPERIMENTS / folder).glob("*.yaml"))}
+    own = {name: _load_variant(name, path, file) for name, path in paths.items()}
+    variants = {**others, **own}
+    for name, spec in own.items():
         if spec.source not in (BASE, *variants):
             known = [BASE, *variants]
             raise UserError(
@@ -135,7 +175,7 @@ def load_variants() -> dict[str, VariantSpec]:
                 f"{paths[name]}: source: must be of the format '{FORMAT}', and "
                 f"'{spec.source}' is of '{found}'"
             )
-    return {name: variants[name] for name in _sources_first(variants)}
+    return {name: own[name] for name in _sources_first(variants) if name in own}
 
 
 def root_of(variants: Mapping[str, VariantSpec], name: str) -> str:
@@ -158,14 +198,14 @@ def select(variants: Mapping[str, VariantSpec], wanted: str, family: str) -> lis
     return [wanted]
 
 
-def _load_variant(name: str, path: Path) -> VariantSpec:
+def _load_variant(name: str, path: Path, kind: type[_VariantFile]) -> VariantSpec:
     if not re.fullmatch(r"[a-z][a-z0-9_]*", name):
         raise UserError(f"{path}: a variant's name must be lower case with '_', not '{name}'")
     reserved = (BASE, FLOOR, "all", "latest")  # MLflow keeps `latest` and `v<digits>` to itself
     if name.replace("_", "-") in ROLES or name in reserved or re.fullmatch(r"v\d+", name):
         raise UserError(f"{path}: '{name}' is reserved and cannot name a variant")
     written = read_yaml(path)
-    file = parse(_VariantFile, written, str(path))
+    file = parse(kind, written, str(path))
     try:
         technique = load_technique(file.technique)
         automatic = file.runtime == AUTO
@@ -180,7 +220,10 @@ def _load_variant(name: str, path: Path) -> VariantSpec:
         )
     config = parse(technique.Config, file.config, f"{path}: config")
     search = read_space(file.search, config, f"{path}: search")
-    return VariantSpec(name, file.technique, file.source, runtime, config, search, written)
+    spec = VariantSpec(name, file.technique, file.source, runtime, config, search, written)
+    if isinstance(file, _AblationFile):
+        return replace(spec, beside=file.beside, question=file.question, epochs=file.epochs)
+    return spec
 
 
 def _sources_first(variants: Mapping[str, VariantSpec]) -> list[str]:

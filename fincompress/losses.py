@@ -3,10 +3,16 @@
 import torch.nn.functional as F
 from torch import Tensor
 
+UNLABELLED = -1  # in place of a class index
+
 
 def hard_loss(logits: Tensor, labels: Tensor) -> Tensor:
-    """Cross-entropy of logits (n, labels) with class indices (n,)."""
-    return F.cross_entropy(logits.float(), labels)
+    """Cross-entropy of logits (n, labels) with class indices (n,), mean over labelled sentences.
+
+    Without any it is zero.
+    """
+    total = F.cross_entropy(logits.float(), labels, ignore_index=UNLABELLED, reduction="sum")
+    return total / (labels != UNLABELLED).sum().clamp_min(1)
 
 
 def soft_loss(student: Tensor, teacher: Tensor, temperature: float) -> Tensor:

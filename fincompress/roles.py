@@ -129,8 +129,8 @@ def _same_answers(study: Study, number: int, variant: str, answers: Answers) -> 
     # In the benchmark's batches: dynamic INT8 answers depend a little on what else is in one.
     batches = [texts[start : start + size] for start in range(0, len(texts), size)]
     given = [LABELS.index(one["label"]) for batch in batches for one in model.predict(batch)]
-    measured = answers.predicted[variant]["val"]
-    return mean(a == b for a, b in zip(given, measured, strict=True))
+    measured = answers.predicted(variant, "val").tolist()
+    return float(mean(a == b for a, b in zip(given, measured, strict=True)))
 
 
 def _overhead_ms(study: Study, number: int, answers: Answers) -> float:

@@ -1,20 +1,22 @@
 """A model, an objective and sentences become the model at its best epoch: the one loop."""
 
 import math
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from copy import deepcopy
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, cast
 
 import numpy as np
 import torch
 from pydantic import Field
 from torch import Tensor, nn
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from tqdm import tqdm
 
 from fincompress.evaluation.metrics import scores
-from fincompress.losses import hard_loss, soft_loss
+from fincompress.losses import UNLABELLED, hard_loss, soft_loss
 from fincompress.models.encoder import Encoder
 from fincompress.models.text import Ids, batches_by_length, pad
 from fincompress.reporting import Step
@@ -35,31 +37,38 @@ class Budget:
 
 @settings
 class Optimizer:
-    """AdamW with linear warm-up and decay, and clipping of the gradient's norm."""
+    """AdamW with linear warm-up and decay, and clipping of the gradient's norm.
+
+    `averaging` is the share that a moving average of the weights keeps at each step, and the
+    average is what is scored and kept; 0 is none. Izmailov et al. (2018), "Averaging Weights Leads
+    to Wider Optima and Better Generalization".
+    """
 
     learning_rate: Annotated[float, Field(gt=0, lt=1)] = 5e-5
     weight_decay: Annotated[float, Field(ge=0, lt=1)] = 0.01
     warmup_share: Annotated[float, Field(ge=0, lt=1)] = 0.1
     max_grad_norm: Annotated[float, Field(gt=0)] = 1.0
+    averaging: Annotated[float, Field(ge=0, lt=1)] = 0.0
 
 
 @dataclass(frozen=True)
 class Encoded:
-    """Tokenized sentences and their class indices."""
+    """Tokenized sentences and their class indices, `UNLABELLED` where there is none."""
 
     ids: Ids
     labels: tuple[int, ...]
 
     def sample(self, count: int, seed: int) -> "Encoded":
-        """Return `count` sentences drawn at random, or all if there are fewer.
+        """Return `count` labelled sentences drawn at random, or all if there are fewer.
 
         Raises `UserError` if that is none.
         """
-        rows = np.random.default_rng(seed).permutation(len(self.ids))[:count].tolist()
+        labelled = np.flatnonzero(np.array(self.labels) != UNLABELLED)
+        rows = np.random.default_rng(seed).permutation(labelled)[:count].tolist()
         if not rows:
             raise UserError(
                 "calibration and scoring need at least one training sentence, not "
-                f"{count} of {len(self.ids)}"
+                f"{count} of {len(labelled)}"
             )
         return Encoded([self.ids[row] for row in rows], tuple(self.labels[row] for row in rows))
 
@@ -118,8 +127,11 @@ def fit(
 ) -> dict[str, float]:
     """Train `model` (and the parameters `also`) in place and leave it at its best epoch.
 
-    `report` gets the mean losses and the validation scores of each epoch. Returns the
-    validation scores of the best one. Raises `UserError` if the loss stops being finite.
+    Where weights are averaged, that is the best average.
+
+    `report` gets the mean losses and the validation scores of each epoch, and the seconds of its
+    batches alone. Returns the validation scores of the best one. Raises `UserError` if the loss
+    stops being finite.
     """
     model.to(device())
     trained = [*model.parameters(), *also]
@@ -130,6 +142,8 @@ def fit(
     schedule = torch.optim.lr_scheduler.LambdaLR(
         adamw, _warmup_then_decay(budget.epochs * steps_per_epoch, optimizer.warmup_share)
     )
+    average = _moving_average(model, optimizer.averaging)
+    scored = cast(Encoder, average.module) if average else model
     shuffler = torch.Generator().manual_seed(seed)
     best: dict[str, float] = {}
     best_state: dict[str, Tensor] = {}
@@ -141,6 +155,7 @@ def fit(
         for epoch in range(1, budget.epochs + 1):
             model.train()
             sums: dict[str, float] = {}
+            begun = time.perf_counter()
             for rows in _shuffled_batches(train.ids, budget.batch_size, shuffler):
                 with autocast():
                     losses = objective(make_batch(train, rows))
@@ -154,19 +169,29 @@ def fit(
                 nn.utils.clip_grad_norm_(trained, optimizer.max_grad_norm)
                 adamw.step()
                 schedule.step()
+                if average:
+                    average.update_parameters(model)
                 for name, loss in losses.items():
                     sums[name] = sums.get(name, 0.0) + loss.item() * len(rows)
                 bar.update()
-            found = validate(model, val)
+            seconds = time.perf_counter() - begun
+            found = validate(scored, val)
             means = {f"train/{name}": total / len(train.ids) for name, total in sums.items()}
-            report(epoch, means | found)
+            report(epoch, means | found | {"train/epoch_seconds": seconds})
             if not best or found["val/macro_f1"] > best["val/macro_f1"]:
-                best, best_epoch, best_state = found, epoch, deepcopy(model.state_dict())
+                best, best_epoch, best_state = found, epoch, deepcopy(scored.state_dict())
             elif epoch - best_epoch >= budget.patience:
                 break
     model.load_state_dict(best_state)
     model.eval()
     return best | {"best_epoch": best_epoch}
+
+
+def _moving_average(model: Encoder, share: float) -> AveragedModel | None:
+    if share == 0:
+        return None
+    rule = get_ema_multi_avg_fn(share)  # type: ignore[no-untyped-call]
+    return AveragedModel(model, multi_avg_fn=rule)
 
 
 def validate(model: Encoder, val: Encoded) -> dict[str, float]:
@@ -179,8 +204,8 @@ def imitation(model: Encoder, taught: Tensor, temperature: float, alpha: float) 
     """Return alpha T^2 KL(teacher_T || student_T) + (1 - alpha) cross-entropy with the labels.
 
     `taught` holds the teacher's logits, (n, labels) of the training set; the index T means logits
-    divided by the temperature. Hinton, Vinyals and Dean (2015), "Distilling the Knowledge in a
-    Neural Network".
+    divided by the temperature. A sentence without a label has the first term alone. Hinton,
+    Vinyals and Dean (2015), "Distilling the Knowledge in a Neural Network".
     """
 
     def objective(batch: Batch) -> Mapping[str, Tensor]:

@@ -4,16 +4,18 @@ import os
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 from fincompress import search
 from fincompress.artifact import Artifact
 from fincompress.build import Recipe, build, plan
-from fincompress.data import SAMPLE, DataConfig, Splits, load_splits
-from fincompress.evaluation import plots
-from fincompress.evaluation.measurement import labelled
+from fincompress.card import MODEL_CARD, model_card
+from fincompress.data import SAMPLE, DataConfig, Sentences, Splits, load_splits
+from fincompress.data.sources import read_file
+from fincompress.evaluation.measurement import EXTRA, TEST, VAL, labelled
 from fincompress.experiments import (
     BASE,
     Study,
@@ -24,7 +26,7 @@ from fincompress.experiments import (
 )
 from fincompress.models.checkpoint import Base, import_checkpoint, random_base
 from fincompress.recording import RunReport, log_manifest, log_recipe
-from fincompress.spec import UserError, dump
+from fincompress.spec import UserError
 from fincompress.techniques import Inputs
 from fincompress.tracking import registry, runs
 from fincompress.tracking.store import lock, open_store
@@ -44,6 +46,9 @@ class Options:
     data_dir: Path | None = None
     again: bool = False
     promote: bool = True
+    seeds: int = 1
+    ablations: bool = False
+    extra_test: Path | None = None
     dry_run: bool = False
     rollback: bool = False
     weights: str = TRAINED
@@ -61,13 +66,17 @@ class Options:
 
 @dataclass
 class Workshop:
-    """One command's study, variants and data, and the versions it has made or found."""
+    """One command's study, variants and data, and the versions it has made or found.
+
+    Of the variants, those in `unregistered` are runs and never versions.
+    """
 
     options: Options
     study: Study
     variants: Mapping[str, VariantSpec]
     scratch: Path
     versions: dict[str, registry.Version] = field(default_factory=dict)
+    unregistered: frozenset[str] = frozenset()
 
     @cached_property
     def splits(self) -> Splits:
@@ -89,6 +98,29 @@ class Workshop:
             else:
                 found[base] = import_checkpoint(base, study.max_length_tokens, study.seed, out)
         return found
+
+    @cached_property
+    def extra(self) -> Sentences | None:
+        """The user's own labelled sentences, to be answered too."""
+        path = self.options.extra_test
+        return Sentences.of(read_file(path)) if path else None
+
+    def answered(self) -> dict[str, Sentences]:
+        """By part, the sentences that models are judged by: none where they are not trained."""
+        if self.random:
+            return {}
+        extra = {EXTRA: self.extra} if self.extra else {}
+        return {VAL: self.splits.val, TEST: self.splits.test, **extra}
+
+    def sources(self) -> dict[str, str]:
+        """The variant that each variant was made from."""
+        return {n: s.source for n, s in self.variants.items() if s.source != BASE}
+
+    def beside(self, folder: str, **changes: Any) -> "Workshop":
+        """A workshop over the same data, with a scratch folder and versions of its own."""
+        made = replace(self, scratch=self.scratch / folder, **({"versions": {}} | changes))
+        made.__dict__ |= {"splits": self.splits, "extra": self.extra}  # what it has read already
+        return made
 
     @property
     def random(self) -> bool:
@@ -148,34 +180,6 @@ def _tuned(options: Options, variants: Mapping[str, VariantSpec]) -> dict[str, V
     return tuned
 
 
-def prepared(shop: Workshop) -> None:
-    known = {"fingerprint": shop.splits.fingerprint}
-    if runs.find_run("prepare", shop.study.name, **known) is None:
-        log_data(shop)
-    else:
-        print(f"data: {shop.data_line}")
-
-
-def log_data(shop: Workshop) -> None:
-    splits = shop.splits
-    sizes = {part: len(sentences) for part, sentences in splits.parts().items()}
-    tags = shop.tags("prepare", fingerprint=splits.fingerprint)
-    with runs.step("prepare", tags, shop.note):
-        runs.log_config({"data": dump(shop.study.data)})
-        runs.log_json(
-            {"name": splits.name, "fingerprint": splits.fingerprint, "sizes": sizes}, "data.json"
-        )
-        runs.log_inputs(splits)
-        runs.log_metrics({f"sentences/{part}": float(size) for part, size in sizes.items()})
-        folder = shop.scratch / "data"
-        folder.mkdir()
-        for part, sentences in splits.parts().items():
-            sentences.frame().to_csv(folder / f"{part}.csv", index=False)
-        plots.class_distribution(splits, folder / "class_distribution.png")
-        runs.log_folder(folder)
-    print(f"data: {shop.data_line}")
-
-
 def build_all(shop: Workshop, wanted: Iterable[str]) -> None:
     for name in wanted:
         _version(shop, name, again=shop.options.again)
@@ -190,14 +194,22 @@ def _version(shop: Workshop, name: str, again: bool = False) -> registry.Version
             shop.versions[name] = _build(shop, spec, recipe)
             return shop.versions[name]
         with lock(f"{shop.study.name}/{name}"):  # a second process waits, and then reuses
-            found = None if again else registry.find(shop.study, spec, recipe.fingerprint)
-            if found is None:
-                found = _build(shop, spec, recipe)
-            else:
-                found = registry.renew(shop.study, spec, found)
-                print(f"{name}: version {found.number} is up to date")
-        shop.versions[name] = found
+            found = None if again else _find(shop, spec, recipe.fingerprint)
+            shop.versions[name] = found or _build(shop, spec, recipe)
     return shop.versions[name]
+
+
+def _find(shop: Workshop, spec: VariantSpec, fingerprint: str) -> registry.Version | None:
+    if spec.name in shop.unregistered:
+        found = registry.find_run(shop.study, spec, fingerprint)
+        if found:
+            print(f"{spec.name}: run {found.run_id} is up to date")
+        return found
+    found = registry.find(shop.study, spec, fingerprint)
+    if found:
+        found = registry.renew(shop.study, spec, found)
+        print(f"{spec.name}: version {found.number} is up to date")
+    return found
 
 
 def make_recipe(shop: Workshop, spec: VariantSpec, budget: Budget | None = None) -> Recipe:
@@ -217,10 +229,11 @@ def make_recipe(shop: Workshop, spec: VariantSpec, budget: Budget | None = None)
         source=source,
         teacher=teacher,
         pretrained=shop.pretrained[shop.study.student_base],
-        budget=budget or shop.study.budget,
+        budget=budget or spec.budget(shop.study.budget),
         seed=shop.study.seed,
         technique=spec.technique,
         runtime=spec.runtime,
+        shape_only=shop.random,
     )
     try:
         return plan(inputs, spec.config, shop.splits.fingerprint)
@@ -245,4 +258,9 @@ def _build(shop: Workshop, spec: VariantSpec, recipe: Recipe) -> registry.Versio
         log_manifest(artifact.manifest)
         if shop.random:
             return registry.Version(shop.study.model_name, None, spec.name, run_id, None, artifact)
-        return registry.publish(shop.study, spec, artifact)
+        if spec.name in shop.unregistered:
+            return registry.keep(shop.study, spec, artifact)
+        card = folder / MODEL_CARD
+        card.write_text(model_card(shop.study, spec, artifact.manifest), encoding="utf-8")
+        runs.log_file(card)
+        return registry.publish(shop.study, spec, artifact, card)

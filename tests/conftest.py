@@ -142,9 +142,10 @@ class Project:
 
 @contextmanager
 def open_project(folder: Path, checkpoint: Path, student_checkpoint: Path) -> Iterator[Project]:
-    """The real variant files, a study `tiny`, and an empty store, in the current folder."""
+    """The real variants, a study `tiny` and an empty store, in the current folder."""
     real = experiments.EXPERIMENTS
-    shutil.copytree(real / "variants", folder / "experiments" / "variants")
+    for kind in ("variants", "ablations"):
+        shutil.copytree(real / kind, folder / "experiments" / kind)
     rows = [{"text": text, "label": label} for text, label in tiny_sentences()]
     (folder / "tiny.jsonl").write_text("\n".join(json.dumps(row) for row in rows))
     study = {

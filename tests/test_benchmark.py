@@ -26,9 +26,7 @@ from fincompress.evaluation.measurement import (
     PADDED_P50,
     PADDED_THROUGHPUT,
     PEAK_MEMORY,
-    TEST_F1,
     THROUGHPUT,
-    VAL_F1,
     at_batch,
     at_threads,
 )
@@ -60,11 +58,11 @@ class Fake:
         self.asked.append((self.name, f"start {threads}", 1))
         return Start(7.0, "f32")
 
-    def run(self, batches: Sequence[Sequence[str]]) -> tuple[list[float], NDArray[np.int64]]:
+    def run(self, batches: Sequence[Sequence[str]]) -> tuple[list[float], NDArray[np.float32]]:
         self.asked.append((self.name, "run", len(batches)))
         self.ms *= self.drift
-        classes = np.zeros(sum(map(len, batches)), dtype=np.int64)
-        return [1e-3 * self.ms * len(batch) for batch in batches], classes
+        logits = np.zeros((sum(map(len, batches)), 3), dtype=np.float32)
+        return [1e-3 * self.ms * len(batch) for batch in batches], logits
 
     def forward(self, batches: Sequence[Sequence[str]]) -> list[float]:
         self.asked.append((self.name, "forward", len(batches)))
@@ -84,8 +82,12 @@ def fakes(monkeypatch: pytest.MonkeyPatch, base: Artifact) -> list[Subject]:
     return [Subject(name, None, "torch_eager", base) for name in "ab"]
 
 
+def asked(splits: Splits) -> dict[str, Sequence[str]]:
+    return {"val": splits.val.texts, "test": splits.test.texts}
+
+
 def test_variants_take_turns_and_every_call_is_kept(splits: Splits, fakes: list[Subject]) -> None:
-    (a, b), drift = measure(fakes, splits, TIMING)
+    (a, b), drift = measure(fakes, splits, TIMING, parts=asked(splits))
 
     def turns(what: str, *counts: int) -> list[tuple[str, str, int]]:
         """Each count in turn for both, after the untimed calls that open a turn."""
@@ -118,7 +120,9 @@ def test_variants_take_turns_and_every_call_is_kept(splits: Splits, fakes: list[
         assert (found[COLD_START], found[PEAK_MEMORY]) == (7.0, 100.0)
         for key in (THROUGHPUT, at_batch(1), at_batch(8), at_threads(1)):
             assert found[key] == pytest.approx(1000 / ms)
-        assert 0 < found[VAL_F1] < 0.5 and 0 < found[TEST_F1] < 0.5  # one class alone
+        assert {part: rows.shape for part, rows in result.logits.items()} == {
+            "val": (21, 3), "test": (21, 3),
+        }  # fmt: skip
         assert result.measurement.unreliable == ""
     assert drift == {
         "reference_first_ms": pytest.approx(1), "reference_last_ms": pytest.approx(1),
@@ -129,7 +133,7 @@ def test_a_machine_that_moves_makes_every_timing_unreliable(
     splits: Splits, fakes: list[Subject], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(Fake, "drift", 1.01)
-    results, drift = measure(fakes, splits, TIMING)
+    results, drift = measure(fakes, splits, TIMING, parts={})
     assert drift["reference_last_ms"] > 1.1 * drift["reference_first_ms"]
     for result in results:
         why = result.measurement.unreliable
@@ -144,10 +148,10 @@ def test_a_median_that_is_not_known_well_is_unreliable(
     def run(self: Fake, batches: Sequence[Sequence[str]]) -> tuple[list[float], Any]:
         factor = noise.uniform(1, 3) if self.name == "b" else 1.0  # by round
         count = sum(map(len, batches))
-        return [1e-3 * factor * len(batch) for batch in batches], np.zeros(count, dtype=int)
+        return [1e-3 * factor * len(batch) for batch in batches], np.zeros((count, 3))
 
     monkeypatch.setattr(Fake, "run", run)
-    (a, b), _ = measure(fakes, splits, TIMING)
+    (a, b), _ = measure(fakes, splits, TIMING, parts={})
     assert a.measurement.unreliable == ""
     assert b.measurement.unreliable.startswith("its median is known to within ")
 
@@ -155,7 +159,7 @@ def test_a_median_that_is_not_known_well_is_unreliable(
 def test_too_few_calls_to_tell_an_interval_from_are_unreliable(
     splits: Splits, fakes: list[Subject]
 ) -> None:
-    (a, _), _ = measure(fakes, splits, replace(TIMING, latency_runs=99))
+    (a, _), _ = measure(fakes, splits, replace(TIMING, latency_runs=99), parts={})
     assert a.measurement.unreliable == "99 calls are fewer than 4 rounds of 25"
 
 
@@ -179,7 +183,7 @@ def test_the_floor_and_a_model_are_measured_in_processes_of_their_own(
     splits: Splits, base: Artifact
 ) -> None:
     subjects = [Subject("base", 1, "torch_eager", base), FLOOR]
-    (model, floor), _ = measure(subjects, splits, TIMING)
+    (model, floor), _ = measure(subjects, splits, TIMING, parts={})
     found, floors = model.measurement.metrics, floor.measurement.metrics
     assert found[P50] > 0 and floors[P50] > 0 and found[COLD_START] > 0
     assert found["bench/size_mb"] == base.size_mb
@@ -188,11 +192,9 @@ def test_the_floor_and_a_model_are_measured_in_processes_of_their_own(
     assert model.measurement.precision == "f32"
 
 
-def test_random_weights_are_timed_and_not_scored(splits: Splits, fakes: list[Subject]) -> None:
-    results, _ = measure(fakes, splits, TIMING, scored=False)
-    for result in results:
-        assert result.predicted == {}
-        assert not [key for key in result.measurement.metrics if "f1" in key]
+def test_what_is_not_asked_is_timed_alone(splits: Splits, fakes: list[Subject]) -> None:
+    results, _ = measure(fakes, splits, TIMING, parts={})
+    assert [result.logits for result in results] == [{}, {}]
 
 
 def test_what_fails_in_a_process_is_said_here(

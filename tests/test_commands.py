@@ -27,7 +27,9 @@ BENCHMARK_KEYS = {
     "bench/latency_p50_ms_low", "bench/latency_p95_ms", "bench/latency_p99_ms",
     "bench/throughput_per_s", "bench/throughput_batch_8_per_s", "bench/peak_memory_mb",
     "bench/cold_start_ms", "bench/speedup_vs_teacher", "bench/latency_vs_published",
-    "bench/throughput_vs_published",
+    "bench/throughput_vs_published", "val/f1_drop_high", "test/f1_vs_teacher",
+    "test/f1_vs_teacher_low", "test/mcnemar_vs_teacher", "test/ece", "test/ece_scaled",
+    "test/agreement", "test/macro_f1_low",
 }  # fmt: skip
 PRODUCTS = {"bench/int8_products", "bench/products"}
 FILE_KEYS = PRODUCTS | {
@@ -68,7 +70,13 @@ def test_every_variant_is_a_version_with_its_tags_and_alias(finished: Project) -
         assert v.tags["study"] == "tiny"
         assert v.tags["format"] == load_variants()[v.tags["variant"]].format
         assert len(v.tags["fingerprint"]) == 16
-        assert v.description == "a note of the base"
+        assert f"# {MODEL}: {v.tags['variant']}\n" in v.description
+        assert "* a note of the base\n" in v.description
+        assert "macro-F1 on test: " in v.description, "completed by the benchmark"
+        logged = mlflow.artifacts.download_artifacts(
+            artifact_uri=f"{mlflow.get_logged_model(v.tags['model_id']).artifact_location}"
+        )
+        assert (Path(logged) / "model_card.md").read_text() == v.description
     aliases = mlflow.MlflowClient().get_registered_model(MODEL).aliases
     assert set(aliases) == set(ROLES) | {name.replace("_", "-") for name in VARIANTS}
 

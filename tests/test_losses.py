@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor, tensor
 
-from fincompress.losses import attention_loss, hard_loss, hidden_loss, soft_loss
+from fincompress.losses import UNLABELLED, attention_loss, hard_loss, hidden_loss, soft_loss
 
 
 def random(*shape: int, seed: int = 0) -> Tensor:
@@ -25,6 +25,13 @@ def test_hard_loss_is_minus_the_log_of_the_labels_probability() -> None:
     logits = tensor([[2.0, 1.0, 1.0], [2.0, 1.0, 1.0]]) * math.log(2)
     found = hard_loss(logits, tensor([0, 2]))
     assert found.item() == pytest.approx((math.log(2) + math.log(4)) / 2)
+
+
+def test_what_has_no_label_costs_nothing() -> None:
+    logits = tensor([[2.0, 1.0, 1.0], [2.0, 1.0, 1.0]]) * math.log(2)
+    found = hard_loss(logits, tensor([UNLABELLED, 2]))
+    assert found.item() == pytest.approx(math.log(4)), "the mean over labelled sentences"
+    assert hard_loss(logits, tensor([UNLABELLED, UNLABELLED])).item() == 0
 
 
 def test_soft_loss_is_the_divergence_from_teacher_to_student() -> None:

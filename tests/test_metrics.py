@@ -2,12 +2,15 @@
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 from sklearn.metrics import f1_score
 
 from fincompress.evaluation import metrics
 from fincompress.evaluation.metrics import (
+    confusion,
     macro_f1_drop_interval,
     macro_f1_interval,
+    mcnemar,
     percentile_intervals,
     scores,
 )
@@ -95,6 +98,67 @@ def test_a_drop_is_resampled_in_pairs() -> None:
     assert low < drop < high
     alone = macro_f1_interval(truth, worse)
     assert high - low < alone[1] - alone[0]
+
+
+def seeds(n: int, right: float, count: int) -> tuple[list[int], NDArray[np.int64]]:
+    """Labels (n,) and the answers (count, n) of models that are wrong independently."""
+    truth, _ = answers(n, right)
+    rng = np.random.default_rng(6)
+    wrong = rng.choice(3, (count, n))
+    return truth, np.where(rng.random((count, n)) < right, truth, wrong)
+
+
+def test_seeds_that_answer_alike_have_the_interval_of_one() -> None:
+    truth, guess = answers(120, right=0.7)
+    other = [0] * 20 + guess[20:]
+    alone = macro_f1_interval(truth, guess, seed=3)
+    assert macro_f1_interval(truth, [guess], seed=3) == alone
+    assert macro_f1_interval(truth, [guess] * 3, seed=3) == pytest.approx(alone, abs=1e-12)
+    drop = macro_f1_drop_interval(truth, guess, other, seed=3)
+    for first, second in (([guess] * 3, [other] * 3), ([guess] * 2, other)):
+        found = macro_f1_drop_interval(truth, first, second, seed=3)
+        assert found == pytest.approx(drop, abs=1e-12)
+
+
+def test_independent_seeds_narrow_the_interval_of_their_mean() -> None:
+    truth, guesses = seeds(200, right=0.6, count=5)
+    low, high = macro_f1_interval(truth, guesses)
+    assert low < np.mean([scores(truth, guess)["macro_f1"] for guess in guesses]) < high
+    alone = [macro_f1_interval(truth, guess) for guess in guesses]
+    assert high - low < 0.7 * min(end - start for start, end in alone)
+    pooled = macro_f1_drop_interval(truth, guesses[1:], guesses[0])
+    single = macro_f1_drop_interval(truth, guesses[1], guesses[0])
+    assert pooled[1] - pooled[0] < single[1] - single[0]
+
+
+def test_all_seeds_are_scored_on_the_same_resample(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(metrics, "RESAMPLES", 8)
+    truth, guesses = seeds(90, right=0.6, count=2)
+    found = []
+    for pick in np.random.default_rng(7).integers(0, 90, (8, 90)):
+        right = np.array(truth)[pick].tolist()
+        found.append(np.mean([scores(right, guess[pick])["macro_f1"] for guess in guesses]))
+    ends = macro_f1_interval(truth, guesses, seed=7)
+    assert ends == pytest.approx(tuple(np.percentile(found, [2.5, 97.5])), abs=1e-12)
+
+
+def test_mcnemar_counts_the_sentences_that_one_of_two_gets_right() -> None:
+    # Both right on 20, both wrong on 5; one alone right on 1, the other alone on 9.
+    truth = [0] * 35
+    first = [0] * 20 + [1] * 5 + [0] * 1 + [2] * 9
+    second = [0] * 20 + [2] * 5 + [1] * 1 + [0] * 9
+    by_hand = 2 * (1 + 10) / 2**10  # at most one head in ten throws, on either side
+    assert mcnemar(truth, first, second) == pytest.approx(by_hand)
+    assert mcnemar(truth, second, first) == mcnemar(truth, first, second)
+
+
+def test_mcnemar_of_no_difference_is_one() -> None:
+    assert mcnemar([0, 1, 2], [0, 2, 2], [0, 0, 2]) == 1.0, "wrong on the same, differently"
+    assert mcnemar([0, 1], [0, 0], [1, 1]) == 1.0, "each alone right on one"
+
+
+def test_the_rows_of_a_confusion_are_the_right_classes() -> None:
+    assert confusion([0, 0, 1, 1, 1], [0, 1, 1, 1, 0]) == [[1, 1, 0], [1, 2, 0], [0, 0, 0]]
 
 
 def test_percentiles_resample_whole_rounds() -> None:

@@ -8,10 +8,11 @@ import torch
 from numpy.typing import NDArray
 
 from fincompress.artifact import Artifact
-from fincompress.evaluation.huggingface import HuggingFace, load
+from fincompress.evaluation.huggingface import load
 from fincompress.evaluation.measurement import PUBLISHED
 from fincompress.evaluation.peers import peers
 from fincompress.evaluation.resident import HUGGING_FACE, Resident, at_once
+from fincompress.models.huggingface import HuggingFace
 from fincompress.models.pruning import Kept, cut
 from fincompress.models.storage import Identity, load_encoder, save_encoder
 from fincompress.models.text import load_tokenizer
@@ -42,9 +43,9 @@ def test_every_peer_answers_as_the_weights_do(base: Artifact, tmp_path: Path) ->
         try:
             resident.prepare()
             assert resident.start(1, TEXTS[0]).precision == "f32"
-            seconds, classes = resident.run([TEXTS])
+            seconds, logits = resident.run([TEXTS])
             assert len(seconds) == 1 and seconds[0] > 0
-            np.testing.assert_array_equal(classes, expected, err_msg=subject.variant)
+            np.testing.assert_array_equal(logits.argmax(1), expected, err_msg=subject.variant)
             assert len(resident.forward([TEXTS, TEXTS[:1]])) == 2
         finally:
             resident.stop()

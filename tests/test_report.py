@@ -13,6 +13,9 @@ F1, P50, DROP = "test/macro_f1", "bench/latency_p50_ms", "val/f1_drop"
 def measured(variant: str, f1: float, p50: float, **more: float) -> Measurement:
     metrics = {
         F1: f1,
+        "test/f1_vs_teacher": f1 - 0.88,
+        "test/mcnemar_vs_teacher": 0.25,
+        "test/ece": 0.05,
         "val/macro_f1": f1,
         DROP: 0.88 - f1,
         "val/agreement": 0.95,
@@ -28,7 +31,7 @@ def measured(variant: str, f1: float, p50: float, **more: float) -> Measurement:
     } | {f"{'padded' if 'padded' in k else 'bench'}/{k.removeprefix('padded_')}": v
          for k, v in more.items()}  # fmt: skip
     intervals = {key: (metrics[key] - 0.02, metrics[key] + 0.02)
-                 for key in (F1, "val/macro_f1", DROP, P50)}  # fmt: skip
+                 for key in (F1, "val/macro_f1", DROP, P50, "test/f1_vs_teacher")}  # fmt: skip
     return Measurement(variant=variant, version=1, runtime="r", metrics=metrics,
                        intervals=intervals)  # fmt: skip
 
@@ -65,19 +68,25 @@ def tables(text: str) -> list[dict[str, dict[str, str]]]:
 
 
 def test_quality_and_size_stand_beside_the_teacher(benchmark: Benchmark) -> None:
-    quality, _, _ = tables(markdown(benchmark, {"champion": "small", "fastest": "small"}))
-    assert quality["small (champion, fastest)"] == {
-        "variant": "small (champion, fastest)", "test macro-F1": "0.870 [0.850, 0.890]",
-        "points": "-1.0", "val macro-F1": "0.870 [0.850, 0.890]",
-        "val points lost": "1.0 [-1.0, 3.0]", "as teacher": "95.0%", "MB": "20.0 (25%)",
-        "parameters": "19,000,000", "INT8 products": "18 of 18", "other precision": "bf16",
+    roles = {"champion": "small", "fastest": "small"}
+    quality, details, sizes, _, _ = tables(markdown(benchmark, roles))
+    name = "small (champion, fastest)"
+    assert quality[name] == {
+        "variant": name, "test macro-F1": "0.870 [0.850, 0.890]", "points": "-1.0 [-3.0, +1.0]",
+        "p": "0.25", "val macro-F1": "0.870 [0.850, 0.890]", "val points lost": "1.0 [-1.0, 3.0]",
+        "as teacher": "95.0%",
     }  # fmt: skip
-    assert quality["teacher"]["points"] == "+0.0"
-    assert quality["tfidf_floor"]["MB"] == "", "it has no file"
+    assert quality["teacher"]["points"] == "", "nothing to compare with"
+    assert details[name] == {"variant": name, "ECE": "0.050"}
+    assert sizes[name] == {
+        "variant": name, "MB": "20.0 (25%)", "parameters": "19,000,000",
+        "INT8 products": "18 of 18", "other precision": "bf16",
+    }  # fmt: skip
+    assert sizes["tfidf_floor"]["MB"] == "", "it has no file"
 
 
 def test_speed_in_both_protocols_and_over_the_published_recipe(benchmark: Benchmark) -> None:
-    _, speed, _ = tables(markdown(benchmark))
+    *_, speed, _ = tables(markdown(benchmark))
     assert speed["small"] == {
         "variant": "small", "p50 ms": "4.00 [3.98, 4.02]", "p95": "8.00", "p99": "12.00",
         "speed-up": "2.5x", "over source": "2.50x", "sentences/s": "250",
@@ -89,14 +98,14 @@ def test_speed_in_both_protocols_and_over_the_published_recipe(benchmark: Benchm
 
 
 def test_throughput_by_batch_and_threads(benchmark: Benchmark) -> None:
-    _, _, load = tables(markdown(benchmark))
+    *_, load = tables(markdown(benchmark))
     assert load["small"] == {"variant": "small", "8 a call": "225/s", "2 threads": "275/s"}
 
 
 def test_random_weights_have_no_accuracy_and_the_report_says_so(benchmark: Benchmark) -> None:
     bare = tuple(
         replace(m, metrics={k: v for k, v in m.metrics.items() if "/f1" not in k and k != F1
-                            and "val/" not in k})
+                            and "val/" not in k and "test/" not in k})
         for m in benchmark.measurements
     )  # fmt: skip
     text = markdown(replace(benchmark, random_weights=True, measurements=bare))
@@ -118,14 +127,17 @@ def test_a_median_that_is_not_what_it_was_in_the_benchmark_before_is_marked(
     teacher, small, floor = benchmark.measurements
     small = replace(small, metrics=small.metrics | {"bench/latency_over_before": ratio})
     text = markdown(replace(benchmark, measurements=(teacher, small, floor)))
-    assert tables(text)[1]["small"]["over before"] == said
+    assert tables(text)[3]["small"]["over before"] == said
 
 
 def test_measurements_from_before_there_were_intervals_are_shown_without(
     benchmark: Benchmark,
 ) -> None:
-    bare = tuple(replace(m, intervals={}) for m in benchmark.measurements)
-    quality, speed, _ = tables(markdown(replace(benchmark, measurements=bare)))
+    bare = tuple(
+        replace(m, intervals={}, metrics={k: v for k, v in m.metrics.items() if "_vs_t" not in k})
+        for m in benchmark.measurements
+    )
+    quality, _, _, speed, _ = tables(markdown(replace(benchmark, measurements=bare)))
     assert quality["small"]["test macro-F1"] == "0.870" and speed["small"]["p50 ms"] == "4.00"
 
 

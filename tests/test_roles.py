@@ -14,10 +14,12 @@ from mlflow.entities import Run
 
 from fincompress.artifact import Artifact, read_artifact
 from fincompress.cli import main
+from fincompress.data import Sentences
 from fincompress.evaluation.measurement import Answers, Benchmark
+from fincompress.evaluation.quality import gather
 from fincompress.experiments import Study, load_study, load_variants
 from fincompress.promotion import ROLES
-from fincompress.roles import champions, promote_best, rollback
+from fincompress.roles import promote_best, rollback
 from fincompress.runtimes import load_runtime
 from fincompress.spec import dump
 from fincompress.tracking import registry, runs
@@ -51,7 +53,9 @@ def published(
         open_store()
         study = load_study("tiny")
         with runs.step("teacher", {"stage": "build"}):
-            registry.publish(study, load_variants()["teacher"], read_artifact(folder))
+            card = project.folder / "model_card.md"
+            card.write_text("a card")
+            registry.publish(study, load_variants()["teacher"], read_artifact(folder), card)
         assert [register(variant) for variant in ("good", "near", "good")] == [2, 3, 4]
         yield study
 
@@ -71,9 +75,10 @@ def study(published: Study, monkeypatch: pytest.MonkeyPatch) -> Study:
 @pytest.fixture
 def answers(base: Artifact) -> Answers:
     """What the model under all the names does answer."""
-    classes = load_runtime("torch_eager").load(base, 1)(TEXTS).argmax(axis=1).tolist()
-    predicted = {variant: {"val": tuple(classes)} for variant in ("teacher", "good", "near")}
-    return Answers(texts={"val": TEXTS}, labels={"val": tuple(classes)}, predicted=predicted)
+    rows = load_runtime("torch_eager").load(base, 1)(TEXTS)
+    part = Sentences(TEXTS, tuple(rows.argmax(axis=1).tolist()), ("tiny",) * len(TEXTS))
+    logits = {variant: {"val": rows} for variant in ("teacher", "good", "near")}
+    return gather({"val": part}, logits)
 
 
 def benchmark(good: float = 5.0, near: float = 9.0, number: int = 2, why: str = "") -> Benchmark:
@@ -161,9 +166,9 @@ def test_a_challenger_that_no_variant_can_be_is_dropped(study: Study, answers: A
 def test_a_model_that_answers_otherwise_than_measured_is_not_promoted(
     study: Study, answers: Answers
 ) -> None:
-    first, *rest = answers.predicted["good"]["val"]
-    other = {"good": {"val": ((first + 1) % 3, *rest)}}
-    promote_best(study, benchmark(), replace(answers, predicted=answers.predicted | other))
+    first, *rest = answers.logits["good"]["val"]
+    other = {"good": {"val": ((*first[1:], first[0]), *rest)}}
+    promote_best(study, benchmark(), replace(answers, logits=answers.logits | other))
     assert roles()["champion"] == 3 and roles()["challenger"] == 1
     assert "good     same answers        0.8889  at least 1" in text_of(decisions()[0])
 
@@ -268,33 +273,3 @@ def test_rollback_names_an_earlier_champion_that_is_gone(study: Study, answers: 
         "to decide again, run: fincompress promote --study tiny"
     )
     assert roles()["champion"] == 3
-
-
-UP: dict[str, str] = {}
-BACK = {"rollback": "true"}
-HISTORIES = [
-    ("each that moves it", [(0, 1, UP), (1, 2, UP), (2, 2, UP)], 2, [1, 2]),
-    ("one that came back", [(0, 1, UP), (1, 2, UP), (2, 1, UP)], 1, [1, 2, 1]),
-    ("a rollback takes the last", [(0, 1, UP), (1, 2, UP), (2, 1, BACK)], 1, [1]),
-    ("and the next goes further", [(1, 2, UP), (2, 3, UP), (3, 2, BACK), (2, 1, BACK)], 1, [1]),
-    ("after a rollback it goes on", [(0, 1, UP), (1, 2, UP), (2, 1, BACK), (1, 3, UP)], 3, [1, 3]),
-    ("by hand to an earlier one", [(0, 1, UP), (1, 2, UP), (2, 3, UP)], 2, [1, 2]),
-    ("by hand to another", [(0, 1, UP), (1, 2, UP)], 7, [1, 2, 7]),
-    ("by hand, and then rolled back", [(0, 1, UP), (1, 2, UP), (7, 2, BACK)], 2, [1, 2]),
-    ("by hand between decisions", [(0, 1, UP), (5, 2, UP)], 2, [1, 5, 2]),
-    ("taken away by hand", [(0, 1, UP), (0, 2, UP)], 2, [1, 2]),
-    ("of before this was recorded", [(0, 0, UP), (0, 0, UP), (3, 4, UP)], 4, [3, 4]),
-]  # fmt: skip
-
-
-@pytest.mark.parametrize(
-    ("history", "now", "expected"), [row[1:] for row in HISTORIES], ids=[r[0] for r in HISTORIES]
-)
-def test_champions_are_replayed(
-    history: list[tuple[int, int, dict[str, str]]], now: int, expected: list[int]
-) -> None:
-    tags = [
-        {f"champion_{end}": str(n) for end, n in (("before", a), ("after", b)) if n} | more
-        for a, b, more in history
-    ]
-    assert champions(tags, now) == expected

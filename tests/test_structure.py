@@ -19,24 +19,27 @@ PACKAGE = ROOT / "fincompress"
 MODULES = sorted(PACKAGE.rglob("*.py"))
 
 # From the top down; a module may import its own layer's packages' innards and those below.
-MEASURING = ("benchmark", "relations", "resident", "peers", "huggingface", "floor")
+MEASURING = (
+    "benchmark", "relations", "resident", "peers", "huggingface", "floor", "epochs", "quality",
+    "singular", "repeated",
+)  # fmt: skip
 LAYERS = [
     ["__main__"],
     ["cli"],
     ["commands"],
-    ["comparison", "tuning"],
+    ["comparison", "tuning", "seeds", "preparation"],
     ["workers"],
     ["trials"],
     ["workshop", "roles"],
-    ["recording"],
+    ["recording", "card"],
     ["tracking", "evaluation.report", "evaluation.plots", "search"],
     ["experiments"],
     ["build", "promotion", *(f"evaluation.{module}" for module in MEASURING)],
     ["techniques"],
-    ["importance", "export"],
+    ["importance", "sensitivity", "export"],
     ["runtimes", "training"],
     ["models", "losses", "evaluation.environment"],
-    ["data", "evaluation.metrics", "evaluation.measurement", "artifact"],
+    ["data", "evaluation.metrics", "evaluation.calibration", "evaluation.measurement", "artifact"],
     ["hub", "goals"],
     ["space"],
     ["interruption", "reporting", "spec"],
@@ -53,7 +56,7 @@ ONLY_IN = {
     "onnxruntime": ["runtimes.onnx_runtime", "export"],
     "openvino": ["runtimes.openvino_runtime", "export"],
     "nncf": ["techniques.quantize_post_training"],
-    "transformers": ["evaluation.huggingface"],
+    "transformers": ["models.huggingface", "techniques.finetune_trainer"],
     "pickle": [],
 }
 

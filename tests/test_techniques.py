@@ -11,7 +11,7 @@ from fincompress.artifact import Artifact, read_artifact, sha256
 from fincompress.build import Recipe, build, plan
 from fincompress.data import LABELS, Splits
 from fincompress.evaluation.metrics import scores
-from fincompress.experiments import VariantSpec, load_variants
+from fincompress.experiments import VariantSpec, load_ablations, load_variants
 from fincompress.runtimes import load_runtime
 from fincompress.spec import UserError, dump, parse
 from fincompress.techniques import Inputs, load_technique, technique_names
@@ -19,6 +19,8 @@ from fincompress.training import Budget
 from tests.conftest import Log
 
 VARIANTS = load_variants()
+TRAINER = "teacher_by_trainer"  # the one technique that no variant uses
+VARIANTS[TRAINER] = load_ablations(VARIANTS)[TRAINER]
 BUDGET = Budget(epochs=2, patience=2, batch_size=8)
 
 

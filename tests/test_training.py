@@ -180,6 +180,7 @@ def test_the_report_has_the_validation_scores_of_each_epoch() -> None:
     model = encoder()
     _, reported = train(model, nothing(model), epochs=1)
     expected = scores(VAL.labels, predict(model, VAL.ids).argmax(1))
+    assert reported[0].pop("train/epoch_seconds") > 0
     assert reported == [{"train/loss": 0.0} | {f"val/{k}": v for k, v in expected.items()}]
 
 
@@ -209,3 +210,23 @@ def test_the_global_random_state_is_neither_used_nor_changed() -> None:
         assert torch.equal(torch.get_rng_state(), before)
         made.append(model.classifier.weight)
     assert torch.equal(*made)
+
+
+def test_averaged_weights_are_those_that_are_scored_and_kept() -> None:
+    model, plain = encoder(), encoder()
+    steady = Optimizer(learning_rate=0.01, warmup_share=0.0, averaging=0.9)
+    best, reported = train(model, cross_entropy(model), optimizer=steady)
+    train(plain, cross_entropy(plain))
+    assert best["val/macro_f1"] == max(values["val/macro_f1"] for values in reported)
+    kept = scores(VAL.labels, predict(model, VAL.ids).argmax(1))
+    assert best["val/macro_f1"] == kept["macro_f1"]
+    pairs = zip(model.parameters(), plain.parameters(), strict=True)
+    assert max((a - b).abs().max().item() for a, b in pairs) > 1e-3, "no average is the last step"
+
+
+def test_an_average_of_weights_that_stay_is_those_weights() -> None:
+    model, before = encoder(), encoder()
+    still = Optimizer(learning_rate=0.01, weight_decay=0.0, averaging=0.9)
+    train(model, nothing(model), optimizer=still)
+    for ours, theirs in zip(model.parameters(), before.parameters(), strict=True):
+        torch.testing.assert_close(ours, theirs)

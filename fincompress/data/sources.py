@@ -10,7 +10,7 @@ import io
 import json
 import tempfile
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +20,7 @@ from fincompress.spec import UserError, nearest
 
 PHRASEBANK_ZIP = "FinancialPhraseBank-v1.0.zip"
 PHRASEBANK_SHA256 = "0e1a06c4900fdae46091d031068601e3773ba067c7cecb5b0da1dcba5ce989a6"
-PHRASEBANK_MEMBER = "FinancialPhraseBank-v1.0/Sentences_AllAgree.txt"
+PHRASEBANK_MEMBER = "FinancialPhraseBank-v1.0/Sentences_{}Agree.txt"
 PHRASEBANK_NOTE = (
     "Financial PhraseBank (Malo et al., 2014) is licensed CC BY-NC-SA 3.0: models trained on it "
     "are for non-commercial use, with attribution, under the same licence."
@@ -45,8 +45,27 @@ def read(source: str, data_dir: Path | None) -> tuple[list[Row], str]:
     )
 
 
+def read_texts(source: str, data_dir: Path | None) -> tuple[list[str], str]:
+    """Return the texts of `source` and its note: a file needs no labels."""
+    if Path(source).suffix in _FILE_TYPES:
+        return [text for text, _ in _texts(Path(source), ("text",))], ""
+    rows, note = read(source, data_dir)
+    return [row[0] for row in rows], note
+
+
 def read_phrasebank(data_dir: Path | None) -> tuple[list[Row], str]:
     """Return the sentences on which all annotators agreed."""
+    return _phrasebank(data_dir, "All"), PHRASEBANK_NOTE
+
+
+def read_disputed(data_dir: Path | None) -> tuple[list[Row], str]:
+    """Return the sentences on which half of the annotators or more agreed, but not all."""
+    agreed = {row[0] for row in _phrasebank(data_dir, "All")}
+    rows = [row for row in _phrasebank(data_dir, "50") if row[0] not in agreed]
+    return rows, PHRASEBANK_NOTE
+
+
+def _phrasebank(data_dir: Path | None, agreement: str) -> list[Row]:
     if data_dir is None:
         path = download("takala/financial_phrasebank", f"data/{PHRASEBANK_ZIP}", kind="dataset")
     else:
@@ -57,9 +76,9 @@ def read_phrasebank(data_dir: Path | None) -> tuple[list[Row], str]:
     if digest != PHRASEBANK_SHA256:
         raise UserError(f"{path}: sha256 must be {PHRASEBANK_SHA256}, not {digest}")
     with zipfile.ZipFile(io.BytesIO(content)) as archive:
-        lines = archive.read(PHRASEBANK_MEMBER).decode("latin-1").splitlines()
+        lines = archive.read(PHRASEBANK_MEMBER.format(agreement)).decode("latin-1").splitlines()
     pairs = [line.rpartition("@") for line in lines]
-    return [(clean(text), label, "phrasebank") for text, _, label in pairs], PHRASEBANK_NOTE
+    return [(clean(text), label, "phrasebank") for text, _, label in pairs]
 
 
 def read_fiqa(data_dir: Path | None) -> tuple[list[Row], str]:
@@ -97,26 +116,35 @@ def _polarity(score: float) -> str:
 
 CORPORA: dict[str, Callable[[Path | None], tuple[list[Row], str]]] = {
     "phrasebank": read_phrasebank,
+    "phrasebank_disputed": read_disputed,
     "fiqa": read_fiqa,
 }
 
 
 def read_file(path: Path) -> list[Row]:
     """Return the rows of a CSV, JSON or Parquet file with columns `text` and `label`."""
+    return [
+        (text, _label(record["label"], f"{path}: row {number}"), path.stem)
+        for number, (text, record) in enumerate(_texts(path, ("text", "label")), start=1)
+    ]
+
+
+def _texts(path: Path, needed: Sequence[str]) -> list[tuple[str, dict[str, Any]]]:
+    """The clean text of every row, and the row; `needed` are the columns that must be there."""
     records = _records(path)
     if not records:
         raise UserError(f"{path}: has no rows")
     columns = list(records[0])
-    for column in ("text", "label"):
+    for column in needed:
         if column not in columns:
             raise UserError(f"{path}: column '{column}' is missing; found: {', '.join(columns)}")
-    rows = []
+    found = []
     for number, record in enumerate(records, start=1):
-        text, label = record["text"], record["label"]
+        text = record["text"]
         if not isinstance(text, str) or not clean(text):
             raise UserError(f"{path}: row {number}: 'text' must be a sentence, not {text!r}")
-        rows.append((clean(text), _label(label, f"{path}: row {number}"), path.stem))
-    return rows
+        found.append((clean(text), record))
+    return found
 
 
 def _records(path: Path) -> list[dict[str, Any]]:

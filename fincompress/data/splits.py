@@ -13,6 +13,7 @@ from pydantic import Field
 from sklearn.model_selection import train_test_split
 
 from fincompress.data import sample, sources
+from fincompress.data.resemblance import NEAR, near_duplicates, resemblance
 from fincompress.data.rows import LABELS, Row
 from fincompress.spec import UserError, settings
 
@@ -25,10 +26,12 @@ class DataConfig:
     """Which sentences a study uses.
 
     `sources` are `phrasebank`, `fiqa`, `sample` or paths of CSV, JSON or Parquet files.
+    `transfer` are sources whose texts, without their labels, students learn from too.
     `fingerprint`, where it is given, is the split the study was made for.
     """
 
     sources: Annotated[tuple[str, ...], Field(min_length=1)]
+    transfer: tuple[str, ...] = ()
     split_seed: int = 42
     fingerprint: str | None = None
 
@@ -58,6 +61,24 @@ class Sentences:
 
 
 @dataclass(frozen=True)
+class Transfer:
+    """Texts without labels, for students to learn from by their teacher's answers.
+
+    What was taken out: `known` texts are in the split word for word, `alike` ones are near
+    duplicates of a sentence of validation or test.
+    """
+
+    texts: tuple[str, ...] = ()
+    known: int = 0
+    alike: int = 0
+
+    @property
+    def fingerprint(self) -> str:
+        """sha256 over the texts, in order."""
+        return hashlib.sha256("\n".join(self.texts).encode()).hexdigest()
+
+
+@dataclass(frozen=True)
 class Splits:
     """The three parts of one corpus. `notes` are licences and warnings that travel with models."""
 
@@ -67,13 +88,24 @@ class Splits:
     test: Sentences
     notes: tuple[str, ...]
     synthetic: bool
+    transfer: Transfer = Transfer()
 
     def parts(self) -> dict[str, Sentences]:
         return {"train": self.train, "val": self.val, "test": self.test}
 
     def first(self, count: int) -> "Splits":
-        """The first sentences of training and validation, and all of test."""
-        return replace(self, train=self.train.first(count), val=self.val.first(count))
+        """The first sentences of training and validation, and all of test; no transfer set."""
+        train, val = self.train.first(count), self.val.first(count)
+        return replace(self, train=train, val=val, transfer=Transfer())
+
+    def near_duplicates(self) -> dict[str, int]:
+        """How many sentences of the later part are near duplicates of one of the earlier."""
+        pairs = (("train", "val"), ("train", "test"), ("val", "test"))
+        parts = self.parts()
+        return {
+            f"{first}_{second}": near_duplicates(parts[second].texts, parts[first].texts)
+            for first, second in pairs
+        }
 
     @cached_property
     def fingerprint(self) -> str:
@@ -86,7 +118,7 @@ class Splits:
 
 
 def load_splits(config: DataConfig, data_dir: Path | None) -> Splits:
-    """Read, clean and split the sources of `config`.
+    """Read, clean and split the sources of `config`, and read its transfer set.
 
     Raises `UserError` for missing files, rows that cannot be used, and, from files, a split
     other than the one that `config.fingerprint` names. Such a split from the hub carries a note.
@@ -100,6 +132,7 @@ def load_splits(config: DataConfig, data_dir: Path | None) -> Splits:
         splits = _sample_splits(config.split_seed)
     else:
         splits = _split(config, data_dir)
+    splits = _with_transfer(splits, config.transfer, data_dir)
     if config.fingerprint in (None, splits.fingerprint):
         return splits
     if data_dir is None and set(config.sources) & set(sources.CORPORA):
@@ -123,7 +156,8 @@ def _sample_splits(seed: int) -> Splits:
         for part, rows in sample.generate(seed).items()
     }
     note = "Synthetic sentences from the package's own generator; scores say nothing of real text."
-    return Splits("sample", **parts, notes=(note,), synthetic=True)
+    train, val, test = (parts[part] for part in ("train", "val", "test"))
+    return Splits("sample", train, val, test, notes=(note,), synthetic=True)
 
 
 def _split(config: DataConfig, data_dir: Path | None) -> Splits:
@@ -147,6 +181,18 @@ def _split(config: DataConfig, data_dir: Path | None) -> Splits:
         notes=notes,
         synthetic=False,
     )
+
+
+def _with_transfer(splits: Splits, wanted: Sequence[str], data_dir: Path | None) -> Splits:
+    read = [sources.read_texts(source, data_dir) for source in wanted]
+    texts = list(dict.fromkeys(text for part, _ in read for text in part))
+    split = {text for sentences in splits.parts().values() for text in sentences.texts}
+    fresh = [text for text in texts if text not in split]
+    alike = resemblance(fresh, splits.val.texts + splits.test.texts) >= NEAR
+    kept = tuple(text for text, near in zip(fresh, alike, strict=True) if not near)
+    notes = tuple(dict.fromkeys((*splits.notes, *(note for _, note in read if note))))
+    transfer = Transfer(kept, known=len(texts) - len(fresh), alike=int(alike.sum()))
+    return replace(splits, transfer=transfer, notes=notes)
 
 
 def _deduplicated(rows: Sequence[Row]) -> list[Row]:

@@ -32,7 +32,7 @@ from fincompress.evaluation.measurement import (
     at_batch,
     at_threads,
 )
-from fincompress.evaluation.metrics import macro_f1_interval, percentile_intervals, scores
+from fincompress.evaluation.metrics import percentile_intervals
 from fincompress.evaluation.resident import HUGGING_FACE, Resident, Start, Subject
 from fincompress.runtimes import load_runtime
 from fincompress.spec import settings
@@ -42,7 +42,7 @@ FEWEST = 4  # rounds that an interval can be told from
 AFTER_A_TURN = 3  # untimed ones before them: other models had the caches meanwhile
 
 Positive = Annotated[int, Field(ge=1)]
-Classes = NDArray[np.int64]
+Logits = NDArray[np.float32]
 
 
 @settings
@@ -81,25 +81,30 @@ class Taken:
     padded_throughput: list[float] = field(default_factory=list)
     by_batch: dict[int, float] = field(default_factory=dict)
     by_threads: dict[int, float] = field(default_factory=dict)
-    answers: dict[str, Classes] = field(default_factory=dict)
+    logits: dict[str, Logits] = field(default_factory=dict)
     peak_memory_mb: float = 0.0
 
 
 @dataclass(frozen=True)
 class Result:
-    """One subject's measurement, raw timings and predicted classes (none if it was not scored)."""
+    """One subject's measurement, raw timings, and logits, (n, labels), of each part it answered."""
 
     measurement: Measurement
     samples: Samples
-    predicted: dict[str, Classes]
+    logits: dict[str, Logits]
 
 
 def measure(
-    subjects: Sequence[Subject], splits: Splits, timing: Timing, *, scored: bool = True
+    subjects: Sequence[Subject],
+    splits: Splits,
+    timing: Timing,
+    *,
+    parts: Mapping[str, Sequence[str]],
 ) -> tuple[list[Result], dict[str, float]]:
-    """Time and score all `subjects` side by side; also say how the first, the reference, moved.
+    """Time all `subjects` side by side, and let each answer the texts of `parts`.
 
-    It is timed before and after everything else. Raises `UserError` if a process dies.
+    Also say how the first, the reference, moved: it is timed before and after everything else.
+    Raises `UserError` if a process dies.
     """
     texts = splits.test.texts
     with _residents(subjects, splits, timing.threads) as residents:
@@ -123,11 +128,10 @@ def measure(
             for model, own in zip(models, modelled, strict=True):
                 model.forward(batches[:1])
                 own.padded_throughput.append(_per_second(batches, model.forward(batches)))
-        if scored:
-            for part in ("val", "test"):
-                for resident, own in zip(residents, taken, strict=True):
-                    whole = _cut(splits.parts()[part].texts, timing.throughput_batch)
-                    own.answers[part] = resident.run(whole)[1]
+        for part, asked in parts.items():
+            whole = _cut(asked, timing.throughput_batch)
+            for resident, own in zip(residents, taken, strict=True):
+                own.logits[part] = resident.run(whole)[1]
         for resident, own in zip(residents, taken, strict=True):
             own.peak_memory_mb = resident.peak_memory_mb()
         _over_threads(residents, texts, timing, taken)
@@ -136,7 +140,7 @@ def measure(
     moved = abs(reference[1] / reference[0] - 1)
     why = f"the reference moved by {moved:.0%} meanwhile" if moved > MOVED else ""
     return [
-        Result(_measurement(s, own, splits, why), _samples(own), own.answers)
+        Result(_measurement(s, own, why), _samples(own), own.logits)
         for s, own in zip(subjects, taken, strict=True)
     ], drift
 
@@ -245,7 +249,7 @@ def _samples(own: Taken) -> Samples:
     )
 
 
-def _measurement(subject: Subject, own: Taken, splits: Splits, why: str) -> Measurement:
+def _measurement(subject: Subject, own: Taken, why: str) -> Measurement:
     percentiles = {P50: 50.0, P95: 95.0, P99: 99.0}
     intervals = percentile_intervals(own.latency, ROUND, percentiles)
     metrics = {key: float(np.percentile(own.latency, at)) for key, at in percentiles.items()}
@@ -259,10 +263,6 @@ def _measurement(subject: Subject, own: Taken, splits: Splits, why: str) -> Meas
         metrics[SIZE] = subject.artifact.size_mb
         metrics[PARAMETERS] = float(subject.artifact.manifest.parameters)
         metrics |= _products(subject)
-    for part, predicted in own.answers.items():
-        labels = splits.parts()[part].labels
-        metrics |= {f"{part}/{name}": value for name, value in scores(labels, predicted).items()}
-        intervals[f"{part}/macro_f1"] = macro_f1_interval(labels, predicted)
     low, high = intervals[P50]
     uncertain = (high - low) / 2 / metrics[P50]
     if not why and uncertain > MOVED:

@@ -1,11 +1,24 @@
 """What was measured of one variant, in the keys under which it is logged and tabulated."""
 
+import re
+from collections.abc import Mapping
+
+import numpy as np
+from numpy.typing import NDArray
+
 from fincompress.spec import settings
 
+VAL, TEST, EXTRA = "val", "test", "extra"  # the parts that are answered
 VAL_F1 = "val/macro_f1"
 F1_DROP = "val/f1_drop"  # below the teacher's
 AGREEMENT = "val/agreement"  # share of sentences with the teacher's label
 TEST_F1 = "test/macro_f1"
+EXTRA_F1 = "extra/macro_f1"
+TEST_AGREEMENT = "test/agreement"
+PUBLISHED_F1 = "published/macro_f1"  # on test, of the study that a study file names
+ECE = "test/ece"  # expected calibration error
+ECE_SCALED = "test/ece_scaled"  # with the confidences divided by a temperature
+TEMPERATURE = "test/temperature"
 P50 = "bench/latency_p50_ms"
 P95 = "bench/latency_p95_ms"
 P99 = "bench/latency_p99_ms"
@@ -31,12 +44,34 @@ REFERENCE_BEFORE = "reference_before_ms"
 MOVED = 0.1  # share by which a timing may move, or be uncertain, and still be trusted
 
 
+def over(other: str, part: str) -> tuple[str, str]:
+    """The difference of macro-F1 to the teacher's or the source's, and McNemar's p."""
+    return f"{part}/f1_vs_{other}", f"{part}/mcnemar_vs_{other}"
+
+
+def of_source(name: str) -> str:
+    """Test macro-F1 of the sentences from one source."""
+    return f"{TEST_F1}_{re.sub(r'[^0-9A-Za-z]', '_', name)}"
+
+
 def at_batch(size: int) -> str:
     return f"bench/throughput_batch_{size}_per_s"
 
 
 def at_threads(count: int) -> str:
     return f"bench/throughput_threads_{count}_per_s"
+
+
+def flat(
+    metrics: Mapping[str, float], intervals: Mapping[str, tuple[float, float]]
+) -> dict[str, float]:
+    """All metrics, and the ends of the intervals as `<metric>_low` and `<metric>_high`."""
+    ends = {
+        f"{name}_{end}": value
+        for name, interval in intervals.items()
+        for end, value in zip(("low", "high"), interval, strict=True)
+    }
+    return {**metrics, **ends}
 
 
 @settings
@@ -58,13 +93,7 @@ class Measurement:
     unreliable: str = ""
 
     def flat(self) -> dict[str, float]:
-        """All metrics, and the ends of the intervals as `<metric>_low` and `<metric>_high`."""
-        ends = {
-            f"{name}_{end}": value
-            for name, interval in self.intervals.items()
-            for end, value in zip(("low", "high"), interval, strict=True)
-        }
-        return self.metrics | ends
+        return flat(self.metrics, self.intervals)
 
     @property
     def val_macro_f1(self) -> float:
@@ -90,14 +119,21 @@ class Samples:
 
 @settings
 class Answers:
-    """What each variant answered in a benchmark, as `answers.json` holds it.
+    """What each variant answered, as `answers.json` holds it.
 
-    By part (val, test): its texts, the right classes, and, by variant first, the predicted ones.
+    By part (val, test, and extra if one was given): its texts, the right classes, the names of
+    their sources, and, by variant first, a row of logits for each text.
     """
 
     texts: dict[str, tuple[str, ...]]
     labels: dict[str, tuple[int, ...]]
-    predicted: dict[str, dict[str, tuple[int, ...]]]
+    sources: dict[str, tuple[str, ...]]
+    logits: dict[str, dict[str, tuple[tuple[float, ...], ...]]]
+
+    def predicted(self, variant: str, part: str) -> NDArray[np.int64]:
+        """The classes that a variant answered, (n,)."""
+        classes: NDArray[np.int64] = np.array(self.logits[variant][part]).argmax(axis=1)
+        return classes
 
 
 @settings

@@ -1,14 +1,16 @@
 """Labels, predictions and timings become scores and percentiles, with bootstrap intervals.
 
 Intervals are 95 % percentile-bootstrap intervals: Efron and Tibshirani (1993), "An Introduction to
-the Bootstrap".
+the Bootstrap". Two classifiers are compared by the test of McNemar (1947), "Note on the sampling
+error of the difference between correlated proportions or percentages".
 """
 
 from collections.abc import Mapping, Sequence
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from sklearn.metrics import accuracy_score, f1_score
+from scipy.stats import binomtest  # type: ignore[import-untyped]
+from sklearn.metrics import accuracy_score, confusion_matrix, f1_score
 
 from fincompress.data.rows import LABELS
 
@@ -30,10 +32,13 @@ def scores(labels: Sequence[int], predicted: ArrayLike) -> dict[str, float]:
 def macro_f1_interval(
     labels: Sequence[int], predicted: ArrayLike, seed: int = 0
 ) -> tuple[float, float]:
-    """Return the interval of macro-F1 over sentences."""
-    truth, answer = np.asarray(labels), np.asarray(predicted)
-    picks = _picks(len(truth), seed)
-    return _ends(_macro_f1_rows(truth[picks], answer[picks]))
+    """Return the interval of macro-F1 over sentences.
+
+    `predicted` is (n,), or (seeds, n) for the mean over models that differ in their seed. Then each
+    resample is the same for all: a sentence answered by three models is not three sentences.
+    """
+    truth = np.asarray(labels)
+    return _ends(_resampled_macro_f1(truth, predicted, _picks(len(truth), seed)))
 
 
 def macro_f1_drop_interval(
@@ -41,12 +46,32 @@ def macro_f1_drop_interval(
 ) -> tuple[float, float]:
     """Return the interval of macro-F1 of `reference` less that of `predicted`.
 
-    Paired: both are scored on the same resampled sentences.
+    Paired: both are scored on the same resampled sentences. Each is (n,), or (seeds, n) for the
+    mean over seeds; they may differ in the number of seeds.
     """
-    truth, first, second = np.asarray(labels), np.asarray(reference), np.asarray(predicted)
+    truth = np.asarray(labels)
     picks = _picks(len(truth), seed)
-    drops = _macro_f1_rows(truth[picks], first[picks]) - _macro_f1_rows(truth[picks], second[picks])
-    return _ends(drops)
+    first = _resampled_macro_f1(truth, reference, picks)
+    return _ends(first - _resampled_macro_f1(truth, predicted, picks))
+
+
+def mcnemar(labels: Sequence[int], first: ArrayLike, second: ArrayLike) -> float:
+    """Return the exact two-sided p-value of two classifiers being wrong equally often.
+
+    Labels and both predictions are (n,). Only sentences that one of them gets right count.
+    """
+    truth = np.asarray(labels)
+    first_right, second_right = np.asarray(first) == truth, np.asarray(second) == truth
+    apart = int((first_right != second_right).sum())
+    if not apart:
+        return 1.0
+    return float(binomtest(int((first_right & ~second_right).sum()), apart).pvalue)
+
+
+def confusion(labels: Sequence[int], predicted: ArrayLike) -> list[list[int]]:
+    """Return how often each right class (rows) got each answer (columns); both inputs are (n,)."""
+    counts: list[list[int]] = confusion_matrix(labels, predicted, labels=CLASSES).tolist()
+    return counts
 
 
 def percentile_intervals(
@@ -75,6 +100,17 @@ def _picks(count: int, seed: int) -> NDArray[np.int64]:
 def _ends(resampled: NDArray[np.float64]) -> tuple[float, float]:
     low, high = np.percentile(resampled, [2.5, 97.5])
     return float(low), float(high)
+
+
+def _resampled_macro_f1(
+    truth: NDArray[np.int64], predicted: ArrayLike, picks: NDArray[np.int64]
+) -> NDArray[np.float64]:
+    """Macro-F1 of each of the (resamples, n) picks: of one model, or the mean over its seeds."""
+    seeds, resampled = np.atleast_2d(np.asarray(predicted)), truth[picks]
+    total = np.zeros(len(picks))
+    for answer in seeds:  # one by one, since each takes (resamples, n) of memory
+        total += _macro_f1_rows(resampled, answer[picks])
+    return total / len(seeds)
 
 
 def _macro_f1_rows(truth: NDArray[np.int64], answer: NDArray[np.int64]) -> NDArray[np.float64]:

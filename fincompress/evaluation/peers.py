@@ -7,10 +7,10 @@ with dynamic INT8, which is what most people do; and in OpenVINO, FP32.
 from pathlib import Path
 
 from fincompress.artifact import Artifact
-from fincompress.evaluation.huggingface import HuggingFace
 from fincompress.evaluation.measurement import PUBLISHED
 from fincompress.evaluation.resident import HUGGING_FACE, Subject
 from fincompress.export import dynamic_quantizer, onnx_writer, openvino_writer, save_graph
+from fincompress.models.huggingface import HuggingFace
 from fincompress.models.storage import Identity
 
 

@@ -1,6 +1,6 @@
 """Splits, measurements and samples become PNG files; the only file that draws."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 
@@ -15,6 +15,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter
 
 from fincompress.data import LABELS, Splits
+from fincompress.evaluation.calibration import Bin
 from fincompress.evaluation.measurement import (
     P50,
     SIZE,
@@ -30,6 +31,8 @@ from fincompress.reporting import Chart, Heatmap
 
 DPI = 150
 BUBBLE = 6.0  # points squared for a MB
+ALL_SENTENCES = 300.0  # points squared of a bin that holds them all
+COLUMNS = 3  # of a grid
 PAIRS = matplotlib.color_sequences["tab20"]  # dark and light
 COLORS = [*PAIRS[::2], *PAIRS[1::2]]
 
@@ -121,6 +124,52 @@ def latency_distributions(benchmark: Benchmark, samples: Mapping[str, Samples], 
     _save(figure, file)
 
 
+def reliability_diagrams(
+    bins: Mapping[str, tuple[Sequence[Bin], Sequence[Bin]]], of: str, file: Path
+) -> None:
+    """Accuracy against confidence, before and after temperature scaling, one square a variant.
+
+    The area of a mark is the share of sentences in its bin; above the diagonal is too modest.
+    """
+    figure, places = _grid(list(bins), "confidence (area: share of sentences)", "accuracy")
+    looks = {"before temperature scaling": ("C0", "-"), "after it": ("C1", "--")}
+    for axes, pair in zip(places, bins.values(), strict=True):
+        axes.plot([0, 1], [0, 1], "k:", lw=1, zorder=0, label="confidence = accuracy")
+        for (name, (color, line)), found in zip(looks.items(), pair, strict=True):
+            at = [b.confidence for b in found], [b.accuracy for b in found]
+            axes.plot(*at, line, color=color, lw=1.2, label=name)
+            total = sum(b.count for b in found)
+            areas = [ALL_SENTENCES * b.count / total for b in found]
+            axes.scatter(*at, s=areas, color=color, alpha=0.5, linewidths=0)
+        axes.set_xlim(1 / len(LABELS) - 0.03, 1.04)  # the likeliest of k classes has 1 / k or more
+        axes.set_ylim(-0.05, 1.08)
+        axes.grid(alpha=0.3)
+    names = places[0].get_legend_handles_labels()
+    ncols = min(len(bins), COLUMNS)
+    figure.legend(*names, loc="outside lower center", ncols=ncols, frameon=False)
+    figure.suptitle(f"Reliability, {of}")
+    _save(figure, file)
+
+
+def confusion_matrices(
+    matrices: Mapping[str, Sequence[Sequence[int]]], of: str, file: Path
+) -> None:
+    """Counts of answers by right class, coloured by share of that class, one square a variant."""
+    figure, places = _grid(list(matrices), "answer", "right class")
+    for axes, matrix in zip(places, matrices.values(), strict=True):
+        counts = np.asarray(matrix)
+        shares = counts / np.maximum(counts.sum(1, keepdims=True), 1)
+        image = axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
+        for (row, column), count in np.ndenumerate(counts):
+            color = "white" if shares[row, column] > 0.5 else "black"
+            axes.text(column, row, str(count), ha="center", va="center", color=color)
+        axes.set_xticks(range(len(LABELS)), LABELS)
+        axes.set_yticks(range(len(LABELS)), LABELS)
+    figure.colorbar(image, ax=places, label="share of the right class", shrink=0.6)
+    figure.suptitle(f"Confusion, {of}")
+    _save(figure, file)
+
+
 def draw(figure: Chart | Heatmap, of: str, file: Path) -> None:
     """Draw what a technique has shown, with `of` under its title."""
     if isinstance(figure, Chart):
@@ -178,6 +227,27 @@ def _heatmap(heatmap: Heatmap, of: str, file: Path) -> None:
     axes.set_title(f"{heatmap.title}\n{of}")
     figure.colorbar(image)
     _save(figure, file)
+
+
+def _grid(names: Sequence[str], x: str, y: str) -> tuple[Figure, list[Axes]]:
+    """Axes that share their scales, each under its name, row by row."""
+    columns = min(len(names), COLUMNS)
+    rows = -(-len(names) // columns)
+    size = (3.2 * columns + 1, 2.8 * rows + 1)
+    figure, places = plt.subplots(
+        rows, columns, figsize=size, sharex=True, sharey=True, squeeze=False, layout="constrained"
+    )
+    for axes in places.flat[len(names) :]:
+        axes.remove()
+    used: list[Axes] = places.flat[: len(names)].tolist()
+    for axes, name in zip(used, names, strict=True):
+        axes.set_title(name, fontsize=8)
+    for axes in used[::columns]:
+        axes.set_ylabel(y)
+    for axes in used[-columns:]:  # the lowest of each column: sharing hid the ticks above a gap
+        axes.tick_params(labelbottom=True)
+        axes.set_xlabel(x)
+    return figure, used
 
 
 def _log_scale(axes: Axes) -> None:

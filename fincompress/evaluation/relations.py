@@ -1,14 +1,10 @@
-"""Results side by side become ratios and differences: to the teacher, the source, the peers."""
+"""Results side by side become ratios of speed: to the teacher, the source, the peers."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-import numpy as np
-
 from fincompress.evaluation.benchmark import Result
 from fincompress.evaluation.measurement import (
-    AGREEMENT,
-    F1_DROP,
     LATENCY_VS_PUBLISHED,
     OVER_BEFORE,
     P50,
@@ -16,16 +12,13 @@ from fincompress.evaluation.measurement import (
     SPEEDUP_VS_SOURCE,
     THROUGHPUT,
     THROUGHPUT_VS_PUBLISHED,
-    VAL_F1,
     Measurement,
 )
-from fincompress.evaluation.metrics import macro_f1_drop_interval
 from fincompress.spec import UserError
 
 
 def related(
     results: Sequence[Result],
-    labels: Sequence[int],
     *,
     teacher: str,
     published: str,
@@ -34,16 +27,14 @@ def related(
 ) -> tuple[Measurement, ...]:
     """Add to each one's metrics what they are beside those of others.
 
-    Speed-ups are the other's median latency over its own; the drop of validation macro-F1 below
-    the `teacher`'s (`labels` are the right classes) comes with its interval. `sources` names,
-    for a variant, the measurement of its source in the same runtime, `published` that of the
-    published recipe, `before` what was measured in the benchmark before. Raises `UserError` if
-    the teacher is not among them.
+    Speed-ups are the other's median latency over its own. `sources` names, for a variant, the
+    measurement of its source in the same runtime, `published` that of the published recipe,
+    `before` what was measured in the benchmark before. Raises `UserError` if the teacher is not
+    among them.
     """
     by_name = {result.measurement.variant: result for result in results}
     if teacher not in by_name:
         raise UserError(f"benchmark: a study needs the variant '{teacher}' to compare with")
-    first = by_name[teacher]
     latency = {name: result.measurement.metrics[P50] for name, result in by_name.items()}
 
     then = {(m.variant, m.version): m.metrics[P50] for m in before if P50 in m.metrics}
@@ -51,7 +42,6 @@ def related(
     def one(result: Result) -> Measurement:
         own = result.measurement
         found = {SPEEDUP: latency[teacher] / own.metrics[P50]}
-        intervals = {}
         if own.variant in sources:
             found[SPEEDUP_VS_SOURCE] = latency[sources[own.variant]] / own.metrics[P50]
         if (own.variant, own.version) in then:
@@ -60,11 +50,6 @@ def related(
             theirs = by_name[published].measurement.metrics
             found[LATENCY_VS_PUBLISHED] = theirs[P50] / own.metrics[P50]
             found[THROUGHPUT_VS_PUBLISHED] = own.metrics[THROUGHPUT] / theirs[THROUGHPUT]
-        if result.predicted:
-            right, answers = first.predicted["val"], result.predicted["val"]
-            found[F1_DROP] = first.measurement.metrics[VAL_F1] - own.metrics[VAL_F1]
-            found[AGREEMENT] = float(np.mean(right == answers))
-            intervals[F1_DROP] = macro_f1_drop_interval(labels, right, answers)
-        return replace(own, metrics=own.metrics | found, intervals=own.intervals | intervals)
+        return replace(own, metrics=own.metrics | found)
 
     return tuple(one(result) for result in results)

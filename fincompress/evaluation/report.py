@@ -9,6 +9,10 @@ import pandas as pd
 from fincompress.evaluation.measurement import (
     AGREEMENT,
     COLD_START,
+    ECE,
+    ECE_SCALED,
+    EXTRA,
+    EXTRA_F1,
     F1_DROP,
     INT8_PRODUCTS,
     LATENCY_VS_PUBLISHED,
@@ -22,12 +26,16 @@ from fincompress.evaluation.measurement import (
     PARAMETERS,
     PEAK_MEMORY,
     PRODUCTS,
+    PUBLISHED_F1,
     REFERENCE_BEFORE,
     REFERENCE_FIRST,
     REFERENCE_LAST,
     SIZE,
     SPEEDUP,
     SPEEDUP_VS_SOURCE,
+    TEMPERATURE,
+    TEST,
+    TEST_AGREEMENT,
     TEST_F1,
     THROUGHPUT,
     THROUGHPUT_VS_PUBLISHED,
@@ -36,7 +44,10 @@ from fincompress.evaluation.measurement import (
     Measurement,
     at_batch,
     at_threads,
+    of_source,
+    over,
 )
+from fincompress.evaluation.repeated import points
 from fincompress.promotion import TEACHER
 
 SYNTHETIC = "Synthetic corpus: these scores say nothing of real financial text."
@@ -73,6 +84,18 @@ def _to_teacher(key: str, write: Callable[[float, float], str]) -> Cell:
     return cell
 
 
+def _points(other: str, part: str = TEST) -> Cell:
+    """The difference of macro-F1 to another's, in points."""
+    key, _ = over(other, part)
+
+    def cell(own: Measurement, teacher: Measurement) -> str:
+        if key not in own.metrics or own is teacher:
+            return ""
+        return points(own.metrics[key], own.intervals[key])
+
+    return cell
+
+
 def _products(own: Measurement, _: Measurement) -> str:
     found = own.metrics
     return f"{found[INT8_PRODUCTS]:.0f} of {found[PRODUCTS]:.0f}" if PRODUCTS in found else ""
@@ -91,10 +114,26 @@ def _over_before(own: Measurement) -> str:
 
 QUALITY: dict[str, Cell] = {
     "test macro-F1": _with_interval(TEST_F1, 3),
-    "points": _to_teacher(TEST_F1, lambda own, teacher: f"{100 * (own - teacher):+.1f}"),
+    "points": _points("teacher"),
+    "p": _cell(over("teacher", TEST)[1], lambda own: f"{own:.2g}"),
+    "over source": _points("source"),
+    "p ": _cell(over("source", TEST)[1], lambda own: f"{own:.2g}"),
+    "published": _cell(PUBLISHED_F1, lambda own: f"{own:.3f}"),
     "val macro-F1": _with_interval(VAL_F1, 3),
     "val points lost": _with_interval(F1_DROP, 1, 100),
     "as teacher": _cell(AGREEMENT, lambda own: f"{own:.1%}"),
+}
+DETAILS: dict[str, Cell] = {
+    "test agreement": _cell(TEST_AGREEMENT, lambda own: f"{own:.1%}"),
+    "accuracy": _cell(f"{TEST}/accuracy", lambda own: f"{own:.3f}"),
+    "negative": _cell(f"{TEST}/f1_negative", lambda own: f"{own:.3f}"),
+    "neutral": _cell(f"{TEST}/f1_neutral", lambda own: f"{own:.3f}"),
+    "positive": _cell(f"{TEST}/f1_positive", lambda own: f"{own:.3f}"),
+    "ECE": _cell(ECE, lambda own: f"{own:.3f}"),
+    "ECE scaled": _cell(ECE_SCALED, lambda own: f"{own:.3f}"),
+    "temperature": _cell(TEMPERATURE, lambda own: f"{own:.2f}"),
+    "extra macro-F1": _with_interval(EXTRA_F1, 3),
+    "extra points": _points("teacher", EXTRA),
 }
 SIZES: dict[str, Cell] = {
     "MB": _to_teacher(SIZE, lambda own, teacher: f"{own:.1f} ({own / teacher:.0%})"),
@@ -141,11 +180,12 @@ def frame(benchmark: Benchmark) -> pd.DataFrame:
 def markdown(benchmark: Benchmark, roles: Mapping[str, str] | None = None) -> str:
     """Return the tables a reader wants, with machine, notes and, if given, the roles.
 
-    Quality and size; speed; throughput by batch size and by threads. Relative to the teacher are
-    `points` of macro-F1, `speed-up` of median latency and the share of its size. `over source`
-    is the speed-up over what it was made from, in the same runtime, `over published` that of the
-    serving protocol over Hugging Face's teacher in PyTorch, padded. `over before` is the median of
-    the same version over that in the benchmark before.
+    Quality; details of it; size; speed; throughput by batch size and by threads. Relative to the
+    teacher are `points` of test macro-F1 (with their interval, and McNemar's `p`), `speed-up` of
+    median latency and the share of its size. `over source` is the same of what it was made from,
+    for speed in the same runtime, `over published` that of the serving protocol over Hugging
+    Face's teacher in PyTorch, padded; `published` is another study's test macro-F1. `over before`
+    is the median of the same version over that in the benchmark before.
     """
     facts = benchmark.environment
     shown = ", ".join(f"{key} {facts[key]}" for key in ENVIRONMENT_SHOWN if key in facts)
@@ -154,9 +194,11 @@ def markdown(benchmark: Benchmark, roles: Mapping[str, str] | None = None) -> st
     held: dict[str, list[str]] = {}
     for role, variant in (roles or {}).items():
         held.setdefault(variant, []).append(role)
-    first = SIZES if benchmark.random_weights else QUALITY | SIZES
-    tables = [_table(benchmark, columns, held) for columns in (first, SPEED, _by_load(benchmark))]
-    return "\n\n".join([f"Study `{benchmark.study}`. {' '.join(notes)}", *tables, shown])
+    scored = () if benchmark.random_weights else (QUALITY, DETAILS | _by_source(benchmark))
+    columns = (*scored, SIZES, SPEED, _by_load(benchmark))
+    tables = [_table(benchmark, each, held) for each in columns]
+    heading = f"Study `{benchmark.study}`. {' '.join(notes)}"
+    return "\n\n".join(part for part in (heading, *tables, shown) if part)
 
 
 def save_tables(benchmark: Benchmark, folder: Path, roles: Mapping[str, str] | None = None) -> None:
@@ -180,6 +222,13 @@ def _by_load(benchmark: Benchmark) -> dict[str, Cell]:
     return batches | threads
 
 
+def _by_source(benchmark: Benchmark) -> dict[str, Cell]:
+    """Test macro-F1 of the sentences from each source."""
+    start = of_source("")
+    keys = {key for m in benchmark.measurements for key in m.metrics if key.startswith(start)}
+    return {key.removeprefix(start): _with_interval(key, 3) for key in sorted(keys)}
+
+
 def _rate(key: str) -> Cell:
     return _cell(key, lambda own: f"{own:.0f}/s")
 
@@ -191,6 +240,8 @@ def _table(
     rows = [{name: cell(m, teacher) for name, cell in columns.items()}
             for m in benchmark.measurements]  # fmt: skip
     used = [name for name in columns if any(row[name] for row in rows)]
+    if not used:
+        return ""  # measured before there was any of it
     lines = ["| " + " | ".join(["variant", *used]) + " |", "|---" * (1 + len(used)) + "|"]
     for m, row in zip(benchmark.measurements, rows, strict=True):
         roles = held.get(m.variant, ())

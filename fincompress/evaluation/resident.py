@@ -25,7 +25,7 @@ from fincompress.runtimes import Classifier, Predictor, load_runtime
 from fincompress.spec import UserError
 
 HUGGING_FACE = "huggingface"  # a runtime that is measured and never shipped
-Classes = NDArray[np.int64]
+Logits = NDArray[np.float32]
 
 
 @dataclass(frozen=True)
@@ -78,10 +78,10 @@ class Resident:
         """
         return Start(*self._ask(("start", threads, text)))
 
-    def run(self, batches: Sequence[Sequence[str]]) -> tuple[list[float], Classes]:
-        """Return the seconds that each batch took, text in and label out, and all classes."""
-        seconds, classes = self._ask(("run", batches))
-        return seconds, classes
+    def run(self, batches: Sequence[Sequence[str]]) -> tuple[list[float], Logits]:
+        """Return the seconds that each batch took, and the logits of all texts, (n, labels)."""
+        seconds, logits = self._ask(("run", batches))
+        return seconds, logits
 
     def forward(self, batches: Sequence[Sequence[str]]) -> list[float]:
         """Return the seconds of each forward pass over texts that were padded to the maximum."""
@@ -151,13 +151,13 @@ class _Server:
         precision = self.classifier.precision if self.classifier else "f64"
         return 1e3 * (time.perf_counter() - began), precision
 
-    def run(self, batches: Sequence[Sequence[str]]) -> tuple[list[float], Classes]:
-        seconds, classes = [], [np.empty(0, dtype=np.int64)]
+    def run(self, batches: Sequence[Sequence[str]]) -> tuple[list[float], Logits]:
+        seconds, answers = [], []
         for batch in batches:
             began = time.perf_counter()
-            classes.append(self.predictor(batch).argmax(axis=1))
+            answers.append(self.predictor(batch))
             seconds.append(time.perf_counter() - began)
-        return seconds, np.concatenate(classes)
+        return seconds, np.concatenate(answers)
 
     def forward(self, batches: Sequence[Sequence[str]]) -> list[float]:
         assert self.classifier is not None and self.subject.artifact is not None

@@ -8,7 +8,8 @@ of its logarithm, so that one learning rate fits all: Jain et al. (2020), "Train
 Thresholds for Accurate and Efficient Fixed-Point Inference of Deep Neural Networks".
 """
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Iterator
+from contextlib import contextmanager
 from copy import deepcopy
 
 import torch
@@ -46,7 +47,7 @@ class QuantizedLinear(nn.Module):
         self.register_buffer("first_input_scale", limits.new_ones(1))
         self.register_buffer("input_zero", limits.new_zeros(1))
         self.register_buffer("seen", limits.new_zeros(2))  # lowest and highest input; 0 is inside
-        self.observing = False
+        self.observing, self.rounding = False, True
 
     def observe(self, x: Tensor) -> None:
         """Widen the range of inputs to `x`, and derive scale and zero from it."""
@@ -67,6 +68,7 @@ class QuantizedLinear(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         if self.observing:
             self.observe(x.detach())
+        if self.observing or not self.rounding:
             return F.linear(x, self.weight, self.bias)
         x = fake_quantize(x, self.input_scale, self.input_zero, 0, INPUT_LIMIT)
         scale = self.weight_scale[:, None]
@@ -86,9 +88,12 @@ class QuantizedEmbedding(nn.Module):
         self.weight = embedding.weight
         limits = embedding.weight.detach().abs().amax(1, keepdim=True).clamp_min(SMALLEST)
         self.register_buffer("scale", limits / TABLE_LIMIT)  # (rows, 1)
+        self.rounding = True
 
     def forward(self, ids: Tensor) -> Tensor:
         rows, scale = F.embedding(ids, self.weight), F.embedding(ids, self.scale)
+        if not self.rounding:
+            return rows
         return fake_quantize(rows, scale, 0, -TABLE_LIMIT, TABLE_LIMIT)
 
 
@@ -162,6 +167,25 @@ def quantized(model: Encoder, calibration: Iterable[tuple[Tensor, Tensor]]) -> E
             model(ids, mask)
     _observe(model, False)
     return model
+
+
+@contextmanager
+def only(model: Encoder, names: Collection[str]) -> Iterator[None]:
+    """Let a quantized `model` round in the modules of these paths alone; the others are FP32.
+
+    Their ranges stay as observed, so that modules can be switched on one at a time.
+    """
+    kinds = QuantizedLinear | QuantizedEmbedding
+    modules = {path: m for path, m in model.named_modules() if isinstance(m, kinds)}
+    for module in modules.values():
+        module.rounding = False
+    try:
+        for name in names:
+            modules[name].rounding = True
+        yield
+    finally:
+        for module in modules.values():
+            module.rounding = True
 
 
 def frozen(model: Encoder) -> Encoder:

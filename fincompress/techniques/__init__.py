@@ -16,10 +16,12 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, Protocol, cast
 
+from tokenizers import Tokenizer
 from torch import Tensor
 
 from fincompress.artifact import Artifact, read_artifact
 from fincompress.data import LABELS, Sentences, Splits
+from fincompress.losses import UNLABELLED
 from fincompress.models.storage import Identity, load_encoder
 from fincompress.models.text import encode, load_tokenizer
 from fincompress.reporting import Report
@@ -32,9 +34,10 @@ from fincompress.training import Budget, Encoded, device, predict
 class Inputs:
     """What a technique may use: never the test split, and nothing of MLflow or Optuna.
 
+    `transfer` are texts without labels, to be learned from by a teacher's answers.
     `source` is what is compressed, `teacher` the unpruned root of its tree (the source itself
     when the teacher is built), `pretrained` the study's base for students; all three are torch
-    artifacts. `runtime` is what the result is for.
+    artifacts. `runtime` is what the result is for. `shape_only`: nobody will judge its answers.
     """
 
     source: Artifact
@@ -42,6 +45,7 @@ class Inputs:
     pretrained: Artifact
     train: Sentences
     val: Sentences
+    transfer: tuple[str, ...]
     corpus: tuple[str, ...]
     notes: tuple[str, ...]
     budget: Budget
@@ -49,10 +53,15 @@ class Inputs:
     technique: str
     runtime: str
     fingerprint: str = ""
+    shape_only: bool = False
 
     @classmethod
     def of(cls, splits: Splits, **rest: Any) -> "Inputs":
-        known = {"corpus": splits.train.texts, "notes": splits.notes}
+        known = {
+            "corpus": splits.train.texts,
+            "transfer": splits.transfer.texts,
+            "notes": splits.notes,
+        }
         return cls(train=splits.train, val=splits.val, **(known | rest))
 
     @property
@@ -69,17 +78,27 @@ class Inputs:
             notes=tuple(dict.fromkeys(notes)),
         )
 
-    def encoded(self) -> tuple[Encoded, Encoded]:
-        """Training and validation sentences, tokenized as the source does it."""
-        tokenizer = load_tokenizer(self.source)
+    def encoded(
+        self, transfer: bool = False, tokenizer: Tokenizer | None = None
+    ) -> tuple[Encoded, Encoded]:
+        """Training (with `transfer`, and those after them) and validation sentences.
+
+        They are tokenized as the source does it, or by `tokenizer`.
+        """
+        tokenizer = tokenizer or load_tokenizer(self.source)
+        texts = self.texts(transfer)
+        unlabelled = (UNLABELLED,) * (len(texts) - len(self.train))
         return (
-            Encoded(encode(tokenizer, self.train.texts), self.train.labels),
+            Encoded(encode(tokenizer, texts), self.train.labels + unlabelled),
             Encoded(encode(tokenizer, self.val.texts), self.val.labels),
         )
 
-    def taught(self, by: Artifact) -> Tensor:
-        """Logits of `by` for the training sentences, (n, labels), on the device that trains."""
-        return _logits(by.path, self.train.texts).to(device())
+    def taught(self, by: Artifact, transfer: bool = False) -> Tensor:
+        """Logits of `by` for what is `encoded`, (n, labels), on the device that trains."""
+        return _logits(by.path, self.texts(transfer)).to(device())
+
+    def texts(self, transfer: bool) -> tuple[str, ...]:
+        return self.train.texts + (self.transfer if transfer else ())
 
 
 @lru_cache(maxsize=2)

@@ -48,8 +48,11 @@ Weight = Annotated[float, Field(ge=0)]
 
 @settings
 class Config:
+    """`transfer`: whether the study's transfer set is learned from too."""
+
     temperature: Annotated[float, Field(gt=0)] = 4.0
     alpha: Annotated[float, Field(ge=0, le=1)] = 0.5
+    transfer: bool = True
     lambda_hidden: Weight = 1.0
     lambda_attention: Weight = 1.0
     layer_map: LayerMap = "even"
@@ -61,13 +64,14 @@ def resolve(config: Config, inputs: Inputs) -> Config:
     teacher, pretrained = inputs.source.manifest.layout, inputs.pretrained.manifest.layout
     student = resolve_student(config.student, teacher, pretrained)
     places = resolve_map("layer_map", config.layer_map, student.layers, len(teacher.layers))
-    return replace(config, student=student, layer_map=places)
+    transfer = config.transfer and bool(inputs.transfer)
+    return replace(config, student=student, layer_map=places, transfer=transfer)
 
 
 def compress(inputs: Inputs, config: Config, out: Path, report: Report) -> Artifact:
-    train, val = inputs.encoded()
+    train, val = inputs.encoded(config.transfer)
     places = tuple(int(place) for place in config.layer_map)
-    lesson = _lesson(inputs.source.path, inputs.train.texts, places)
+    lesson = _lesson(inputs.source.path, inputs.texts(config.transfer), places)
     model = make_student(config.student, inputs.source, inputs.pretrained, inputs.seed)
     width = inputs.source.manifest.layout.width
     projection = _projection(model.layout.width, width, inputs.seed).to(device())

@@ -24,12 +24,12 @@ from fincompress.models.pruning import Kept, cut
 from fincompress.models.quantized import frozen, quantized
 from fincompress.models.storage import load_encoder, save_encoder
 from fincompress.models.student import LayerMap, resolve_map
-from fincompress.models.text import encode, load_tokenizer
+from fincompress.models.text import load_tokenizer
 from fincompress.models.vocabulary import cut_vocabulary, frequent_words, prune_vocabulary
 from fincompress.reporting import Report, after
 from fincompress.spec import UserError, settings
 from fincompress.techniques import Inputs
-from fincompress.training import Encoded, Optimizer, device, fit, imitation
+from fincompress.training import Optimizer, device, fit, imitation
 
 FAMILY = "quantize"
 FORMATS = ("onnx", "openvino")
@@ -44,7 +44,7 @@ class Config:
 
     The last `int8_epochs` of the study's are trained in INT8, with scales from
     `calibration_sentences`. Of the words that no training sentence has, the `frequent_words` most
-    frequent ones stay too.
+    frequent ones stay too. `transfer`: whether the study's transfer set is learned from too.
     """
 
     layers: Literal["all"] | Positive = "all"
@@ -53,6 +53,7 @@ class Config:
     frequent_words: Annotated[int, Field(ge=0)] = 3000
     temperature: Annotated[float, Field(gt=0)] = 4.0
     alpha: Annotated[float, Field(ge=0, le=1)] = 0.5
+    transfer: bool = True
     int8_epochs: Positive = 3
     calibration_sentences: Positive = 300
     scoring_sentences: Positive = 512
@@ -68,14 +69,14 @@ def resolve(config: Config, inputs: Inputs) -> Config:
         )
     places = resolve_map("layer_map", config.layer_map, layers, len(source.layers))
     epochs = min(config.int8_epochs, inputs.budget.epochs)
-    return replace(config, layers=layers, layer_map=places, int8_epochs=epochs)
+    transfer = config.transfer and bool(inputs.transfer)
+    return replace(config, layers=layers, layer_map=places, int8_epochs=epochs, transfer=transfer)
 
 
 def compress(inputs: Inputs, config: Config, out: Path, report: Report) -> Artifact:
     model, tokenizer = shrunk(inputs, config)
-    train = Encoded(encode(tokenizer, inputs.train.texts), inputs.train.labels)
-    val = Encoded(encode(tokenizer, inputs.val.texts), inputs.val.labels)
-    taught = inputs.taught(inputs.teacher)
+    train, val = inputs.encoded(config.transfer, tokenizer)
+    taught = inputs.taught(inputs.teacher, config.transfer)
     with TemporaryDirectory(prefix="fincompress-") as scratch:
         # What is written in the end has this layout and this tokenizer.
         like = save_encoder(Path(scratch) / "like", model, tokenizer, inputs.identity(), {})
@@ -110,7 +111,7 @@ def shrunk(inputs: Inputs, config: Config) -> tuple[Encoder, Tokenizer]:
     model.layout = replace(model.layout, layers=kept_layers, positions=positions)
     model.positions.num_embeddings = positions
     model.positions.weight = nn.Parameter(model.positions.weight.detach()[:positions].clone())
-    train = Encoded(encode(tokenizer, inputs.train.texts), inputs.train.labels)
+    train, _ = inputs.encoded()
     scores = taylor(model, train.sample(config.scoring_sentences, inputs.seed)).neurons
     kept = []
     for layer, own in zip(kept_layers, scores, strict=True):

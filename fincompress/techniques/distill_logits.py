@@ -26,20 +26,24 @@ FORMATS = (FORMAT,)
 
 @settings
 class Config:
+    """`transfer`: whether the study's transfer set is learned from too."""
+
     temperature: Annotated[float, Field(gt=0)] = 4.0
     alpha: Annotated[float, Field(ge=0, le=1)] = 0.5
+    transfer: bool = True
     student: Student = Student()
     optimizer: Optimizer = Optimizer(learning_rate=1e-4)
 
 
 def resolve(config: Config, inputs: Inputs) -> Config:
     layouts = inputs.source.manifest.layout, inputs.pretrained.manifest.layout
-    return replace(config, student=resolve_student(config.student, *layouts))
+    student = resolve_student(config.student, *layouts)
+    return replace(config, student=student, transfer=config.transfer and bool(inputs.transfer))
 
 
 def compress(inputs: Inputs, config: Config, out: Path, report: Report) -> Artifact:
-    train, val = inputs.encoded()
-    taught = inputs.taught(inputs.source)
+    train, val = inputs.encoded(config.transfer)
+    taught = inputs.taught(inputs.source, config.transfer)
     model = make_student(config.student, inputs.source, inputs.pretrained, inputs.seed)
 
     objective = imitation(model, taught, config.temperature, config.alpha)

@@ -55,7 +55,8 @@ class Config:
     `ffn_multiple`.
 
     Each step but the last recovers for `step_epochs`, and the last for the rest of the study's
-    epochs. Where they are too few for `steps`, there are fewer steps.
+    epochs. Where they are too few for `steps`, there are fewer steps. `transfer`: whether it
+    recovers on the study's transfer set too.
     """
 
     heads_ratio: Share
@@ -67,6 +68,7 @@ class Config:
     ffn_multiple: Positive = 64
     temperature: Annotated[float, Field(gt=0)] = 4.0
     alpha: Annotated[float, Field(ge=0, le=1)] = 0.5
+    transfer: bool = True
     optimizer: Optimizer = Optimizer(learning_rate=1e-4)
 
 
@@ -83,6 +85,7 @@ def resolve(config: Config, inputs: Inputs) -> Config:
     config = replace(
         config,
         ffn_multiple=gcd(config.ffn_multiple, *widths),
+        transfer=config.transfer and bool(inputs.transfer),
         steps=min(config.steps, 1 + (inputs.budget.epochs - 1) // config.step_epochs),
     )
     whole, now = Size.of(teacher, config.ffn_multiple), Size.of(source, config.ffn_multiple)
@@ -108,8 +111,8 @@ def resolve(config: Config, inputs: Inputs) -> Config:
 
 
 def compress(inputs: Inputs, config: Config, out: Path, report: Report) -> Artifact:
-    train, val = inputs.encoded()
-    taught = inputs.taught(inputs.teacher)
+    train, val = inputs.encoded(config.transfer)
+    taught = inputs.taught(inputs.teacher, config.transfer)
     scored = train.sample(config.scoring_sentences, inputs.seed)
     model = load_encoder(inputs.source)
     whole = Size.of(inputs.teacher.manifest.layout, config.ffn_multiple)

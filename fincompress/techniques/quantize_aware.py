@@ -28,22 +28,26 @@ FORMATS = ("onnx", "openvino")
 
 @settings
 class Config:
-    """`epochs` are never more than the study's budget."""
+    """`epochs` are never more than the study's budget. `transfer`: whether the study's transfer
+    set is learned from too.
+    """
 
     temperature: Annotated[float, Field(gt=0)] = 4.0
     alpha: Annotated[float, Field(ge=0, le=1)] = 0.5
+    transfer: bool = True
     calibration_sentences: Annotated[int, Field(ge=1)] = 300
     epochs: Annotated[int, Field(ge=1)] = 3
     optimizer: Optimizer = Optimizer(learning_rate=1e-4)
 
 
 def resolve(config: Config, inputs: Inputs) -> Config:
-    return replace(config, epochs=min(config.epochs, inputs.budget.epochs))
+    epochs = min(config.epochs, inputs.budget.epochs)
+    return replace(config, epochs=epochs, transfer=config.transfer and bool(inputs.transfer))
 
 
 def compress(inputs: Inputs, config: Config, out: Path, report: Report) -> Artifact:
-    train, val = inputs.encoded()
-    taught = inputs.taught(inputs.teacher)
+    train, val = inputs.encoded(config.transfer)
+    taught = inputs.taught(inputs.teacher, config.transfer)
     calibration = train.sample(config.calibration_sentences, inputs.seed)
     model = quantized(load_encoder(inputs.source).to(device()), calibration.batches())
     best = fit(

@@ -5,6 +5,9 @@ OpenVINO, NNCF first moves outliers from activations into weights: Xiao et al. (
 "SmoothQuant: Accurate and Efficient Post-Training Quantization for Large Language Models".
 `dynamic`, for ONNX Runtime alone: activations get their scales from each batch as it comes.
 The embedding table is INT8 in all of them.
+
+What loses more of the source's validation macro-F1 than it may is refused. Which layers INT8 hurts
+is measured for all of them in the same way (`sensitivity.py`).
 """
 
 import os
@@ -14,9 +17,11 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Annotated, Literal
 
+import torch
 from pydantic import Field
 
-from fincompress.artifact import Artifact
+from fincompress.artifact import Artifact, amend_artifact
+from fincompress.evaluation.metrics import scores
 from fincompress.export import (
     ROUNDED,
     Writer,
@@ -31,8 +36,11 @@ from fincompress.models.quantized import frozen, quantized
 from fincompress.models.storage import load_encoder
 from fincompress.models.text import pad
 from fincompress.reporting import Report
+from fincompress.runtimes import Classifier, load_runtime, torch_eager
+from fincompress.sensitivity import Sensitivity, sensitivity, show
 from fincompress.spec import UserError, settings
 from fincompress.techniques import Inputs
+from fincompress.training import device
 
 FAMILY = "quantize"
 FORMATS = ("onnx", "openvino")
@@ -40,10 +48,14 @@ FORMATS = ("onnx", "openvino")
 
 @settings
 class Config:
-    """`calibration_sentences` are training sentences; `dynamic` needs none of them."""
+    """`calibration_sentences` are training sentences; `dynamic` takes no scale from them, and only
+    tells by them which layers are sensitive. `max_f1_drop`: how far validation macro-F1 may fall
+    below the source's.
+    """
 
     method: Literal["static", "dynamic"] = "static"
     calibration_sentences: Annotated[int, Field(ge=1)] = 300
+    max_f1_drop: Annotated[float, Field(ge=0, lt=1)] = 0.02
 
 
 def resolve(config: Config, inputs: Inputs) -> Config:
@@ -58,19 +70,47 @@ def resolve(config: Config, inputs: Inputs) -> Config:
 def compress(inputs: Inputs, config: Config, out: Path, report: Report) -> Artifact:
     train, _ = inputs.encoded()
     calibration = train.sample(config.calibration_sentences, inputs.seed)
+    rounded = quantized(load_encoder(inputs.source).to(device()), calibration.batches())
+    found = sensitivity(rounded, calibration)
+    show(report, found)
     model = None  # that computes the same in PyTorch
     with TemporaryDirectory(prefix="fincompress-") as scratch:
         if config.method == "static" and inputs.format == "onnx":
-            model = frozen(quantized(load_encoder(inputs.source), calibration.batches()))
+            model = frozen(rounded)
             write = onnx_writer(model)
         else:
             exported = export(inputs.source, inputs.runtime, Path(scratch) / "fp32")
             dynamic = config.method == "dynamic"
             write = dynamic_quantizer(exported) if dynamic else _by_nncf(exported, calibration.ids)
-        return save_graph(
-            out, write, inputs.source, inputs.identity(), inputs.runtime,
+        draft = save_graph(
+            Path(scratch) / "int8", write, inputs.source, inputs.identity(), inputs.runtime,
             model=model, tolerance=ROUNDED,
         )  # fmt: skip
+        if not inputs.shape_only:
+            _check_drop(draft, inputs, config, found)
+        return amend_artifact(draft, out)
+
+
+def _check_drop(
+    draft: Artifact, inputs: Inputs, config: Config, found: Sequence[Sensitivity]
+) -> None:
+    """Both answer as they ship. Training's `predict` would compute in bf16 where that is fast."""
+
+    def f1(model: Classifier) -> float:
+        return scores(inputs.val.labels, model(inputs.val.texts).argmax(1))["macro_f1"]
+
+    threads = torch.get_num_threads()
+    before = f1(torch_eager.load(inputs.source, threads))
+    after = f1(load_runtime(inputs.runtime).load(draft, threads))
+    if before - after > config.max_f1_drop:
+        dynamic = config.method == "dynamic"
+        better = "method 'static'" if dynamic else "more calibration_sentences"
+        raise UserError(
+            f"config.max_f1_drop: INT8 loses {before - after:.4f} of validation macro-F1 "
+            f"({before:.4f} to {after:.4f}), at most {config.max_f1_drop} is allowed; most "
+            f"sensitive: {max(found, key=lambda each: each.kl).name}; raise it, use {better}, or "
+            "train for INT8 (student_qat)"
+        )
 
 
 def _by_nncf(exported: Artifact, calibration: Sequence[list[int]]) -> Writer:

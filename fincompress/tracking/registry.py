@@ -14,10 +14,12 @@ from fincompress.artifact import Artifact, read_artifact
 from fincompress.experiments import Study, VariantSpec
 from fincompress.runtimes import load_runtime
 from fincompress.spec import UserError
+from fincompress.tracking import runs
 from fincompress.tracking.store import STORE_ERRORS, reason
 
 PACKAGE = Path(__file__).parents[1]
-ARTIFACT = "artifact"  # the folder inside a logged model
+ARTIFACT = "artifact"  # the folder inside a logged model, or in the run that keeps it
+KEPT = "fincompress.kept"
 REQUIREMENTS = ("mlflow", "tokenizers", "numpy", "pydantic", "PyYAML")  # and the runtime's own
 
 
@@ -50,8 +52,32 @@ def find(study: Study, spec: VariantSpec, fingerprint: str) -> Version | None:
     return None
 
 
-def publish(study: Study, spec: VariantSpec, artifact: Artifact) -> Version:
-    """Log `artifact` into the open run as a pyfunc model and register it.
+def keep(study: Study, spec: VariantSpec, artifact: Artifact) -> Version:
+    """Log `artifact` into the open run, and register nothing."""
+    mlflow.log_artifacts(str(artifact.path), ARTIFACT)
+    run = mlflow.active_run()
+    assert run is not None, "it is kept in its build's run"
+    mlflow.set_tag(KEPT, "true")
+    return Version(study.model_name, None, spec.name, run.info.run_id, None, artifact)
+
+
+def find_run(study: Study, spec: VariantSpec, fingerprint: str) -> Version | None:
+    """Return what the newest finished build with this fingerprint kept in its run, or None."""
+    tags = {"variant": spec.name, "fingerprint": fingerprint, "kept": "true"}
+    run_id = runs.find_run("build", study.name, **tags)
+    if run_id is None:
+        return None
+    try:
+        folder = mlflow.artifacts.download_artifacts(run_id=run_id, artifact_path=ARTIFACT)
+        artifact = read_artifact(Path(folder))
+    except (UserError, MlflowException, OSError) as error:
+        print(f"{spec.name}: run {run_id}: not reused: {error}")
+        return None
+    return Version(study.model_name, None, spec.name, run_id, None, artifact)
+
+
+def publish(study: Study, spec: VariantSpec, artifact: Artifact, card: Path) -> Version:
+    """Log `artifact` into the open run as a pyfunc model, with its `card`, and register it.
 
     The version comes into being last and with all its tags, so that an interruption leaves
     none; then the variant's alias moves to it.
@@ -83,13 +109,21 @@ def publish(study: Study, spec: VariantSpec, artifact: Artifact) -> Version:
         "fingerprint": artifact.manifest.fingerprint,
         "model_id": logged.model_id,
     }
-    notes = "\n\n".join(artifact.manifest.notes)
+    client.log_model_artifact(logged.model_id, str(card))
+    text = card.read_text(encoding="utf-8")
     entry = client.create_model_version(
-        study.model_name, logged.model_uri, run.info.run_id, tags=tags, description=notes,
+        study.model_name, logged.model_uri, run.info.run_id, tags=tags, description=text,
         model_id=logged.model_id,
     )  # fmt: skip
     set_alias(study, spec.alias, int(entry.version))
     return _version(entry)
+
+
+def describe(study: Study, version: Version, card: Path) -> None:
+    """Put another card in place of a registered version's description and of its model's file."""
+    client, text = mlflow.MlflowClient(), card.read_text(encoding="utf-8")
+    client.log_model_artifact(version.model_id, str(card))
+    client.update_model_version(study.model_name, str(version.number), description=text)
 
 
 def renew(study: Study, spec: VariantSpec, version: Version) -> Version:

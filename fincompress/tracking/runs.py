@@ -22,6 +22,7 @@ PROCESS = "fincompress.process"
 ERROR = "fincompress.error"
 NOTE = "mlflow.note.content"
 RUN_NAME = "mlflow.runName"
+TABLES = "mlflow.loggedArtifacts"
 
 
 @contextmanager
@@ -179,10 +180,13 @@ def recover() -> list[str]:
 
 
 def leaderboard(rows: pd.DataFrame, file: str) -> None:
-    """Log a table that the MLflow UI shows as one, in place of an earlier one."""
+    """Log a table that the MLflow UI shows as one, in place of an earlier one of that name."""
     # MLflow's own way would add the rows to those that are there.
     mlflow.log_text(rows.to_json(orient="split", index=False), file)
-    mlflow.set_tag("mlflow.loggedArtifacts", json.dumps([{"path": file, "type": "table"}]))
+    run = mlflow.active_run()
+    tags = mlflow.MlflowClient().get_run(run.info.run_id).data.tags if run else {}
+    tables = [one for one in json.loads(tags.get(TABLES, "[]")) if one["path"] != file]
+    mlflow.set_tag(TABLES, json.dumps([*tables, {"path": file, "type": "table"}]))
 
 
 def _finished(stage: str, study: str, tags: Mapping[str, str]) -> str:

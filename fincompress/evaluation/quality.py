@@ -1,0 +1,142 @@
+"""Answers become how good they are: scores, and differences to the teacher and to the source.
+
+Of models that were trained with several seeds it is the mean over these. Intervals resample
+sentences, the same ones for all models and seeds.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fincompress.data import Sentences
+from fincompress.evaluation.calibration import confidence, expected_calibration_error, temperature
+from fincompress.evaluation.measurement import (
+    ECE,
+    ECE_SCALED,
+    F1_DROP,
+    PUBLISHED_F1,
+    TEMPERATURE,
+    TEST,
+    VAL,
+    Answers,
+    Measurement,
+    of_source,
+    over,
+)
+from fincompress.evaluation.metrics import (
+    macro_f1_drop_interval,
+    macro_f1_interval,
+    mcnemar,
+    scores,
+)
+
+Quality = tuple[dict[str, float], dict[str, tuple[float, float]]]  # metrics, intervals
+Classes = NDArray[np.int64]
+Logits = NDArray[np.float32]
+
+
+def gather(parts: Mapping[str, Sentences], logits: Mapping[str, Mapping[str, Logits]]) -> Answers:
+    """Put together the `parts` and what each variant answered, (n, labels) by part."""
+    return Answers(
+        texts={name: part.texts for name, part in parts.items()},
+        labels={name: part.labels for name, part in parts.items()},
+        sources={name: part.sources for name, part in parts.items()},
+        logits={
+            variant: {
+                part: tuple(map(tuple, np.round(rows.astype(np.float64), 6).tolist()))
+                for part, rows in answered.items()
+            }
+            for variant, answered in logits.items()
+        },
+    )
+
+
+def judged(
+    measurements: Sequence[Measurement],
+    answers: Answers,
+    teacher: str,
+    sources: Mapping[str, str],
+    published: Mapping[str, float],
+) -> tuple[Measurement, ...]:
+    """Add to each one's metrics and intervals how good its answers are, if it gave any.
+
+    `published` are figures of another study, to stand beside them.
+    """
+
+    def one(own: Measurement) -> Measurement:
+        if own.variant not in answers.logits:
+            return own
+        metrics, intervals = quality([answers], own.variant, teacher, sources.get(own.variant))
+        if own.variant in published:
+            metrics[PUBLISHED_F1] = published[own.variant]
+        return replace(own, metrics=own.metrics | metrics, intervals=own.intervals | intervals)
+
+    return tuple(one(m) for m in measurements)
+
+
+def quality(
+    answers: Sequence[Answers], variant: str, teacher: str, source: str | None = None
+) -> Quality:
+    """Return metrics and intervals of `variant`; `answers` are those of each seed.
+
+    By part: macro-F1 with its interval and the other scores, the share of the teacher's labels,
+    and the difference of macro-F1 to the `teacher` and the `source`, with its interval and
+    McNemar's p (of several seeds the least, times their number). Of test too: macro-F1 by where
+    the sentences are from, and the calibration error before and after temperature scaling.
+    """
+    metrics: dict[str, float] = {}
+    intervals: dict[str, tuple[float, float]] = {}
+    others = {"teacher": teacher} | ({"source": source} if source else {})
+    for part in answers[0].labels:
+        labels: Sequence[int] = answers[0].labels[part]
+        ours = _predicted(answers, variant, part)
+        metrics |= {f"{part}/{name}": value for name, value in _mean_scores(labels, ours).items()}
+        intervals[f"{part}/macro_f1"] = macro_f1_interval(labels, ours)
+        for name, other in others.items():
+            theirs = _predicted(answers, other, part)
+            difference, least = over(name, part)
+            before = _mean_scores(labels, theirs)["macro_f1"]
+            metrics[difference] = metrics[f"{part}/macro_f1"] - before
+            intervals[difference] = macro_f1_drop_interval(labels, ours, theirs)
+            found = [mcnemar(labels, a, b) for a, b in zip(ours, theirs, strict=True)]
+            metrics[least] = min(1.0, len(found) * min(found))
+        metrics[f"{part}/agreement"] = float(np.mean(ours == _predicted(answers, teacher, part)))
+    difference, _ = over("teacher", VAL)
+    low, high = intervals[difference]
+    metrics[F1_DROP], intervals[F1_DROP] = 0.0 - metrics[difference], (0.0 - high, 0.0 - low)
+    calibration = np.mean([_calibration(one, variant) for one in answers], axis=0)
+    metrics |= dict(zip((TEMPERATURE, ECE, ECE_SCALED), calibration.tolist(), strict=True))
+    origins = answers[0].sources[TEST]
+    for name in sorted(set(origins)) if len(set(origins)) > 1 else []:
+        own = [place for place, origin in enumerate(origins) if origin == name]
+        labels = [answers[0].labels[TEST][place] for place in own]
+        ours = _predicted(answers, variant, TEST)[:, own]
+        metrics[of_source(name)] = _mean_scores(labels, ours)["macro_f1"]
+        intervals[of_source(name)] = macro_f1_interval(labels, ours)
+    return metrics, intervals
+
+
+def _predicted(answers: Sequence[Answers], variant: str, part: str) -> Classes:
+    """The classes that models of several seeds answered, (seeds, n)."""
+    return np.stack([one.predicted(variant, part) for one in answers])
+
+
+def _mean_scores(labels: Sequence[int], predicted: Classes) -> dict[str, float]:
+    found = [scores(labels, row) for row in predicted]
+    return {name: float(np.mean([one[name] for one in found])) for name in found[0]}
+
+
+def _calibration(answers: Answers, variant: str) -> tuple[float, float, float]:
+    """The temperature, and the calibration error on test without it and with it.
+
+    Validation chooses it, as in Guo et al. (2017), "On Calibration of Modern Neural Networks": of
+    training sentences a model is sure because it knows them.
+    """
+    chosen = temperature(answers.labels[VAL], np.array(answers.logits[variant][VAL]))
+    logits, labels = np.array(answers.logits[variant][TEST]), answers.labels[TEST]
+    errors = [
+        expected_calibration_error(labels, confidence(logits, degree)) for degree in (1.0, chosen)
+    ]
+    return chosen, errors[0], errors[1]

@@ -1,0 +1,139 @@
+"""A pretrained encoder becomes a teacher as most people make one: by Hugging Face's `Trainer`.
+
+Objective: as `finetune`, cross-entropy with the labels, but all else is `Trainer`'s default:
+Hugging Face's BERT with its dropout of attention, AdamW without weight decay or warm-up, random
+batches, FP32, no early stopping, and the last epoch's weights. What `finetune` is measured against.
+Wolf et al. (2020), "Transformers: State-of-the-Art Natural Language Processing".
+"""
+
+import math
+import random
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Annotated, Any
+
+import numpy as np
+import torch
+from pydantic import Field
+from torch import Tensor
+
+from fincompress.artifact import Artifact
+from fincompress.models.encoder import Encoder
+from fincompress.models.storage import FORMAT, save_encoder
+from fincompress.models.text import load_tokenizer, pad
+from fincompress.reporting import Report, Step
+from fincompress.spec import UserError, settings
+from fincompress.techniques import Inputs
+from fincompress.training import Encoded, device, validate
+
+FAMILY = "teacher"
+FORMATS = (FORMAT,)
+
+
+@settings
+class Config:
+    """`TrainingArguments`' defaults. `epochs` are never more than the study's budget."""
+
+    epochs: Annotated[int, Field(ge=1)] = 3
+    batch_size: Annotated[int, Field(ge=1)] = 8
+    learning_rate: Annotated[float, Field(gt=0, lt=1)] = 5e-5
+
+
+def resolve(config: Config, inputs: Inputs) -> Config:
+    return replace(config, epochs=min(config.epochs, inputs.budget.epochs))
+
+
+def compress(inputs: Inputs, config: Config, out: Path, report: Report) -> Artifact:
+    train, val = inputs.encoded()
+    with _random_state_kept(), TemporaryDirectory(prefix="fincompress-") as scratch:
+        model, last = _train(inputs, config, train, val, scratch, report)
+    return save_encoder(out, model, load_tokenizer(inputs.source), inputs.identity(), last)
+
+
+def _train(
+    inputs: Inputs, config: Config, train: Encoded, val: Encoded, scratch: str, report: Step
+) -> tuple[Encoder, dict[str, float]]:
+    """Return the model after the last epoch and its validation scores."""
+    # Seconds to import, which no other technique needs.
+    from transformers import PrinterCallback, Trainer, TrainerCallback, TrainingArguments
+
+    from fincompress.models.huggingface import HuggingFace
+
+    theirs = HuggingFace(inputs.source)
+    found: dict[str, float] = {}
+    begun = seconds = 0.0
+
+    def begin(*_: object, **__: object) -> None:
+        nonlocal begun
+        begun = time.perf_counter()
+
+    def end(*_: object, **__: object) -> None:
+        nonlocal seconds
+        seconds = time.perf_counter() - begun
+
+    def log(_: object, state: Any, __: object, *, logs: dict[str, float], **___: object) -> None:
+        nonlocal found
+        if "loss" not in logs:  # the summary of the whole training
+            return
+        epoch = round(state.epoch)
+        if not math.isfinite(logs["loss"]):
+            raise UserError(
+                f"training: the loss became {logs['loss']} in epoch {epoch}; "
+                f"lower learning_rate, now {config.learning_rate}"
+            )
+        found = validate(theirs.encoder(), val)
+        report(epoch, {"train/loss": logs["loss"], "train/epoch_seconds": seconds} | found)
+
+    callback = TrainerCallback()
+    callback.on_epoch_begin, callback.on_epoch_end, callback.on_log = begin, end, log
+    arguments = TrainingArguments(
+        output_dir=scratch,
+        num_train_epochs=config.epochs,
+        per_device_train_batch_size=config.batch_size,
+        learning_rate=config.learning_rate,
+        seed=inputs.seed,
+        use_cpu=device().type == "cpu",
+        dataloader_pin_memory=device().type == "cuda",  # elsewhere it only warns
+        logging_strategy="epoch",
+        logging_nan_inf_filter=False,  # it would show an invented loss
+        save_strategy="no",
+        report_to="none",
+        disable_tqdm=True,
+    )
+    rows = [
+        {"input_ids": ids, "labels": label}
+        for ids, label in zip(train.ids, train.labels, strict=True)
+    ]
+    trainer = Trainer(
+        model=theirs.bert, args=arguments, train_dataset=rows, data_collator=_collate,
+        callbacks=[callback],
+    )  # fmt: skip
+    trainer.remove_callback(PrinterCallback)
+    trainer.train()
+    return theirs.encoder(), found
+
+
+def _collate(rows: Sequence[Mapping[str, Any]]) -> dict[str, Tensor]:
+    """A batch padded to its longest sentence, as `DataCollatorWithPadding` does it."""
+    ids, mask = pad([row["input_ids"] for row in rows])
+    return {
+        "input_ids": torch.from_numpy(ids),
+        "attention_mask": torch.from_numpy(mask).long(),
+        "labels": torch.tensor([row["labels"] for row in rows]),
+    }
+
+
+@contextmanager
+def _random_state_kept() -> Iterator[None]:
+    """`Trainer` seeds all three generators of the process; leave them as they were."""
+    pythons, numpys = random.getstate(), np.random.get_state()
+    try:
+        with torch.random.fork_rng():
+            yield
+    finally:
+        random.setstate(pythons)
+        np.random.set_state(numpys)

@@ -1,0 +1,34 @@
+"""Who was champion when: replayed from the tags of decisions."""
+
+import pytest
+
+from fincompress.roles import champions
+
+UP: dict[str, str] = {}
+BACK = {"rollback": "true"}
+HISTORIES = [
+    ("each that moves it", [(0, 1, UP), (1, 2, UP), (2, 2, UP)], 2, [1, 2]),
+    ("one that came back", [(0, 1, UP), (1, 2, UP), (2, 1, UP)], 1, [1, 2, 1]),
+    ("a rollback takes the last", [(0, 1, UP), (1, 2, UP), (2, 1, BACK)], 1, [1]),
+    ("and the next goes further", [(1, 2, UP), (2, 3, UP), (3, 2, BACK), (2, 1, BACK)], 1, [1]),
+    ("after a rollback it goes on", [(0, 1, UP), (1, 2, UP), (2, 1, BACK), (1, 3, UP)], 3, [1, 3]),
+    ("by hand to an earlier one", [(0, 1, UP), (1, 2, UP), (2, 3, UP)], 2, [1, 2]),
+    ("by hand to another", [(0, 1, UP), (1, 2, UP)], 7, [1, 2, 7]),
+    ("by hand, and then rolled back", [(0, 1, UP), (1, 2, UP), (7, 2, BACK)], 2, [1, 2]),
+    ("by hand between decisions", [(0, 1, UP), (5, 2, UP)], 2, [1, 5, 2]),
+    ("taken away by hand", [(0, 1, UP), (0, 2, UP)], 2, [1, 2]),
+    ("of before this was recorded", [(0, 0, UP), (0, 0, UP), (3, 4, UP)], 4, [3, 4]),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("history", "now", "expected"), [row[1:] for row in HISTORIES], ids=[r[0] for r in HISTORIES]
+)
+def test_champions_are_replayed(
+    history: list[tuple[int, int, dict[str, str]]], now: int, expected: list[int]
+) -> None:
+    tags = [
+        {f"champion_{end}": str(n) for end, n in (("before", a), ("after", b)) if n} | more
+        for a, b, more in history
+    ]
+    assert champions(tags, now) == expected

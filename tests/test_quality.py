@@ -1,0 +1,138 @@
+"""Answers become scores, differences and calibration, over one seed and over several."""
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from fincompress.data import LABELS, Sentences
+from fincompress.evaluation.measurement import Answers, Measurement, of_source, over
+from fincompress.evaluation.metrics import scores
+from fincompress.evaluation.quality import gather, judged, quality
+from fincompress.evaluation.repeated import Pair, Repeated, Row, rows_markdown, written
+from fincompress.evaluation.singular import confusions, disagreements, reliabilities
+
+COUNT = 120
+CLASSES = np.arange(COUNT) % 3
+PART = Sentences(
+    tuple(f"text {n}" for n in range(COUNT)),
+    tuple(CLASSES.tolist()),
+    tuple("news" if n < 90 else "posts" for n in range(COUNT)),
+)
+
+
+def rows(wrong: int, sure: float = 4.0, start: int = 0) -> NDArray[np.float32]:
+    """Logits of a model that takes `wrong` sentences, from `start` on, for the next class."""
+    classes = CLASSES.copy()
+    classes[start : start + wrong] = (classes[start : start + wrong] + 1) % 3
+    return (sure * np.eye(3)[classes]).astype(np.float32)
+
+
+def answered(**variants: NDArray[np.float32]) -> Answers:
+    logits = {name: {"val": found, "test": found} for name, found in variants.items()}
+    return gather({"val": PART, "test": PART}, logits)
+
+
+ONE = answered(teacher=rows(6), student=rows(12), other=rows(12, start=60))
+
+
+def test_differences_come_with_interval_p_and_agreement() -> None:
+    metrics, intervals = quality([ONE], "student", "teacher", "other")
+    theirs = scores(PART.labels, rows(6).argmax(1))["macro_f1"]
+    ours = scores(PART.labels, rows(12).argmax(1))["macro_f1"]
+    assert metrics["test/macro_f1"] == ours
+    assert metrics["test/f1_vs_teacher"] == pytest.approx(ours - theirs)
+    low, high = intervals["test/f1_vs_teacher"]
+    assert low < ours - theirs < high < 0, "six more are wrong, and none less"
+    assert metrics["test/mcnemar_vs_teacher"] == pytest.approx(2 * 0.5**6)
+    assert metrics["test/agreement"] == pytest.approx(114 / 120)
+    assert metrics["test/f1_vs_source"] == 0 and metrics["test/mcnemar_vs_source"] == 1
+    assert metrics["val/f1_drop"] == pytest.approx(theirs - ours)
+    assert intervals["val/f1_drop"] == pytest.approx((-high, -low))
+
+
+def test_a_teacher_differs_from_itself_by_nothing() -> None:
+    metrics, intervals = quality([ONE], "teacher", "teacher")
+    assert (metrics["val/f1_drop"], metrics["test/mcnemar_vs_teacher"]) == (0, 1)
+    assert intervals["val/f1_drop"] == (0, 0)
+    assert "test/f1_vs_source" not in metrics
+
+
+def test_slices_are_those_of_the_sources() -> None:
+    metrics, _ = quality([ONE], "student", "teacher")
+    assert metrics[of_source("posts")] == 1.0
+    assert (
+        metrics[of_source("news")] == scores(PART.labels[:90], rows(12).argmax(1)[:90])["macro_f1"]
+    )
+    assert of_source("my file-1") == "test/macro_f1_my_file_1", "MLflow takes no others"
+
+
+def test_a_temperature_mends_a_model_that_is_too_sure() -> None:
+    answers = answered(teacher=rows(30, sure=9.0))
+    metrics, _ = quality([answers], "teacher", "teacher")
+    assert metrics["test/ece"] == pytest.approx(0.25, abs=0.01)
+    assert metrics["test/ece_scaled"] < 0.01 and metrics["test/temperature"] > 2
+
+
+def test_of_several_seeds_it_is_the_mean_and_p_is_corrected() -> None:
+    two = answered(teacher=rows(6), student=rows(6), other=rows(12))
+    metrics, intervals = quality([ONE, two], "student", "teacher")
+    first, second = (quality([one], "student", "teacher")[0] for one in (ONE, two))
+    key, p = over("teacher", "test")
+    assert metrics[key] == pytest.approx((first[key] + second[key]) / 2)
+    assert (first[p], second[p], metrics[p]) == (2 * 0.5**6, 1.0, 4 * 0.5**6)
+    low, high = intervals[key]
+    assert low < metrics[key] < high
+
+
+def test_what_answered_nothing_is_not_judged() -> None:
+    silent = Measurement(variant="peer", version=None, runtime="r", metrics={"a": 1}, intervals={})
+    student = Measurement(variant="student", version=1, runtime="r", metrics={}, intervals={})
+    found = judged([silent, student], ONE, "teacher", {"student": "other"}, {"student": 0.7})
+    assert found[0] is silent
+    assert found[1].metrics["published/macro_f1"] == 0.7 and "test/f1_vs_source" in found[1].metrics
+
+
+def test_single_sentences() -> None:
+    assert confusions(ONE, ["teacher"])["teacher"] == [[38, 2, 0], [0, 38, 2], [2, 0, 38]]
+    before, after = reliabilities(ONE, ["student"])["student"]
+    assert sum(b.count for b in before) == sum(b.count for b in after) == COUNT
+    found = disagreements(ONE, "teacher", ["teacher", "student"])
+    assert len(found) == 6 and set(found["variant"]) == {"student"}
+    first = found.iloc[0]
+    assert first["text"] == "text 6" and first["label"] == first["teacher_answer"] == LABELS[0]
+    assert first["answer"] == LABELS[1] and 0.9 < first["strength"] < first["score"]
+
+
+def test_the_strongest_disagreements_come_first_and_are_few() -> None:
+    ours = rows(60)
+    ours[40] *= 2
+    found = disagreements(answered(teacher=rows(0), student=ours), "teacher", ["student"])
+    assert len(found) == 20 and found.iloc[0]["text"] == "text 40"
+
+
+def test_a_table_over_seeds() -> None:
+    table = Repeated(
+        study="tiny", synthetic=False, notes=("a licence",), environment={"cpu": "a CPU"},
+        seeds=(42, 43),
+        rows=(
+            Row(variant="student", beside="teacher", macro_f1=(0.8, 0.9),
+                metrics={"test/macro_f1": 0.85, "test/f1_vs_teacher": -0.01,
+                         "test/mcnemar_vs_teacher": 0.5, "test/macro_f1_posts": 0.7},
+                intervals={"test/macro_f1": (0.82, 0.88), "test/f1_vs_teacher": (-0.02, 0.001)}),
+        ),
+        pairs=(Pair(first="qat", second="ptq", differences={"test": 0.004},
+                    intervals={"test": (-0.01, 0.02)}),),
+    )  # fmt: skip
+    text = rows_markdown(table)
+    assert "Study `tiny`, seeds 42, 43. a licence" in text
+    assert (
+        "| variant | test macro-F1 | sd | each seed | over teacher | p | beside | posts |" in text
+    )
+    assert (
+        "| student | 0.850 [0.820, 0.880] | 7.1 | 0.800, 0.900 | -1.0 [-2.0, +0.1] | 0.5 | teacher "
+        "| 0.700 |" in text
+    )
+    assert "qat over ptq, points of macro-F1: +0.4 [-1.0, +2.0] on test" in text
+    files = written(table, "seeds")
+    assert set(files) == {"seeds.json", "seeds.md", "seeds.csv"}
+    assert "test/macro_f1_seed_43" in files["seeds.csv"].splitlines()[0]
