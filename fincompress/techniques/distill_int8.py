@@ -51,13 +51,13 @@ class Config:
     layer_map: LayerMap = "even"
     ffn_ratio: Annotated[float, Field(ge=0, lt=1)] = 0.5
     frequent_words: Annotated[int, Field(ge=0)] = 3000
-    temperature: Annotated[float, Field(gt=0)] = 4.0
-    alpha: Annotated[float, Field(ge=0, le=1)] = 0.5
+    temperature: Annotated[float, Field(gt=0)] = 2.0
+    alpha: Annotated[float, Field(ge=0, le=1)] = 0.8
     transfer: bool = True
     int8_epochs: Positive = 3
     calibration_sentences: Positive = 300
     scoring_sentences: Positive = 512
-    optimizer: Optimizer = Optimizer(learning_rate=1e-4)
+    optimizer: Optimizer = Optimizer(learning_rate=1e-4, averaging=0.97)
 
 
 def resolve(config: Config, inputs: Inputs) -> Config:

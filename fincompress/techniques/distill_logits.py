@@ -28,11 +28,11 @@ FORMATS = (FORMAT,)
 class Config:
     """`transfer`: whether the study's transfer set is learned from too."""
 
-    temperature: Annotated[float, Field(gt=0)] = 4.0
-    alpha: Annotated[float, Field(ge=0, le=1)] = 0.5
+    temperature: Annotated[float, Field(gt=0)] = 2.0
+    alpha: Annotated[float, Field(ge=0, le=1)] = 0.8
     transfer: bool = True
     student: Student = Student()
-    optimizer: Optimizer = Optimizer(learning_rate=1e-4)
+    optimizer: Optimizer = Optimizer(learning_rate=5e-5, averaging=0.97)
 
 
 def resolve(config: Config, inputs: Inputs) -> Config:

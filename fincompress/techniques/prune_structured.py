@@ -66,10 +66,10 @@ class Config:
     importance: Literal["taylor", "entropy"] = "taylor"
     scoring_sentences: Positive = 512
     ffn_multiple: Positive = 64
-    temperature: Annotated[float, Field(gt=0)] = 4.0
-    alpha: Annotated[float, Field(ge=0, le=1)] = 0.5
+    temperature: Annotated[float, Field(gt=0)] = 2.0
+    alpha: Annotated[float, Field(ge=0, le=1)] = 0.8
     transfer: bool = True
-    optimizer: Optimizer = Optimizer(learning_rate=1e-4)
+    optimizer: Optimizer = Optimizer(learning_rate=5e-5, averaging=0.97)
 
 
 def resolve(config: Config, inputs: Inputs) -> Config:

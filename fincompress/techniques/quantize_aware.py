@@ -32,12 +32,12 @@ class Config:
     set is learned from too.
     """
 
-    temperature: Annotated[float, Field(gt=0)] = 4.0
-    alpha: Annotated[float, Field(ge=0, le=1)] = 0.5
+    temperature: Annotated[float, Field(gt=0)] = 2.0
+    alpha: Annotated[float, Field(ge=0, le=1)] = 0.8
     transfer: bool = True
     calibration_sentences: Annotated[int, Field(ge=1)] = 300
-    epochs: Annotated[int, Field(ge=1)] = 3
-    optimizer: Optimizer = Optimizer(learning_rate=1e-4)
+    epochs: Annotated[int, Field(ge=1)] = 2
+    optimizer: Optimizer = Optimizer(learning_rate=3e-5, averaging=0.97)
 
 
 def resolve(config: Config, inputs: Inputs) -> Config:
