@@ -3,7 +3,7 @@
 Mitchell et al. (2019), "Model Cards for Model Reporting".
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from fincompress.artifact import Manifest
 from fincompress.data import LABELS
@@ -11,6 +11,7 @@ from fincompress.evaluation.measurement import (
     ECE,
     ECE_SCALED,
     EXTRA_F1,
+    EXTRA_FILE,
     P50,
     SIZE,
     TEMPERATURE,
@@ -21,8 +22,8 @@ from fincompress.evaluation.measurement import (
     VAL_F1,
     Measurement,
     over,
+    points,
 )
-from fincompress.evaluation.repeated import points
 from fincompress.experiments import BASE, Study, VariantSpec
 from fincompress.techniques import load_technique
 
@@ -30,15 +31,23 @@ MODEL_CARD = "model_card.md"
 
 
 def model_card(
-    study: Study, spec: VariantSpec, manifest: Manifest, measured: Measurement | None = None
+    study: Study,
+    spec: VariantSpec,
+    manifest: Manifest,
+    data: Mapping[str, str],
+    measured: Measurement | None = None,
+    environment: Mapping[str, str] | None = None,
 ) -> str:
-    """Return the card as Markdown; `measured` is what a benchmark found, if there was one."""
+    """Return the card as Markdown; `data` says what it learned from.
+
+    `measured` is what a benchmark found, if there was one, and `environment` where.
+    """
     made = "the pretrained base" if spec.source == BASE else f"`{spec.source}`"
     method = (load_technique(spec.technique).__doc__ or "").strip().splitlines()[0]
     layers = manifest.layout.layers
     heads, neurons = _span([one.heads for one in layers]), _span([one.ffn for one in layers])
     notes = manifest.notes or ("No licence is on record for its data.",)
-    metrics = _measured(measured) if measured else _built(manifest)
+    metrics = _measured(spec, measured, environment or {}) if measured else _built(manifest)
     return "\n".join([
         f"# {study.model_name}: {spec.name}",
         "",
@@ -52,6 +61,7 @@ def model_card(
         f"* format `{manifest.format}` for `{spec.runtime}`; recipe {manifest.fingerprint}",
         "",
         "## Data and licence",
+        *(f"* {name}: {fact}" for name, fact in data.items()),
         *(f"* {note}" for note in notes),
         "",
         "## Metrics",
@@ -60,7 +70,7 @@ def model_card(
         "## Limits",
         "* single English sentences of news and posts on companies; other text was not measured",
         "* sentiment as annotators of news saw it for an investor: no advice, and no forecast",
-        "* its scores are too sure of themselves unless they are divided by the temperature above"
+        "* how often it is right is not what its scores say: see the calibration error above"
         if measured else "* its scores have not been compared with how often they are right",
         f"* texts are cut off after {manifest.max_length_tokens} tokens",
         "",
@@ -80,27 +90,35 @@ def _built(manifest: Manifest) -> list[str]:
     ]
 
 
-def _measured(measured: Measurement) -> list[str]:
+def _measured(
+    spec: VariantSpec, measured: Measurement, environment: Mapping[str, str]
+) -> list[str]:
     found, intervals = measured.metrics, measured.intervals
-    difference, p = over("teacher", TEST)
 
     def f1(key: str) -> str:
         low, high = intervals[key]
         return f"{found[key]:.4f} [{low:.4f}, {high:.4f}]"
 
-    said = [
-        f"* macro-F1 on test: {f1(TEST_F1)}; on validation, which chose its epoch: {f1(VAL_F1)}",
-        f"* over the teacher, on test: {points(found[difference], intervals[difference])} points, "
-        f"McNemar's p {found[p]:.2g}, the same label on {found[TEST_AGREEMENT]:.1%}",
-        f"* expected calibration error on test: {found[ECE]:.3f}, and {found[ECE_SCALED]:.3f} with "
-        f"its logits divided by {found[TEMPERATURE]:.2f} (chosen on validation)",
-        f"* {found[SIZE]:.1f} MB; {found[P50]:.2f} ms for a sentence and {found[THROUGHPUT]:.0f} "
-        "sentences/s in calls of many, on the machine of the benchmark's run",
+    said = [f"* macro-F1 on test: {f1(TEST_F1)}; on validation, which chose: {f1(VAL_F1)}"]
+    for name in ("teacher", "source"):
+        difference, p = over(name, TEST)
+        if difference in found and spec.source != BASE:
+            gained = points(found[difference], intervals[difference])
+            said.append(f"* over its {name}, on test: {gained} points, McNemar's p {found[p]:.2g}")
+    if EXTRA_F1 in found:
+        said.append(f"* macro-F1 on {environment.get(EXTRA_FILE, 'other text')}: {f1(EXTRA_F1)}")
+    machine = ", ".join(
+        environment[key] for key in ("cpu", "instruction_sets") if key in environment
+    )
+    return [
+        *said,
+        f"* the teacher's label on {found[TEST_AGREEMENT]:.1%} of test",
+        f"* expected calibration error on test: {found[ECE]:.3f}; {found[ECE_SCALED]:.3f} if the "
+        f"logarithms of its scores are divided by {found[TEMPERATURE]:.2f}, which validation chose",
+        f"* {found[SIZE]:.1f} MB; {found[P50]:.2f} ms for a sentence, {found[THROUGHPUT]:.0f} "
+        f"sentences/s in calls of many ({machine})",
         "* in brackets 95 % bootstrap intervals over sentences",
     ]
-    if EXTRA_F1 in found:
-        said.insert(1, f"* macro-F1 on a file of its user: {f1(EXTRA_F1)}")
-    return said
 
 
 def _span(counts: Sequence[int]) -> str:

@@ -30,7 +30,7 @@ def boolean(text: str) -> bool:
     return words[text.lower()]
 
 
-def folder(text: str) -> Path | None:
+def path(text: str) -> Path | None:
     return Path(text) if text else None  # `mlflow run` passes '' for what is not given
 
 
@@ -79,16 +79,16 @@ class Option:
 OPTIONS = {
     "study": Option(str, "the study: a file of experiments/ without its ending"),
     "variant": Option(str, "one variant of the family, or all"),
-    "data_dir": Option(folder, "the folder of the real corpora (or FINCOMPRESS_DATA_DIR)"),
+    "data_dir": Option(path, "the folder of the real corpora (or FINCOMPRESS_DATA_DIR)"),
     "again": Option(boolean, "build even what is up to date"),
     "promote": Option(boolean, "move the role aliases after measuring"),
     "seeds": Option(whole(1), "how many seeds to build the study for, in one table"),
     "ablations": Option(boolean, "build and tabulate the ablations in place of the benchmark"),
-    "extra_test": Option(folder, "a file of labelled sentences to score everything on, too"),
+    "extra_test": Option(path, "a file of labelled sentences to score everything on, too"),
     "dry_run": Option(boolean, "decide and explain, and move no alias"),
     "rollback": Option(boolean, "give the alias champion back to the champion before"),
     "weights": Option(weights, "random: speeds and sizes alone, of shapes that are not trained"),
-    "commit_to": Option(folder, "a folder for the tables and raw timings"),
+    "commit_to": Option(path, "a folder for the tables and raw timings"),
     "tuned": Option(boolean, "with the values of the variants' best trials"),
     "trials": Option(whole(1), "trials that the study is to have in the end"),
     "workers": Option(whole(0), "processes that share the machine's threads; 0 only prepares"),

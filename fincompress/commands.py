@@ -5,12 +5,13 @@ from contextlib import contextmanager
 
 from fincompress import search
 from fincompress.comparison import RAW, RESULTS, answers_of, last_benchmark, measure_all
-from fincompress.evaluation.repeated import rows_markdown, written
-from fincompress.evaluation.report import markdown, save_tables
-from fincompress.experiments import load_study, load_variants, select
+from fincompress.evaluation.repeated import Repeated, rows_markdown, written
+from fincompress.evaluation.report import markdown, tables_of
+from fincompress.experiments import load_ablations, load_study, load_variants, select
 from fincompress.preparation import log_data, prepared
 from fincompress.roles import promote_best, roles_now, rollback
 from fincompress.seeds import ABLATIONS, SEEDS, ablate, by_seed, last_table, repeat
+from fincompress.spec import UserError
 from fincompress.tracking import runs
 from fincompress.tracking.store import open_store
 from fincompress.tuning import BEST, SUMMARY, TRIALS, last_studies, tasks
@@ -24,14 +25,17 @@ def main(options: Options) -> None:
     With `seeds` above 1 all of it is built for further seeds too, and tabulated. With `ablations`
     these are built and tabulated in place of the benchmark.
     """
+    if options.ablations and options.tuned:
+        raise UserError("ablations: would be compared with tuned variants; leave out one of both")
     with workshop(options) as shop, _command(shop, "main"):
+        ablations = load_ablations(shop.variants) if options.ablations else {}
         prepared(shop)
         shops = by_seed(shop, options.seeds)
-        if options.ablations:
-            ablate(shop, shops)
-            return
         if options.seeds > 1:
-            repeat(shop, shops)
+            repeat(shops)
+        if ablations:
+            ablate(shops, ablations)
+            return
         with runs.step("benchmark", shop.tags("benchmark"), shop.note):
             measure_all(shop)
 
@@ -91,36 +95,39 @@ def promote(options: Options) -> None:
 
 
 def report(options: Options) -> None:
-    """Print the study's last measurements and what tuning found, and write them where asked."""
+    """Print what was measured last, over seeds, and by tuning, and write it where asked.
+
+    Raises `UserError` if there is nothing yet.
+    """
     study = load_study(options.study)
     open_store()
     random = options.weights == RANDOM
-    run_id, result = last_benchmark(study, random)
-    tuned = {} if random else last_studies(study.name, load_variants())
-    print(markdown(result, roles_now(study, result)))
-    tables = {} if random else {stage: last_table(study, stage) for stage in (SEEDS, ABLATIONS)}
-    for found in tables.values():
-        if found:
-            print(f"\n{rows_markdown(found)}")
-    for tuning_run in tuned.values():
-        print(runs.read_run_file(tuning_run, SUMMARY).rstrip())
+    tables, tuned = dict[str, Repeated](), dict[str, str]()
+    if not random:
+        found = {stage: last_table(study, stage) for stage in (SEEDS, ABLATIONS)}
+        tables = {stage: table for stage, table in found.items() if table}
+        tuned = last_studies(study.name, load_variants())
+    texts = {}
+    try:
+        run_id, result = last_benchmark(study, random)
+        print(markdown(result, roles_now(study, result)))
+        texts = tables_of(result, roles_now(study, result))
+        texts |= {name: runs.read_run_file(run_id, name) for name in (RESULTS, RAW)}
+    except UserError:
+        if not tables and not tuned:
+            raise
+    for stage, table in tables.items():
+        print(f"\n{rows_markdown(table)}")
+        texts |= written(table, stage)
+    for variant, tuning_run in tuned.items():
+        for name in (SUMMARY, TRIALS, BEST):
+            texts[f"tuning/{variant}/{name}"] = runs.read_run_file(tuning_run, name)
+        print(texts[f"tuning/{variant}/{SUMMARY}"].rstrip())
     if options.commit_to is not None:
         folder = options.commit_to / (f"{study.name}-random-weights" if random else study.name)
-        folder.mkdir(parents=True, exist_ok=True)
-        save_tables(result, folder, roles_now(study, result))
-        for name in (RESULTS, RAW):
-            text = runs.read_run_file(run_id, name)
+        for name, text in texts.items():
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
             (folder / name).write_text(text, encoding="utf-8")
-        for stage, found in tables.items():
-            if found:
-                for name, text in written(found, stage).items():
-                    (folder / name).write_text(text, encoding="utf-8")
-        for variant, tuning_run in tuned.items():
-            kept = folder / "tuning" / variant
-            kept.mkdir(parents=True, exist_ok=True)
-            for name in (SUMMARY, TRIALS, BEST):
-                text = runs.read_run_file(tuning_run, name)
-                (kept / name).write_text(text, encoding="utf-8")
         print(f"\nwritten to {folder}")
 
 

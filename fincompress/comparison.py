@@ -9,6 +9,7 @@ from fincompress.evaluation import plots
 from fincompress.evaluation.benchmark import FLOOR, measure
 from fincompress.evaluation.environment import environment
 from fincompress.evaluation.measurement import (
+    EXTRA_FILE,
     PUBLISHED,
     REFERENCE_BEFORE,
     REFERENCE_LAST,
@@ -18,12 +19,12 @@ from fincompress.evaluation.measurement import (
     Samples,
     labelled,
 )
-from fincompress.evaluation.quality import gather, judged
+from fincompress.evaluation.quality import gather, judged, paired
 from fincompress.evaluation.relations import related
-from fincompress.evaluation.report import frame, markdown, save_tables
+from fincompress.evaluation.report import frame, markdown, tables_of
 from fincompress.evaluation.resident import Subject
 from fincompress.evaluation.singular import confusions, disagreements, reliabilities
-from fincompress.experiments import BASE, Study
+from fincompress.experiments import BASE, Study, siblings
 from fincompress.export import export
 from fincompress.promotion import TEACHER
 from fincompress.reporting import Chart
@@ -35,6 +36,7 @@ from fincompress.workshop import Workshop
 RESULTS = "benchmark_results.json"
 RAW = "latency_raw.json"
 ANSWERS = "answers.json"
+EPOCH_SECONDS = "train/epoch_seconds"
 PEERS_OF = "student_ptq"  # whose source is what the peers run
 
 
@@ -62,6 +64,7 @@ def measure_all(shop: Workshop) -> None:
     results, drift = measure(subjects, shop.splits, timing, parts=asked)
     answers = gather(parts, {r.measurement.variant: r.logits for r in results if r.logits})
     facts |= {name: f"{value:.3f}" for name, value in drift.items()}
+    facts |= {EXTRA_FILE: shop.extra_facts()} if shop.extra else {}
     if then is not None:
         facts[REFERENCE_BEFORE] = then.environment[REFERENCE_LAST]
     benchmark = Benchmark(
@@ -83,12 +86,26 @@ def measure_all(shop: Workshop) -> None:
             shop.sources(),
             shop.study.published,
         ),
+        pairs=tuple(
+            paired([answers], *pair, trained_seconds(shop, pair))
+            for pair in ([] if shop.random else siblings(shop.variants))
+        ),
     )
     _log_measurements(shop, benchmark)
     _log_benchmark(shop, benchmark, answers, {r.measurement.variant: r.samples for r in results})
+    _complete_cards(shop, benchmark)
     if shop.options.promote and not shop.random:
         promote_best(shop.study, benchmark, answers)
     print(markdown(benchmark, roles_now(shop.study, benchmark)))
+
+
+def trained_seconds(shop: Workshop, pair: tuple[str, str]) -> tuple[float, float]:
+    """How long the versions of two variants were trained, validation apart."""
+    first, second = (
+        sum(seconds for _, seconds in runs.history(shop.versions[name].run_id, EPOCH_SECONDS))
+        for name in pair
+    )
+    return first, second
 
 
 def _before(shop: Workshop, facts: Mapping[str, str]) -> Benchmark | None:
@@ -165,12 +182,18 @@ def _log_measurements(shop: Workshop, benchmark: Benchmark) -> None:
             if m.unreliable:
                 runs.set_tag("unreliable", m.unreliable)
             runs.log_metrics(m.flat(), model_id=version.model_id if version else None)
-            if version and version.number:
-                spec, manifest = shop.variants[m.variant], version.artifact.manifest
-                card = shop.scratch / MODEL_CARD
-                card.write_text(model_card(shop.study, spec, manifest, m), encoding="utf-8")
-                runs.log_file(card)
-                registry.describe(shop.study, version, card)
+
+
+def _complete_cards(shop: Workshop, benchmark: Benchmark) -> None:
+    """Put what was measured into the model cards, once all of it is on record."""
+    for m in benchmark.measurements:
+        version = shop.versions.get(m.variant)
+        if version and version.number:
+            card = shop.scratch / MODEL_CARD
+            spec, manifest = shop.variants[m.variant], version.artifact.manifest
+            text = model_card(shop.study, spec, manifest, shop.facts(), m, benchmark.environment)
+            card.write_text(text, encoding="utf-8")
+            registry.describe(shop.study, version, card)
 
 
 def _log_benchmark(
@@ -178,7 +201,8 @@ def _log_benchmark(
 ) -> None:
     folder = shop.scratch / "benchmark"
     folder.mkdir()
-    save_tables(benchmark, folder)
+    for name, text in tables_of(benchmark).items():
+        (folder / name).write_text(text, encoding="utf-8")
     (folder / RESULTS).write_text(json.dumps(dump(benchmark), indent=2) + "\n", encoding="utf-8")
     raw = {name: dump(taken) for name, taken in samples.items()}
     (folder / RAW).write_text(json.dumps(raw) + "\n", encoding="utf-8")
@@ -221,6 +245,6 @@ def answers_of(study: Study, run_id: str) -> Answers:
     """What the variants answered in a benchmark; raise `UserError` if it kept no answers."""
     try:
         data: Any = json.loads(runs.read_run_file(run_id, ANSWERS))
+        return parse(Answers, data, f"run {run_id}: {ANSWERS}")
     except UserError as error:
         raise UserError(f"{error}; run: fincompress benchmark --study {study.name}") from None
-    return parse(Answers, data, f"run {run_id}: {ANSWERS}")

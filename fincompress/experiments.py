@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterator, Mapping
 from copy import deepcopy
 from dataclasses import dataclass, replace
+from itertools import combinations
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -104,16 +105,20 @@ class VariantSpec:
 
 
 @settings
-class _VariantFile:
+class _File:
     technique: str
     source: str
     runtime: str = "torch_eager"
     config: dict[str, Any] = Field(default_factory=dict)
+
+
+@settings
+class _VariantFile(_File):
     search: dict[str, Any] = Field(default_factory=dict)
 
 
 @settings
-class _AblationFile(_VariantFile):
+class _AblationFile(_File):
     beside: str
     question: str
     epochs: Annotated[int, Field(ge=1)] | None = None
@@ -141,7 +146,7 @@ def load_variants() -> dict[str, VariantSpec]:
 
 
 def load_ablations(variants: Mapping[str, VariantSpec]) -> dict[str, VariantSpec]:
-    """Read every ablation: a variant that is no part of the study, `beside` one that is.
+    """Read every ablation: a variant that is no part of the study, `beside` another.
 
     Raises `UserError` as `load_variants` does, and for a name that is a variant's.
     """
@@ -150,14 +155,14 @@ def load_ablations(variants: Mapping[str, VariantSpec]) -> dict[str, VariantSpec
         place = EXPERIMENTS / "ablations" / f"{name}.yaml"
         if name in variants:
             raise UserError(f"{place}: '{name}' is a variant's name")
-        if spec.beside not in variants:
-            hint = nearest(spec.beside, variants)
+        if spec.beside not in (known := {*variants, *found} - {name}):
+            hint = nearest(spec.beside, known)
             raise UserError(f"{place}: beside: unknown variant '{spec.beside}'; {hint}")
     return found
 
 
 def _load_all(
-    folder: str, file: type[_VariantFile], others: Mapping[str, VariantSpec]
+    folder: str, file: type[_File], others: Mapping[str, VariantSpec]
 ) -> dict[str, VariantSpec]:
     """The variants of a folder, made from one another or from `others`."""
     paths = {path.stem: path for path in sorted((EXPERIMENTS / folder).glob("*.yaml"))}
@@ -185,6 +190,15 @@ def root_of(variants: Mapping[str, VariantSpec], name: str) -> str:
     return name
 
 
+def siblings(variants: Mapping[str, VariantSpec]) -> list[tuple[str, str]]:
+    """Return the pairs of one source and family, the later first: which of two ways is better?"""
+    return [
+        (b.name, a.name)
+        for a, b in combinations(variants.values(), 2)
+        if (a.source, a.family) == (b.source, b.family)
+    ]
+
+
 def select(variants: Mapping[str, VariantSpec], wanted: str, family: str) -> list[str]:
     """Return the variant `wanted`, or `all` of the family; raise `UserError` for another."""
     members = [name for name, spec in variants.items() if spec.family == family]
@@ -198,7 +212,7 @@ def select(variants: Mapping[str, VariantSpec], wanted: str, family: str) -> lis
     return [wanted]
 
 
-def _load_variant(name: str, path: Path, kind: type[_VariantFile]) -> VariantSpec:
+def _load_variant(name: str, path: Path, kind: type[_File]) -> VariantSpec:
     if not re.fullmatch(r"[a-z][a-z0-9_]*", name):
         raise UserError(f"{path}: a variant's name must be lower case with '_', not '{name}'")
     reserved = (BASE, FLOOR, "all", "latest")  # MLflow keeps `latest` and `v<digits>` to itself
@@ -219,7 +233,9 @@ def _load_variant(name: str, path: Path, kind: type[_VariantFile]) -> VariantSpe
             f"'{file.technique}' writes {' or '.join(technique.FORMATS)}"
         )
     config = parse(technique.Config, file.config, f"{path}: config")
-    search = read_space(file.search, config, f"{path}: search")
+    search: Space = {}
+    if isinstance(file, _VariantFile):
+        search = read_space(file.search, config, f"{path}: search")
     spec = VariantSpec(name, file.technique, file.source, runtime, config, search, written)
     if isinstance(file, _AblationFile):
         return replace(spec, beside=file.beside, question=file.question, epochs=file.epochs)

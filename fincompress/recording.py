@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+import torch
+
 from fincompress.artifact import MANIFEST, Manifest
 from fincompress.build import Recipe
 from fincompress.evaluation import plots
@@ -58,6 +60,7 @@ def log_recipe(spec: VariantSpec, recipe: Recipe) -> None:
             "data_fingerprint": recipe.data_fingerprint,
             "precision": precision(),
             "device": device().type,
+            "threads": torch.get_num_threads(),
         }
     )
 

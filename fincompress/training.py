@@ -40,15 +40,15 @@ class Optimizer:
     """AdamW with linear warm-up and decay, and clipping of the gradient's norm.
 
     `averaging` is the share that a moving average of the weights keeps at each step, and the
-    average is what is scored and kept; 0 is none. Izmailov et al. (2018), "Averaging Weights Leads
-    to Wider Optima and Better Generalization".
+    average is what is scored and kept; 0 is none. Polyak and Juditsky (1992), "Acceleration of
+    Stochastic Approximation by Averaging".
     """
 
     learning_rate: Annotated[float, Field(gt=0, lt=1)] = 5e-5
     weight_decay: Annotated[float, Field(ge=0, lt=1)] = 0.01
     warmup_share: Annotated[float, Field(ge=0, lt=1)] = 0.1
     max_grad_norm: Annotated[float, Field(gt=0)] = 1.0
-    averaging: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    averaging: Annotated[float, Field(ge=0, lt=1)] = 0.97
 
 
 @dataclass(frozen=True)
@@ -204,8 +204,9 @@ def imitation(model: Encoder, taught: Tensor, temperature: float, alpha: float) 
     """Return alpha T^2 KL(teacher_T || student_T) + (1 - alpha) cross-entropy with the labels.
 
     `taught` holds the teacher's logits, (n, labels) of the training set; the index T means logits
-    divided by the temperature. A sentence without a label has the first term alone. Hinton,
-    Vinyals and Dean (2015), "Distilling the Knowledge in a Neural Network".
+    divided by the temperature. The first is the mean over all sentences of a batch, the second
+    over those that have a label. Hinton, Vinyals and Dean (2015), "Distilling the Knowledge in a
+    Neural Network".
     """
 
     def objective(batch: Batch) -> Mapping[str, Tensor]:

@@ -2,6 +2,7 @@
 
 import os
 import tempfile
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -10,10 +11,11 @@ from pathlib import Path
 from typing import Any
 
 from fincompress import search
-from fincompress.artifact import Artifact
+from fincompress.artifact import Artifact, sha256
 from fincompress.build import Recipe, build, plan
 from fincompress.card import MODEL_CARD, model_card
-from fincompress.data import SAMPLE, DataConfig, Sentences, Splits, load_splits
+from fincompress.data import LABELS, SAMPLE, DataConfig, Sentences, Splits, load_splits
+from fincompress.data.resemblance import near_duplicates
 from fincompress.data.sources import read_file
 from fincompress.evaluation.measurement import EXTRA, TEST, VAL, labelled
 from fincompress.experiments import (
@@ -105,6 +107,26 @@ class Workshop:
         path = self.options.extra_test
         return Sentences.of(read_file(path)) if path else None
 
+    def extra_facts(self) -> str:
+        """What the user's own sentences are, and how many resemble what was learned from."""
+        assert self.extra is not None and self.options.extra_test is not None
+        path, counts = self.options.extra_test, Counter(self.extra.labels)
+        learned = self.splits.train.texts + self.splits.transfer.texts + self.splits.val.texts
+        known = near_duplicates(self.extra.texts, learned)
+        classes = ", ".join(f"{counts[index]} {label}" for index, label in enumerate(LABELS))
+        return (
+            f"{path.name} (sha256 {sha256(path)[:16]}): {classes}; "
+            f"{known} near duplicates of sentences that were learned from or chose"
+        )
+
+    def facts(self) -> dict[str, str]:
+        """The data and the seed, as a model card has them."""
+        found = {"data": self.data_line, "seed": str(self.study.seed)}
+        transfer = len(self.splits.transfer.texts)
+        return found | (
+            {"transfer set": f"{transfer} sentences without labels"} if transfer else {}
+        )
+
     def answered(self) -> dict[str, Sentences]:
         """By part, the sentences that models are judged by: none where they are not trained."""
         if self.random:
@@ -152,12 +174,16 @@ class Workshop:
 
 @contextmanager
 def workshop(options: Options) -> Iterator[Workshop]:
+    if options.extra_test and options.weights == RANDOM:
+        raise UserError("extra_test: random weights are not scored; leave out one of both")
     study, variants = load_study(options.study), load_variants()
     open_store()
     if options.tuned:
         variants = _tuned(options, variants)
     with tempfile.TemporaryDirectory(prefix="fincompress-") as scratch:
-        yield Workshop(options, study, variants, Path(scratch))
+        shop = Workshop(options, study, variants, Path(scratch))
+        _ = shop.extra  # what cannot be read is said before anything is built
+        yield shop
 
 
 def _tuned(options: Options, variants: Mapping[str, VariantSpec]) -> dict[str, VariantSpec]:
@@ -201,7 +227,7 @@ def _version(shop: Workshop, name: str, again: bool = False) -> registry.Version
 
 def _find(shop: Workshop, spec: VariantSpec, fingerprint: str) -> registry.Version | None:
     if spec.name in shop.unregistered:
-        found = registry.find_run(shop.study, spec, fingerprint)
+        found = registry.find_kept(shop.study, spec, fingerprint)
         if found:
             print(f"{spec.name}: run {found.run_id} is up to date")
         return found
@@ -261,6 +287,8 @@ def _build(shop: Workshop, spec: VariantSpec, recipe: Recipe) -> registry.Versio
         if spec.name in shop.unregistered:
             return registry.keep(shop.study, spec, artifact)
         card = folder / MODEL_CARD
-        card.write_text(model_card(shop.study, spec, artifact.manifest), encoding="utf-8")
+        card.write_text(
+            model_card(shop.study, spec, artifact.manifest, shop.facts()), encoding="utf-8"
+        )
         runs.log_file(card)
         return registry.publish(shop.study, spec, artifact, card)

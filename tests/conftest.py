@@ -148,6 +148,8 @@ def open_project(folder: Path, checkpoint: Path, student_checkpoint: Path) -> It
         shutil.copytree(real / kind, folder / "experiments" / kind)
     rows = [{"text": text, "label": label} for text, label in tiny_sentences()]
     (folder / "tiny.jsonl").write_text("\n".join(json.dumps(row) for row in rows))
+    loose = folder / "experiments" / "variants" / "student_ptq.yaml"
+    loose.write_text(loose.read_text() + "config: {max_f1_drop: 0.99}\n")  # a guess is no drop
     study = {
         "description": "a study of seconds",
         "data": {"sources": [str(folder / "tiny.jsonl")]},

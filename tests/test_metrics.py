@@ -8,8 +8,8 @@ from sklearn.metrics import f1_score
 from fincompress.evaluation import metrics
 from fincompress.evaluation.metrics import (
     confusion,
+    f1_intervals,
     macro_f1_drop_interval,
-    macro_f1_interval,
     mcnemar,
     percentile_intervals,
     scores,
@@ -56,7 +56,7 @@ def test_the_interval_encloses_the_score_and_is_narrower_for_more_sentences() ->
     widths = []
     for n in (100, 1600):
         truth, guess = answers(n, right=0.7)
-        low, high = macro_f1_interval(truth, guess)
+        low, high = f1_intervals(truth, guess)["macro_f1"]
         assert 0 < low < scores(truth, guess)["macro_f1"] < high < 1
         widths.append(high - low)
     # Four times narrower for sixteen times the sentences, give or take the sample.
@@ -65,13 +65,13 @@ def test_the_interval_encloses_the_score_and_is_narrower_for_more_sentences() ->
 
 def test_the_interval_depends_on_the_seed_and_on_nothing_else() -> None:
     truth, guess = answers(80, right=0.7)
-    assert macro_f1_interval(truth, guess, 3) == macro_f1_interval(truth, guess, 3)
-    assert macro_f1_interval(truth, guess, 3) != macro_f1_interval(truth, guess, 4)
+    assert f1_intervals(truth, guess, 3)["macro_f1"] == f1_intervals(truth, guess, 3)["macro_f1"]
+    assert f1_intervals(truth, guess, 3)["macro_f1"] != f1_intervals(truth, guess, 4)["macro_f1"]
 
 
 def test_perfect_answers_have_no_spread() -> None:
     truth = [0, 1, 2] * 40
-    assert macro_f1_interval(truth, truth) == (1.0, 1.0)
+    assert f1_intervals(truth, truth)["macro_f1"] == (1.0, 1.0)
 
 
 # With 12 sentences a resample often lacks a class: both must score it 0.
@@ -85,7 +85,7 @@ def test_the_interval_is_that_of_a_plain_loop(monkeypatch: pytest.MonkeyPatch, n
         found.append(
             f1_score(truth[pick], guess[pick], labels=[0, 1, 2], average="macro", zero_division=0.0)
         )
-    low, high = macro_f1_interval(truth.tolist(), guess, seed=7)
+    low, high = f1_intervals(truth.tolist(), guess, seed=7)["macro_f1"]
     assert (low, high) == pytest.approx(tuple(np.percentile(found, [2.5, 97.5])), abs=1e-12)
 
 
@@ -96,7 +96,7 @@ def test_a_drop_is_resampled_in_pairs() -> None:
     low, high = macro_f1_drop_interval(truth, reference, worse)
     drop = scores(truth, reference)["macro_f1"] - scores(truth, worse)["macro_f1"]
     assert low < drop < high
-    alone = macro_f1_interval(truth, worse)
+    alone = f1_intervals(truth, worse)["macro_f1"]
     assert high - low < alone[1] - alone[0]
 
 
@@ -111,9 +111,9 @@ def seeds(n: int, right: float, count: int) -> tuple[list[int], NDArray[np.int64
 def test_seeds_that_answer_alike_have_the_interval_of_one() -> None:
     truth, guess = answers(120, right=0.7)
     other = [0] * 20 + guess[20:]
-    alone = macro_f1_interval(truth, guess, seed=3)
-    assert macro_f1_interval(truth, [guess], seed=3) == alone
-    assert macro_f1_interval(truth, [guess] * 3, seed=3) == pytest.approx(alone, abs=1e-12)
+    alone = f1_intervals(truth, guess, seed=3)["macro_f1"]
+    assert f1_intervals(truth, [guess], seed=3)["macro_f1"] == alone
+    assert f1_intervals(truth, [guess] * 3, seed=3)["macro_f1"] == pytest.approx(alone, abs=1e-12)
     drop = macro_f1_drop_interval(truth, guess, other, seed=3)
     for first, second in (([guess] * 3, [other] * 3), ([guess] * 2, other)):
         found = macro_f1_drop_interval(truth, first, second, seed=3)
@@ -122,9 +122,9 @@ def test_seeds_that_answer_alike_have_the_interval_of_one() -> None:
 
 def test_independent_seeds_narrow_the_interval_of_their_mean() -> None:
     truth, guesses = seeds(200, right=0.6, count=5)
-    low, high = macro_f1_interval(truth, guesses)
+    low, high = f1_intervals(truth, guesses)["macro_f1"]
     assert low < np.mean([scores(truth, guess)["macro_f1"] for guess in guesses]) < high
-    alone = [macro_f1_interval(truth, guess) for guess in guesses]
+    alone = [f1_intervals(truth, guess)["macro_f1"] for guess in guesses]
     assert high - low < 0.7 * min(end - start for start, end in alone)
     pooled = macro_f1_drop_interval(truth, guesses[1:], guesses[0])
     single = macro_f1_drop_interval(truth, guesses[1], guesses[0])
@@ -138,7 +138,7 @@ def test_all_seeds_are_scored_on_the_same_resample(monkeypatch: pytest.MonkeyPat
     for pick in np.random.default_rng(7).integers(0, 90, (8, 90)):
         right = np.array(truth)[pick].tolist()
         found.append(np.mean([scores(right, guess[pick])["macro_f1"] for guess in guesses]))
-    ends = macro_f1_interval(truth, guesses, seed=7)
+    ends = f1_intervals(truth, guesses, seed=7)["macro_f1"]
     assert ends == pytest.approx(tuple(np.percentile(found, [2.5, 97.5])), abs=1e-12)
 
 

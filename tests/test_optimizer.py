@@ -23,7 +23,7 @@ def test_a_loss_that_is_not_finite_names_the_learning_rate(value: str) -> None:
         return {"loss": torch.tensor(float(value))}
 
     with pytest.raises(UserError) as caught:
-        train(encoder(), objective, optimizer=Optimizer(learning_rate=0.25))
+        train(encoder(), objective, optimizer=Optimizer(learning_rate=0.25, averaging=0.0))
     assert str(caught.value) == (
         f"training: the loss became {value} in epoch 1; lower optimizer.learning_rate, now 0.25"
     )
@@ -50,7 +50,7 @@ def test_weights_decay_and_biases_and_normalisation_do_not() -> None:
         nn.init.ones_(parameter)
     model = deepcopy(start)
     # One step at factor 1 of gradient zero: AdamW only decays, by learning rate * decay.
-    optimizer = Optimizer(learning_rate=0.1, weight_decay=0.5, warmup_share=0.0)
+    optimizer = Optimizer(learning_rate=0.1, weight_decay=0.5, warmup_share=0.0, averaging=0.0)
     train(model, nothing(model), epochs=1, batch_size=64, optimizer=optimizer)
     for name, weight in model.state_dict().items():
         decays = name.endswith("weight") and "norm" not in name
@@ -65,7 +65,7 @@ def test_other_parameters_are_trained_along() -> None:
     def objective(batch: Batch) -> Mapping[str, Tensor]:
         return {"loss": idle(batch)["loss"] + extra.square().sum()}
 
-    optimizer = Optimizer(learning_rate=0.1, warmup_share=0.0)
+    optimizer = Optimizer(learning_rate=0.1, warmup_share=0.0, averaging=0.0)
     train(model, objective, epochs=1, batch_size=64, optimizer=optimizer, also=(extra,))
     # Adam's first step has the length of the learning rate, whatever the gradient.
     assert extra.item() == pytest.approx(0.9, abs=1e-4)
@@ -78,7 +78,7 @@ def test_each_step_has_its_own_gradient_and_its_own_learning_rate() -> None:
     def objective(batch: Batch) -> Mapping[str, Tensor]:
         return {"loss": idle(batch)["loss"] + extra.sum()}
 
-    optimizer = Optimizer(learning_rate=0.1, warmup_share=0.0, max_grad_norm=100)
+    optimizer = Optimizer(learning_rate=0.1, warmup_share=0.0, max_grad_norm=100, averaging=0.0)
     train(model, objective, epochs=2, batch_size=64, optimizer=optimizer, also=(extra,))
     # Under a constant gradient Adam goes by the learning rate: 0.1 * 1, then 0.1 * 1/2.
     assert extra.item() == pytest.approx(-0.15, abs=1e-4)
@@ -106,7 +106,7 @@ def test_gradients_are_clipped_to_their_limit(scale: float, limit: float, expect
     def objective(batch: Batch) -> Mapping[str, Tensor]:
         return {"loss": idle(batch)["loss"] + scale * extra.sum()}
 
-    optimizer = Optimizer(max_grad_norm=limit)
+    optimizer = Optimizer(max_grad_norm=limit, averaging=0.0)
     train(model, objective, epochs=1, batch_size=64, optimizer=optimizer, also=(extra,))
     assert extra.grad is not None
     assert extra.grad.item() == pytest.approx(expected, rel=1e-4)

@@ -5,10 +5,10 @@ import pytest
 from numpy.typing import NDArray
 
 from fincompress.data import LABELS, Sentences
-from fincompress.evaluation.measurement import Answers, Measurement, of_source, over
+from fincompress.evaluation.measurement import Answers, Measurement, Pair, of_source, over
 from fincompress.evaluation.metrics import scores
-from fincompress.evaluation.quality import gather, judged, quality
-from fincompress.evaluation.repeated import Pair, Repeated, Row, rows_markdown, written
+from fincompress.evaluation.quality import gather, judged, paired, quality
+from fincompress.evaluation.repeated import Repeated, Row, rows_markdown, written
 from fincompress.evaluation.singular import confusions, disagreements, reliabilities
 
 COUNT = 120
@@ -63,7 +63,7 @@ def test_slices_are_those_of_the_sources() -> None:
     assert (
         metrics[of_source("news")] == scores(PART.labels[:90], rows(12).argmax(1)[:90])["macro_f1"]
     )
-    assert of_source("my file-1") == "test/macro_f1_my_file_1", "MLflow takes no others"
+    assert of_source("my file-1") == "test/macro_f1/my_file_1", "MLflow takes no others"
 
 
 def test_a_temperature_mends_a_model_that_is_too_sure() -> None:
@@ -82,6 +82,8 @@ def test_of_several_seeds_it_is_the_mean_and_p_is_corrected() -> None:
     assert (first[p], second[p], metrics[p]) == (2 * 0.5**6, 1.0, 4 * 0.5**6)
     low, high = intervals[key]
     assert low < metrics[key] < high
+    low, high = intervals["test/f1_neutral"]
+    assert low < metrics["test/f1_neutral"] < high
 
 
 def test_what_answered_nothing_is_not_judged() -> None:
@@ -110,29 +112,53 @@ def test_the_strongest_disagreements_come_first_and_are_few() -> None:
     assert len(found) == 20 and found.iloc[0]["text"] == "text 40"
 
 
+def test_two_ways_from_one_source_are_set_side_by_side() -> None:
+    answers = answered(teacher=rows(0), one=rows(12), two=rows(0))
+    better = paired([answers], "two", "one", (130.4, 0.0))
+    assert better.differences["val"] == pytest.approx(
+        1 - scores(PART.labels, rows(12).argmax(1))["macro_f1"]
+    )
+    assert str(better).startswith("two over one, points of macro-F1: +10.0 [")
+    assert str(better).endswith("; better on validation, for 130 s of training against 0 s")
+    assert "; worse on validation" in str(paired([answers], "one", "two", (0, 0)))
+    assert "; not shown to be better on validation" in str(
+        paired([ONE], "other", "student", (1, 2))
+    )
+
+
 def test_a_table_over_seeds() -> None:
     table = Repeated(
-        study="tiny", synthetic=False, notes=("a licence",), environment={"cpu": "a CPU"},
+        study="tiny", synthetic=True, notes=("a licence",), environment={"cpu": "a CPU"},
         seeds=(42, 43),
         rows=(
+            Row(variant="teacher", beside="", macro_f1=(0.8, 0.9),
+                metrics={"test/macro_f1": 0.85, "test/f1_vs_teacher": 0.0,
+                         "test/mcnemar_vs_teacher": 1.0},
+                intervals={"test/macro_f1": (0.82, 0.88), "test/f1_vs_teacher": (0.0, 0.0)}),
             Row(variant="student", beside="teacher", macro_f1=(0.8, 0.9),
                 metrics={"test/macro_f1": 0.85, "test/f1_vs_teacher": -0.01,
-                         "test/mcnemar_vs_teacher": 0.5, "test/macro_f1_posts": 0.7},
+                         "test/mcnemar_vs_teacher": 0.5, "test/macro_f1/posts": 0.7,
+                         "extra/macro_f1": 0.6},
                 intervals={"test/macro_f1": (0.82, 0.88), "test/f1_vs_teacher": (-0.02, 0.001)}),
         ),
-        pairs=(Pair(first="qat", second="ptq", differences={"test": 0.004},
-                    intervals={"test": (-0.01, 0.02)}),),
+        pairs=(Pair(first="qat", second="ptq", differences={"val": 0.004}, seconds=(9.0, 1.0),
+                    intervals={"val": (-0.01, 0.02)}),),
     )  # fmt: skip
     text = rows_markdown(table)
-    assert "Study `tiny`, seeds 42, 43. a licence" in text
-    assert (
-        "| variant | test macro-F1 | sd | each seed | over teacher | p | beside | posts |" in text
+    assert text.startswith(
+        "Study `tiny` (synthetic), seeds 42, 43. a licence All figures are means"
     )
-    assert (
-        "| student | 0.850 [0.820, 0.880] | 7.1 | 0.800, 0.900 | -1.0 [-2.0, +0.1] | 0.5 | teacher "
-        "| 0.700 |" in text
-    )
-    assert "qat over ptq, points of macro-F1: +0.4 [-1.0, +2.0] on test" in text
+    names, _, teacher, student = (
+        [cell.strip() for cell in line.split("|")[1:-1]]
+        for line in text.splitlines() if line.startswith("|")
+    )  # fmt: skip
+    assert dict(zip(names, student, strict=True)) == {
+        "variant": "student", "test macro-F1": "0.850 [0.820, 0.880]", "sd": "7.1",
+        "each seed": "0.800, 0.900", "over teacher": "-1.0 [-2.0, +0.1]", "p": "0.5",
+        "beside": "teacher", "posts": "0.700", "extra macro-F1": "0.600",
+    }  # fmt: skip
+    assert dict(zip(names, teacher, strict=True))["over teacher"] == "", "nothing to compare with"
+    assert "qat over ptq, points of macro-F1: +0.4 [-1.0, +2.0] on val; not shown" in text
     files = written(table, "seeds")
     assert set(files) == {"seeds.json", "seeds.md", "seeds.csv"}
     assert "test/macro_f1_seed_43" in files["seeds.csv"].splitlines()[0]

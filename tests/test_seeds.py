@@ -1,13 +1,14 @@
 """A study for two seeds with its ablations, and with a file of the user's, on tiny models."""
 
-import json
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import mlflow
 import pytest
 from mlflow.entities import Run
 
+from fincompress.artifact import read_artifact
 from fincompress.cli import main
 from fincompress.experiments import load_ablations, load_variants
 from tests.conftest import Project, open_project, tiny_sentences, write_csv
@@ -22,15 +23,17 @@ ABLATIONS = load_ablations(VARIANTS)
 def finished(
     tmp_path_factory: pytest.TempPathFactory, checkpoint: Path, student_checkpoint: Path
 ) -> Iterator[Project]:
-    """A project in which the ablations have run for two seeds, and then the study for these."""
+    """A project in which the ablations have run for two seeds, and then a benchmark."""
     folder = tmp_path_factory.mktemp("seeds")
     rows = [(f"{text} again", label) for text, label in tiny_sentences()[:12]]
     extra = write_csv(folder / "extra.csv", rows)
+    options = ["--study", "tiny", "--extra-test", extra]
     with open_project(folder, checkpoint, student_checkpoint) as project:
         # Of whose heads 30 % are one a layer or more.
         project.change(base={"folder": str(student_checkpoint), "note": "a note"})
-        assert main(["main", "--study", "tiny", "--seeds", "2", "--ablations"]) == 0
-        assert main(["main", "--study", "tiny", "--seeds", "2", "--extra-test", extra]) == 0
+        assert main(["main", *options, "--seeds", "2", "--ablations"]) == 0
+        assert main(["report", "--study", "tiny"]) == 0, "there is no benchmark yet"
+        assert main(["benchmark", *options]) == 0
         yield project
 
 
@@ -40,9 +43,9 @@ def runs(stage: str) -> list[Run]:
     return [run for run in found if run.data.tags.get("fincompress.stage") == stage]
 
 
-def table(stage: str) -> Run:
-    (found,) = (run for run in runs(stage) if "fincompress.table" in run.data.tags)
-    return found
+def table(stage: str) -> tuple[Run, dict[str, Any]]:
+    (run,) = (run for run in runs(stage) if "fincompress.table" in run.data.tags)
+    return run, mlflow.artifacts.load_dict(f"runs:/{run.info.run_id}/{stage}.json")
 
 
 def test_only_the_first_seeds_variants_are_registered(finished: Project) -> None:
@@ -56,41 +59,67 @@ def test_only_the_first_seeds_variants_are_registered(finished: Project) -> None
 
 
 def test_the_table_has_every_variant_over_both_seeds(finished: Project) -> None:
-    found = json.loads(mlflow.artifacts.load_text(f"runs:/{table('seeds').info.run_id}/seeds.json"))
+    _, found = table("seeds")
     assert found["seeds"] == [42, 43]
     rows = {row["variant"]: row for row in found["rows"]}
     assert set(rows) == {*VARIANTS, "tfidf_floor"}
     for name, row in rows.items():
-        assert len(row["macro_f1"]) == 2
         assert row["metrics"]["test/macro_f1"] == pytest.approx(sum(row["macro_f1"]) / 2)
         assert {"test/macro_f1", "test/f1_vs_teacher", "extra/macro_f1"} <= set(row["intervals"])
         source = VARIANTS[name].source if name in VARIANTS else ""
         assert row["beside"] == ("" if source == "base" else source)
         assert ("test/f1_vs_source" in row["metrics"]) == bool(row["beside"])
     assert rows["tfidf_floor"]["macro_f1"][0] == rows["tfidf_floor"]["macro_f1"][1]
-    pairs = {(pair["first"], pair["second"]) for pair in found["pairs"]}
-    assert ("student_qat", "student_ptq") in pairs
+    (pair,) = (pair for pair in found["pairs"] if pair["first"] == "student_qat")
+    assert pair["second"] == "student_ptq" and pair["seconds"][0] > pair["seconds"][1] == 0
+
+
+def test_what_was_built_for_another_seed_is_found_by_its_run(finished: Project) -> None:
+    _, found = table("seeds")
+    run = mlflow.MlflowClient().get_run(found["runs"]["43"]["student_qat"])
+    assert run.data.params["seed"] == "43"
+    folder = mlflow.artifacts.download_artifacts(run_id=run.info.run_id, artifact_path="artifact")
+    assert read_artifact(Path(folder)).manifest.technique == "quantize_aware"
+
+
+def test_a_row_is_a_run_with_the_mean_and_the_f1_of_each_seed(finished: Project) -> None:
+    _, found = table("seeds")
     (child,) = (r for r in runs("seeds") if r.info.run_name == "student_ptq")
-    history = mlflow.MlflowClient().get_metric_history(child.info.run_id, "test/macro_f1")
-    assert [point.step for point in history][:2] == [42, 43]
+    (row,) = (row for row in found["rows"] if row["variant"] == "student_ptq")
+    assert child.data.metrics["test/macro_f1"] == row["metrics"]["test/macro_f1"]
+    history = mlflow.MlflowClient().get_metric_history(child.info.run_id, "seed/test/macro_f1")
+    assert [(point.step, point.value) for point in history] == [
+        (42, row["macro_f1"][0]), (43, row["macro_f1"][1]),
+    ]  # fmt: skip
 
 
-def test_the_ablations_stand_beside_their_variants(finished: Project) -> None:
-    run = table("ablations")
-    found = json.loads(mlflow.artifacts.load_text(f"runs:/{run.info.run_id}/ablations.json"))
-    assert {row["variant"]: row["beside"] for row in found["rows"]} == {
-        name: spec.beside for name, spec in ABLATIONS.items()
-    }
-    assert all(row["question"] for row in found["rows"])
-    assert run.data.metrics["epoch_seconds/ratio"] > 0
-    files = {file.path for file in mlflow.MlflowClient().list_artifacts(run.info.run_id)}
-    assert {"pruning_cliff.png", "ablations.md", "ablations.csv"} <= files
+def test_the_ablations_stand_beside_what_they_change(finished: Project) -> None:
+    run, found = table("ablations")
+    rows = {row["variant"]: row for row in found["rows"]}
+    assert set(rows) == {
+        *ABLATIONS, "teacher", "student_vanilla_kd", "student_intermediate_kd",
+        "pruned_teacher_50pct",
+    }  # fmt: skip
+    for name, spec in ABLATIONS.items():
+        assert rows[name]["beside"] == spec.beside and rows[name]["question"]
+        ours, theirs = (rows[n]["metrics"]["test/macro_f1"] for n in (name, spec.beside))
+        assert rows[name]["metrics"]["test/f1_vs_source"] == pytest.approx(ours - theirs)
+    parent = mlflow.MlflowClient().get_run(run.data.tags["mlflow.parentRunId"])
+    assert parent.data.metrics["epoch_seconds/ratio"] > 0
+    files = {file.path for file in mlflow.MlflowClient().list_artifacts(parent.info.run_id)}
+    assert "pruning_cliff.png" in files
 
 
 def test_a_file_of_the_users_is_scored_for_all_side_by_side(finished: Project) -> None:
-    for run in runs("benchmark"):
-        if run.info.run_name != "benchmark":
-            assert {"extra/macro_f1", "extra/f1_vs_teacher_low"} <= set(run.data.metrics)
+    children = [run for run in runs("benchmark") if run.info.run_name != "benchmark"]
+    assert len(children) > len(VARIANTS)
+    for run in children:
+        assert {"extra/macro_f1", "extra/f1_vs_teacher_low"} <= set(run.data.metrics)
+    (parent,) = (run for run in runs("benchmark") if run.info.run_name == "benchmark")
+    results = mlflow.artifacts.load_dict(f"runs:/{parent.info.run_id}/benchmark_results.json")
+    said = results["environment"]["extra_test"]
+    assert said.startswith("extra.csv (sha256 ")
+    assert "4 negative, 4 neutral, 4 positive; 12 near duplicates" in said
 
 
 def test_report_prints_and_commits_the_tables(
@@ -98,13 +127,7 @@ def test_report_prints_and_commits_the_tables(
 ) -> None:
     assert main(["report", "--study", "tiny", "--commit-to", str(tmp_path)]) == 0
     shown = capsys.readouterr().out
-    assert "Study `tiny`, seeds 42, 43." in shown and "| student_random |" in shown
+    assert "seeds 42, 43." in shown and "| student_random |" in shown
+    assert "student_qat over student_ptq, points of macro-F1: " in shown
     kept = {file.name for file in (tmp_path / "tiny").iterdir()}
     assert {"seeds.csv", "seeds.json", "seeds.md", "ablations.md"} <= kept
-
-
-def test_a_file_that_is_not_there_is_named(
-    finished: Project, capsys: pytest.CaptureFixture[str]
-) -> None:
-    assert main(["benchmark", "--study", "tiny", "--extra-test", "none.csv"]) == 2
-    assert capsys.readouterr().err == "fincompress: none.csv: no such file\n"

@@ -108,7 +108,8 @@ def test_a_variants_yaml_holds_what_it_said_and_the_new_values(project: Project)
     file = project.folder / "experiments" / "variants" / "pruned_teacher_50pct.yaml"
     file.write_text(spec.yaml({"ffn_ratio": 0.65, "optimizer.learning_rate": 5e-5}))
     again = load_variants()["pruned_teacher_50pct"]
-    assert again.config.optimizer.learning_rate == 5e-5
+    values = {"ffn_ratio": 0.65, "optimizer.learning_rate": 5e-5}
+    assert again.config == spec.tuned(values).config
     assert (again.config.heads_ratio, again.config.ffn_ratio) == (0.5, 0.65)
     assert again.search == spec.search
     assert again.source == spec.source

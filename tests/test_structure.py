@@ -27,7 +27,8 @@ LAYERS = [
     ["__main__"],
     ["cli"],
     ["commands"],
-    ["comparison", "tuning", "seeds", "preparation"],
+    ["seeds"],
+    ["comparison", "tuning", "preparation"],
     ["workers"],
     ["trials"],
     ["workshop", "roles"],
@@ -44,7 +45,7 @@ LAYERS = [
     ["space"],
     ["interruption", "reporting", "spec"],
 ]
-SIDEWAYS = range(9, len(LAYERS))  # below the tracking, neighbours may lean on one another
+SIDEWAYS = range(10, len(LAYERS))  # below the tracking, neighbours may lean on one another
 ONLY_IN = {
     "mlflow": ["tracking"],
     "matplotlib": ["evaluation.plots"],

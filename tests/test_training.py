@@ -21,7 +21,7 @@ LAYOUT = Layout(
     layers=(LayerLayout(heads=2, ffn=16), LayerLayout(heads=1, ffn=8)),
     labels=3,
 )
-FAST = Optimizer(learning_rate=0.01, warmup_share=0.0)
+FAST = Optimizer(learning_rate=0.01, warmup_share=0.0, averaging=0.0)
 Epochs = list[dict[str, float]]
 
 

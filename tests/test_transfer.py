@@ -13,7 +13,6 @@ from fincompress.data import DataConfig, Splits, Transfer, load_splits
 from fincompress.data.resemblance import near_duplicates, resemblance
 from fincompress.experiments import load_study, load_variants
 from fincompress.losses import UNLABELLED
-from fincompress.spec import fingerprint
 from fincompress.techniques import Inputs
 from fincompress.training import Budget
 from tests.conftest import SHARED, refusal, tiny_sentences, write_csv
@@ -95,4 +94,3 @@ def test_a_recipe_depends_on_the_transfer_set_where_it_is_used(inputs: Inputs) -
     assert used.fingerprint != plan(other, vanilla.config, "data").fingerprint
     alone = [replace(i, technique="finetune") for i in (inputs, without)]
     assert len({plan(i, teacher.config, "data").fingerprint for i in alone}) == 1
-    assert len(fingerprint(inputs.transfer)) == 16

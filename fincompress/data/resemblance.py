@@ -8,6 +8,7 @@ from sklearn.feature_extraction.text import CountVectorizer
 
 NEAR = 0.6  # share of their words that two texts have in common when they count as one
 WORD = r"(?u)\b\w+\b"
+BLOCK = 500  # texts at once, since each is compared with all others
 
 
 def resemblance(texts: Sequence[str], others: Sequence[str]) -> NDArray[np.float64]:
@@ -21,10 +22,13 @@ def resemblance(texts: Sequence[str], others: Sequence[str]) -> NDArray[np.float
     words = CountVectorizer(binary=True, token_pattern=WORD, dtype=np.float64)
     both = words.fit_transform([*texts, *others])
     ours, theirs = both[: len(texts)], both[len(texts) :]
-    shared = (ours @ theirs.T).toarray()  # (texts, others)
     sizes = np.asarray(both.sum(axis=1)).ravel()
-    either = sizes[: len(texts), None] + sizes[None, len(texts) :] - shared
-    found: NDArray[np.float64] = (shared / np.maximum(either, 1)).max(axis=1)
+    found = np.zeros(len(texts))
+    for start in range(0, len(texts), BLOCK):
+        block = slice(start, min(start + BLOCK, len(texts)))
+        shared = (ours[block] @ theirs.T).toarray()  # (block, others)
+        either = sizes[block, None] + sizes[None, len(texts) :] - shared
+        found[block] = (shared / np.maximum(either, 1)).max(axis=1)
     return found
 
 

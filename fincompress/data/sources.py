@@ -33,14 +33,18 @@ _INDICES = [str(index) for index in range(len(LABELS))]
 _FILE_TYPES = {".csv": "csv", ".json": "json", ".jsonl": "json", ".parquet": "parquet"}
 
 
-def read(source: str, data_dir: Path | None) -> tuple[list[Row], str]:
-    """Return the rows of `source` and the note that must travel with them ("" for none)."""
+def read(source: str, data_dir: Path | None, key: str = "data.sources") -> tuple[list[Row], str]:
+    """Return the rows of `source` and the note that must travel with them ("" for none).
+
+    `key` is where a study names it. Raises `UserError` for one that is unknown.
+    """
     if source in CORPORA:
         return CORPORA[source](data_dir)
     if Path(source).suffix in _FILE_TYPES:
         return read_file(Path(source)), ""
+    known = [*CORPORA, "sample"] if key == "data.sources" else CORPORA
     raise UserError(
-        f"data.sources: unknown source '{source}'; {nearest(source, [*CORPORA, 'sample'])}; "
+        f"{key}: unknown source '{source}'; {nearest(source, known)}; "
         f"a file must end in {', '.join(_FILE_TYPES)}"
     )
 
@@ -49,7 +53,7 @@ def read_texts(source: str, data_dir: Path | None) -> tuple[list[str], str]:
     """Return the texts of `source` and its note: a file needs no labels."""
     if Path(source).suffix in _FILE_TYPES:
         return [text for text, _ in _texts(Path(source), ("text",))], ""
-    rows, note = read(source, data_dir)
+    rows, note = read(source, data_dir, "data.transfer")
     return [row[0] for row in rows], note
 
 
@@ -148,6 +152,8 @@ def _texts(path: Path, needed: Sequence[str]) -> list[tuple[str, dict[str, Any]]
 
 
 def _records(path: Path) -> list[dict[str, Any]]:
+    if path.suffix not in _FILE_TYPES:
+        raise UserError(f"{path}: a file must end in {', '.join(_FILE_TYPES)}")
     if not path.is_file():
         raise UserError(f"{path}: no such file")
     if path.suffix != ".parquet":

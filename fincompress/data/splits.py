@@ -72,11 +72,6 @@ class Transfer:
     known: int = 0
     alike: int = 0
 
-    @property
-    def fingerprint(self) -> str:
-        """sha256 over the texts, in order."""
-        return hashlib.sha256("\n".join(self.texts).encode()).hexdigest()
-
 
 @dataclass(frozen=True)
 class Splits:

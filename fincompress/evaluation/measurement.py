@@ -14,6 +14,7 @@ F1_DROP = "val/f1_drop"  # below the teacher's
 AGREEMENT = "val/agreement"  # share of sentences with the teacher's label
 TEST_F1 = "test/macro_f1"
 EXTRA_F1 = "extra/macro_f1"
+EXTRA_FILE = "extra_test"  # of the environment: what the extra part is
 TEST_AGREEMENT = "test/agreement"
 PUBLISHED_F1 = "published/macro_f1"  # on test, of the study that a study file names
 ECE = "test/ece"  # expected calibration error
@@ -51,7 +52,7 @@ def over(other: str, part: str) -> tuple[str, str]:
 
 def of_source(name: str) -> str:
     """Test macro-F1 of the sentences from one source."""
-    return f"{TEST_F1}_{re.sub(r'[^0-9A-Za-z]', '_', name)}"
+    return f"{TEST_F1}/{re.sub(r'[^0-9A-Za-z]', '_', name)}"
 
 
 def at_batch(size: int) -> str:
@@ -60,6 +61,12 @@ def at_batch(size: int) -> str:
 
 def at_threads(count: int) -> str:
     return f"bench/throughput_threads_{count}_per_s"
+
+
+def points(difference: float, interval: tuple[float, float]) -> str:
+    """A difference of macro-F1 as points, with its interval."""
+    low, high = interval
+    return f"{100 * difference:+.1f} [{100 * low:+.1f}, {100 * high:+.1f}]"
 
 
 def flat(
@@ -109,6 +116,33 @@ class Measurement:
 
 
 @settings
+class Pair:
+    """Two ways from one source: the difference of macro-F1, first less second, by part.
+
+    `seconds` is how long each was trained.
+    """
+
+    first: str
+    second: str
+    differences: dict[str, float]
+    intervals: dict[str, tuple[float, float]]
+    seconds: tuple[float, float]
+
+    def __str__(self) -> str:
+        said = [
+            f"{points(self.differences[part], self.intervals[part])} on {part}"
+            for part in self.differences
+        ]
+        low, high = self.intervals[VAL]
+        found = "better" if low > 0 else "worse" if high < 0 else "not shown to be better"
+        ours, theirs = self.seconds
+        return (
+            f"{self.first} over {self.second}, points of macro-F1: {', '.join(said)}; "
+            f"{found} on validation, for {ours:.0f} s of training against {theirs:.0f} s"
+        )
+
+
+@settings
 class Samples:
     """Raw timings, in the order taken: ms a call at batch 1, sentences/s a pass in batches."""
 
@@ -149,6 +183,7 @@ class Benchmark:
     notes: tuple[str, ...]
     environment: dict[str, str]
     measurements: tuple[Measurement, ...]
+    pairs: tuple[Pair, ...] = ()
 
 
 def labelled(text: str, synthetic: bool) -> str:

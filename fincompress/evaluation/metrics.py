@@ -29,16 +29,18 @@ def scores(labels: Sequence[int], predicted: ArrayLike) -> dict[str, float]:
     }
 
 
-def macro_f1_interval(
+def f1_intervals(
     labels: Sequence[int], predicted: ArrayLike, seed: int = 0
-) -> tuple[float, float]:
-    """Return the interval of macro-F1 over sentences.
+) -> dict[str, tuple[float, float]]:
+    """Return the intervals of macro-F1 and of the F1 of each class over sentences.
 
     `predicted` is (n,), or (seeds, n) for the mean over models that differ in their seed. Then each
     resample is the same for all: a sentence answered by three models is not three sentences.
     """
     truth = np.asarray(labels)
-    return _ends(_resampled_macro_f1(truth, predicted, _picks(len(truth), seed)))
+    found = _resampled_f1(truth, predicted, _picks(len(truth), seed))
+    each = {f"f1_{name}": _ends(row) for name, row in zip(LABELS, found, strict=True)}
+    return {"macro_f1": _ends(found.mean(axis=0)), **each}
 
 
 def macro_f1_drop_interval(
@@ -51,8 +53,8 @@ def macro_f1_drop_interval(
     """
     truth = np.asarray(labels)
     picks = _picks(len(truth), seed)
-    first = _resampled_macro_f1(truth, reference, picks)
-    return _ends(first - _resampled_macro_f1(truth, predicted, picks))
+    first = _resampled_f1(truth, reference, picks)
+    return _ends((first - _resampled_f1(truth, predicted, picks)).mean(axis=0))
 
 
 def mcnemar(labels: Sequence[int], first: ArrayLike, second: ArrayLike) -> float:
@@ -102,22 +104,16 @@ def _ends(resampled: NDArray[np.float64]) -> tuple[float, float]:
     return float(low), float(high)
 
 
-def _resampled_macro_f1(
+def _resampled_f1(
     truth: NDArray[np.int64], predicted: ArrayLike, picks: NDArray[np.int64]
 ) -> NDArray[np.float64]:
-    """Macro-F1 of each of the (resamples, n) picks: of one model, or the mean over its seeds."""
+    """F1 of each class (rows) in each of the (resamples, n) picks: the mean over seeds."""
     seeds, resampled = np.atleast_2d(np.asarray(predicted)), truth[picks]
-    total = np.zeros(len(picks))
-    for answer in seeds:  # one by one, since each takes (resamples, n) of memory
-        total += _macro_f1_rows(resampled, answer[picks])
+    total = np.zeros((len(CLASSES), len(picks)))
+    for answers in seeds:  # one by one, since each takes (resamples, n) of memory
+        answer = answers[picks]
+        for c in CLASSES:
+            hits = ((resampled == c) & (answer == c)).sum(1)
+            named = (resampled == c).sum(1) + (answer == c).sum(1)
+            total[c] += np.divide(2 * hits, named, out=np.zeros(len(picks)), where=named > 0)
     return total / len(seeds)
-
-
-def _macro_f1_rows(truth: NDArray[np.int64], answer: NDArray[np.int64]) -> NDArray[np.float64]:
-    """Macro-F1 of each row of two (resamples, n) arrays."""
-    total = np.zeros(len(truth))
-    for c in CLASSES:
-        hits = ((truth == c) & (answer == c)).sum(1)
-        named = (truth == c).sum(1) + (answer == c).sum(1)
-        total += np.divide(2 * hits, named, out=np.zeros(len(truth)), where=named > 0)
-    return total / len(CLASSES)

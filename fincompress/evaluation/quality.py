@@ -1,7 +1,8 @@
 """Answers become how good they are: scores, and differences to the teacher and to the source.
 
 Of models that were trained with several seeds it is the mean over these. Intervals resample
-sentences, the same ones for all models and seeds.
+sentences, the same ones for all models and seeds: they are those of these models, and tell nothing
+of other seeds.
 """
 
 from collections.abc import Mapping, Sequence
@@ -22,12 +23,13 @@ from fincompress.evaluation.measurement import (
     VAL,
     Answers,
     Measurement,
+    Pair,
     of_source,
     over,
 )
 from fincompress.evaluation.metrics import (
+    f1_intervals,
     macro_f1_drop_interval,
-    macro_f1_interval,
     mcnemar,
     scores,
 )
@@ -93,7 +95,7 @@ def quality(
         labels: Sequence[int] = answers[0].labels[part]
         ours = _predicted(answers, variant, part)
         metrics |= {f"{part}/{name}": value for name, value in _mean_scores(labels, ours).items()}
-        intervals[f"{part}/macro_f1"] = macro_f1_interval(labels, ours)
+        intervals |= {f"{part}/{name}": ends for name, ends in f1_intervals(labels, ours).items()}
         for name, other in others.items():
             theirs = _predicted(answers, other, part)
             difference, least = over(name, part)
@@ -114,8 +116,28 @@ def quality(
         labels = [answers[0].labels[TEST][place] for place in own]
         ours = _predicted(answers, variant, TEST)[:, own]
         metrics[of_source(name)] = _mean_scores(labels, ours)["macro_f1"]
-        intervals[of_source(name)] = macro_f1_interval(labels, ours)
+        intervals[of_source(name)] = f1_intervals(labels, ours)["macro_f1"]
     return metrics, intervals
+
+
+def paired(
+    answers: Sequence[Answers], first: str, second: str, seconds: tuple[float, float]
+) -> Pair:
+    """Set two variants of one source side by side; `seconds` is how long each was trained."""
+    parts = {part: answers[0].labels[part] for part in (VAL, TEST)}
+    ours, theirs = ({p: _predicted(answers, name, p) for p in parts} for name in (first, second))
+    gained = {
+        part: _mean_scores(labels, ours[part])["macro_f1"]
+        - _mean_scores(labels, theirs[part])["macro_f1"]
+        for part, labels in parts.items()
+    }
+    intervals = {
+        part: macro_f1_drop_interval(labels, ours[part], theirs[part])
+        for part, labels in parts.items()
+    }
+    return Pair(
+        first=first, second=second, differences=gained, intervals=intervals, seconds=seconds
+    )
 
 
 def _predicted(answers: Sequence[Answers], variant: str, part: str) -> Classes:

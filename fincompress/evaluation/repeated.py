@@ -5,18 +5,24 @@ from collections.abc import Callable, Mapping
 from statistics import stdev
 
 import pandas as pd
+from pydantic import Field
 
 from fincompress.evaluation.measurement import (
     ECE,
     ECE_SCALED,
+    EXTRA,
+    EXTRA_F1,
     PUBLISHED_F1,
     TEST,
     TEST_AGREEMENT,
     TEST_F1,
     VAL_F1,
+    Pair,
     flat,
+    labelled,
     of_source,
     over,
+    points,
 )
 from fincompress.spec import dump, settings
 
@@ -38,42 +44,29 @@ class Row:
 
 
 @settings
-class Pair:
-    """Two ways from one source: the difference of macro-F1, first less second, by part."""
-
-    first: str
-    second: str
-    differences: dict[str, float]
-    intervals: dict[str, tuple[float, float]]
-
-    def __str__(self) -> str:
-        said = [
-            f"{points(self.differences[part], self.intervals[part])} on {part}"
-            for part in self.differences
-        ]
-        return f"{self.first} over {self.second}, points of macro-F1: {', '.join(said)}"
-
-
-@settings
 class Repeated:
-    """All of one table, as `seeds.json` or `ablations.json` holds it."""
+    """All of one table, as `seeds.json` or `ablations.json` holds it.
+
+    `runs` has, for each seed, the run in which each variant was built.
+    """
 
     study: str
     synthetic: bool
     notes: tuple[str, ...]
     environment: dict[str, str]
     seeds: tuple[int, ...]
+    runs: dict[str, dict[str, str]] = Field(default_factory=dict)
     rows: tuple[Row, ...]
     pairs: tuple[Pair, ...] = ()
 
 
 Cell = Callable[[Row], str]
-
-
-def points(difference: float, interval: tuple[float, float]) -> str:
-    """A difference of macro-F1 as points, with its interval."""
-    low, high = interval
-    return f"{100 * difference:+.1f} [{100 * low:+.1f}, {100 * high:+.1f}]"
+EXPLAINED = (
+    "All figures are means over the seeds, `sd` is the standard deviation over them, in points. "
+    "Differences are in points, with 95 % intervals of the paired bootstrap over sentences, which "
+    "are those of these seeds; `p` is McNemar's, of several seeds the least, times their number. "
+    "`ECE` is the expected calibration error, `scaled` that after temperature scaling."
+)
 
 
 def _f1(key: str) -> Cell:
@@ -86,9 +79,24 @@ def _f1(key: str) -> Cell:
     return cell
 
 
-def _over(other: str) -> Cell:
-    key, _ = over(other, TEST)
-    return lambda row: points(row.metrics[key], row.intervals[key]) if key in row.metrics else ""
+def _over(other: str, part: str = TEST) -> Cell:
+    key, _ = over(other, part)
+
+    def cell(row: Row) -> str:
+        if key not in row.metrics or row.variant == other:
+            return ""
+        return points(row.metrics[key], row.intervals[key])
+
+    return cell
+
+
+def _chance(other: str, part: str = TEST) -> Cell:
+    _, key = over(other, part)
+
+    def cell(row: Row) -> str:
+        return "" if key not in row.metrics or row.variant == other else f"{row.metrics[key]:.2g}"
+
+    return cell
 
 
 def _plain(key: str, form: str) -> Cell:
@@ -108,27 +116,24 @@ def _columns(table: Repeated) -> dict[str, Cell]:
         "test macro-F1": _f1(TEST_F1),
         **(several if len(table.seeds) > 1 else {}),
         "over teacher": _over("teacher"),
-        "p": _plain(over("teacher", TEST)[1], ".2g"),
+        "p": _chance("teacher"),
         "beside": lambda row: row.beside,
         "over that": _over("source"),
-        "p ": _plain(over("source", TEST)[1], ".2g"),
+        "p over that": _chance("source"),
         "as teacher": _plain(TEST_AGREEMENT, ".1%"),
         "val macro-F1": _f1(VAL_F1),
         "ECE": _plain(ECE, ".3f"),
         "scaled": _plain(ECE_SCALED, ".3f"),
         **{key.removeprefix(of_source("")): _f1(key) for key in origins},
+        "extra macro-F1": _f1(EXTRA_F1),
+        "extra over teacher": _over("teacher", EXTRA),
+        "extra p": _chance("teacher", EXTRA),
         "published": _plain(PUBLISHED_F1, ".3f"),
     }
 
 
 def rows_markdown(table: Repeated) -> str:
-    """Return the table and, below it, the pairs.
-
-    Of several seeds all figures are means; `sd` is the standard deviation over seeds, in points.
-    `over teacher` and `over that` are differences in points with 95 % intervals of the paired
-    bootstrap, `p` is McNemar's, of several seeds the least, times their number. `ECE` is the
-    expected calibration error, `scaled` that after temperature scaling.
-    """
+    """Return the table and, below it, the pairs."""
     columns: Mapping[str, Cell] = _columns(table)
     rows = [{name: cell(row) for name, cell in columns.items()} for row in table.rows]
     used = [name for name in columns if any(row[name] for row in rows)]
@@ -136,7 +141,8 @@ def rows_markdown(table: Repeated) -> str:
     for row, cells in zip(table.rows, rows, strict=True):
         lines.append("| " + " | ".join([row.variant, *(cells[name] for name in used)]) + " |")
     seeds = ", ".join(map(str, table.seeds))
-    heading = f"Study `{table.study}`, seeds {seeds}. {' '.join(table.notes)}"
+    heading = f"{labelled(f'Study `{table.study}`', table.synthetic)}, seeds {seeds}. "
+    heading += " ".join([*table.notes, EXPLAINED])
     facts = ", ".join(f"{key} {value}" for key, value in table.environment.items())
     pairs = "\n".join(str(pair) for pair in table.pairs)
     return "\n\n".join(part for part in (heading, "\n".join(lines), pairs, facts) if part)

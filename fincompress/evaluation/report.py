@@ -1,7 +1,6 @@
 """A benchmark becomes tables: CSV for programs, Markdown for people."""
 
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -13,6 +12,7 @@ from fincompress.evaluation.measurement import (
     ECE_SCALED,
     EXTRA,
     EXTRA_F1,
+    EXTRA_FILE,
     F1_DROP,
     INT8_PRODUCTS,
     LATENCY_VS_PUBLISHED,
@@ -46,15 +46,15 @@ from fincompress.evaluation.measurement import (
     at_threads,
     of_source,
     over,
+    points,
 )
-from fincompress.evaluation.repeated import points
 from fincompress.promotion import TEACHER
 
 SYNTHETIC = "Synthetic corpus: these scores say nothing of real financial text."
 RANDOM = "Random weights: speed and size alone, there is no accuracy to report."
 ENVIRONMENT_SHOWN = (
     "cpu", "instruction_sets", "cores", "threads", "load_average", "torch", "onnxruntime",
-    "openvino", "commit", REFERENCE_FIRST, REFERENCE_LAST, REFERENCE_BEFORE,
+    "openvino", "commit", EXTRA_FILE, REFERENCE_FIRST, REFERENCE_LAST, REFERENCE_BEFORE,
 )  # fmt: skip
 
 Cell = Callable[[Measurement, Measurement], str]  # of one, beside the teacher
@@ -96,6 +96,16 @@ def _points(other: str, part: str = TEST) -> Cell:
     return cell
 
 
+def _chance(other: str, part: str = TEST) -> Cell:
+    """McNemar's p of being as good as another."""
+    _, key = over(other, part)
+
+    def cell(own: Measurement, teacher: Measurement) -> str:
+        return "" if key not in own.metrics or own is teacher else f"{own.metrics[key]:.2g}"
+
+    return cell
+
+
 def _products(own: Measurement, _: Measurement) -> str:
     found = own.metrics
     return f"{found[INT8_PRODUCTS]:.0f} of {found[PRODUCTS]:.0f}" if PRODUCTS in found else ""
@@ -115,9 +125,9 @@ def _over_before(own: Measurement) -> str:
 QUALITY: dict[str, Cell] = {
     "test macro-F1": _with_interval(TEST_F1, 3),
     "points": _points("teacher"),
-    "p": _cell(over("teacher", TEST)[1], lambda own: f"{own:.2g}"),
-    "over source": _points("source"),
-    "p ": _cell(over("source", TEST)[1], lambda own: f"{own:.2g}"),
+    "p": _chance("teacher"),
+    "points over source": _points("source"),
+    "p over source": _chance("source"),
     "published": _cell(PUBLISHED_F1, lambda own: f"{own:.3f}"),
     "val macro-F1": _with_interval(VAL_F1, 3),
     "val points lost": _with_interval(F1_DROP, 1, 100),
@@ -126,14 +136,15 @@ QUALITY: dict[str, Cell] = {
 DETAILS: dict[str, Cell] = {
     "test agreement": _cell(TEST_AGREEMENT, lambda own: f"{own:.1%}"),
     "accuracy": _cell(f"{TEST}/accuracy", lambda own: f"{own:.3f}"),
-    "negative": _cell(f"{TEST}/f1_negative", lambda own: f"{own:.3f}"),
-    "neutral": _cell(f"{TEST}/f1_neutral", lambda own: f"{own:.3f}"),
-    "positive": _cell(f"{TEST}/f1_positive", lambda own: f"{own:.3f}"),
+    "negative": _with_interval(f"{TEST}/f1_negative", 3),
+    "neutral": _with_interval(f"{TEST}/f1_neutral", 3),
+    "positive": _with_interval(f"{TEST}/f1_positive", 3),
     "ECE": _cell(ECE, lambda own: f"{own:.3f}"),
     "ECE scaled": _cell(ECE_SCALED, lambda own: f"{own:.3f}"),
     "temperature": _cell(TEMPERATURE, lambda own: f"{own:.2f}"),
     "extra macro-F1": _with_interval(EXTRA_F1, 3),
     "extra points": _points("teacher", EXTRA),
+    "extra p": _chance("teacher", EXTRA),
 }
 SIZES: dict[str, Cell] = {
     "MB": _to_teacher(SIZE, lambda own, teacher: f"{own:.1f} ({own / teacher:.0%})"),
@@ -182,8 +193,8 @@ def markdown(benchmark: Benchmark, roles: Mapping[str, str] | None = None) -> st
 
     Quality; details of it; size; speed; throughput by batch size and by threads. Relative to the
     teacher are `points` of test macro-F1 (with their interval, and McNemar's `p`), `speed-up` of
-    median latency and the share of its size. `over source` is the same of what it was made from,
-    for speed in the same runtime, `over published` that of the serving protocol over Hugging
+    median latency and the share of its size. `over source` is beside what it was made from, for
+    speed in the same runtime, `over published` that of the serving protocol over Hugging
     Face's teacher in PyTorch, padded; `published` is another study's test macro-F1. `over before`
     is the median of the same version over that in the benchmark before.
     """
@@ -198,14 +209,16 @@ def markdown(benchmark: Benchmark, roles: Mapping[str, str] | None = None) -> st
     columns = (*scored, SIZES, SPEED, _by_load(benchmark))
     tables = [_table(benchmark, each, held) for each in columns]
     heading = f"Study `{benchmark.study}`. {' '.join(notes)}"
-    return "\n\n".join(part for part in (heading, *tables, shown) if part)
+    pairs = "\n".join(str(pair) for pair in benchmark.pairs)
+    return "\n\n".join(part for part in (heading, *tables, pairs, shown) if part)
 
 
-def save_tables(benchmark: Benchmark, folder: Path, roles: Mapping[str, str] | None = None) -> None:
-    """Write `benchmark_results.csv` and `benchmark_results.md` into `folder`."""
-    frame(benchmark).to_csv(folder / "benchmark_results.csv", index=False)
-    text = markdown(benchmark, roles) + "\n"
-    (folder / "benchmark_results.md").write_text(text, encoding="utf-8")
+def tables_of(benchmark: Benchmark, roles: Mapping[str, str] | None = None) -> dict[str, str]:
+    """Return the files that a benchmark's tables are kept in, each with its text."""
+    return {
+        "benchmark_results.csv": frame(benchmark).to_csv(index=False),
+        "benchmark_results.md": markdown(benchmark, roles) + "\n",
+    }
 
 
 def loads(benchmark: Benchmark, at: Callable[[int], str]) -> list[int]:

@@ -57,7 +57,7 @@ class Config:
     lambda_attention: Weight = 1.0
     layer_map: LayerMap = "even"
     student: Student = Student()
-    optimizer: Optimizer = Optimizer(learning_rate=5e-5, averaging=0.97)
+    optimizer: Optimizer = Optimizer(learning_rate=5e-5)
 
 
 def resolve(config: Config, inputs: Inputs) -> Config:

@@ -57,7 +57,7 @@ class Config:
     int8_epochs: Positive = 3
     calibration_sentences: Positive = 300
     scoring_sentences: Positive = 512
-    optimizer: Optimizer = Optimizer(learning_rate=1e-4, averaging=0.97)
+    optimizer: Optimizer = Optimizer(learning_rate=1e-4)
 
 
 def resolve(config: Config, inputs: Inputs) -> Config:

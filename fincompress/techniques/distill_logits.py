@@ -32,7 +32,7 @@ class Config:
     alpha: Annotated[float, Field(ge=0, le=1)] = 0.8
     transfer: bool = True
     student: Student = Student()
-    optimizer: Optimizer = Optimizer(learning_rate=5e-5, averaging=0.97)
+    optimizer: Optimizer = Optimizer(learning_rate=5e-5)
 
 
 def resolve(config: Config, inputs: Inputs) -> Config:

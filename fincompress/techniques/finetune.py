@@ -25,7 +25,7 @@ FORMATS = (FORMAT,)
 
 @settings
 class Config:
-    optimizer: Optimizer = Optimizer(learning_rate=1e-4, averaging=0.97)
+    optimizer: Optimizer = Optimizer(learning_rate=1e-4)
 
 
 def resolve(config: Config, inputs: Inputs) -> Config:

@@ -69,7 +69,7 @@ class Config:
     temperature: Annotated[float, Field(gt=0)] = 2.0
     alpha: Annotated[float, Field(ge=0, le=1)] = 0.8
     transfer: bool = True
-    optimizer: Optimizer = Optimizer(learning_rate=5e-5, averaging=0.97)
+    optimizer: Optimizer = Optimizer(learning_rate=5e-5)
 
 
 def resolve(config: Config, inputs: Inputs) -> Config:

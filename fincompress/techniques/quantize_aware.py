@@ -37,7 +37,7 @@ class Config:
     transfer: bool = True
     calibration_sentences: Annotated[int, Field(ge=1)] = 300
     epochs: Annotated[int, Field(ge=1)] = 2
-    optimizer: Optimizer = Optimizer(learning_rate=3e-5, averaging=0.97)
+    optimizer: Optimizer = Optimizer(learning_rate=3e-5)
 
 
 def resolve(config: Config, inputs: Inputs) -> Config:

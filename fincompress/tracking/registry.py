@@ -19,7 +19,8 @@ from fincompress.tracking.store import STORE_ERRORS, reason
 
 PACKAGE = Path(__file__).parents[1]
 ARTIFACT = "artifact"  # the folder inside a logged model, or in the run that keeps it
-KEPT = "fincompress.kept"
+LONGEST = 5000  # characters of a description that every database takes
+KEPT = "kept"  # tag of a run that keeps what it built
 REQUIREMENTS = ("mlflow", "tokenizers", "numpy", "pydantic", "PyYAML")  # and the runtime's own
 
 
@@ -27,7 +28,8 @@ REQUIREMENTS = ("mlflow", "tokenizers", "numpy", "pydantic", "PyYAML")  # and th
 class Version:
     """A registered version of a variant, its artifact on this machine, and MLflow's ids.
 
-    What was built of random weights has neither a number nor a model: it is not registered.
+    What is not registered has neither a number nor a model: random weights, ablations, and all but
+    the first of several seeds.
     """
 
     model_name: str
@@ -57,13 +59,13 @@ def keep(study: Study, spec: VariantSpec, artifact: Artifact) -> Version:
     mlflow.log_artifacts(str(artifact.path), ARTIFACT)
     run = mlflow.active_run()
     assert run is not None, "it is kept in its build's run"
-    mlflow.set_tag(KEPT, "true")
+    runs.set_tag(KEPT, "true")
     return Version(study.model_name, None, spec.name, run.info.run_id, None, artifact)
 
 
-def find_run(study: Study, spec: VariantSpec, fingerprint: str) -> Version | None:
+def find_kept(study: Study, spec: VariantSpec, fingerprint: str) -> Version | None:
     """Return what the newest finished build with this fingerprint kept in its run, or None."""
-    tags = {"variant": spec.name, "fingerprint": fingerprint, "kept": "true"}
+    tags = {"variant": spec.name, "fingerprint": fingerprint, KEPT: "true"}
     run_id = runs.find_run("build", study.name, **tags)
     if run_id is None:
         return None
@@ -112,7 +114,7 @@ def publish(study: Study, spec: VariantSpec, artifact: Artifact, card: Path) -> 
     client.log_model_artifact(logged.model_id, str(card))
     text = card.read_text(encoding="utf-8")
     entry = client.create_model_version(
-        study.model_name, logged.model_uri, run.info.run_id, tags=tags, description=text,
+        study.model_name, logged.model_uri, run.info.run_id, tags=tags, description=text[:LONGEST],
         model_id=logged.model_id,
     )  # fmt: skip
     set_alias(study, spec.alias, int(entry.version))
@@ -123,7 +125,7 @@ def describe(study: Study, version: Version, card: Path) -> None:
     """Put another card in place of a registered version's description and of its model's file."""
     client, text = mlflow.MlflowClient(), card.read_text(encoding="utf-8")
     client.log_model_artifact(version.model_id, str(card))
-    client.update_model_version(study.model_name, str(version.number), description=text)
+    client.update_model_version(study.model_name, str(version.number), description=text[:LONGEST])
 
 
 def renew(study: Study, spec: VariantSpec, version: Version) -> Version:
