@@ -107,9 +107,7 @@ def _measured(
             said.append(f"* over its {name}, on test: {gained} points, McNemar's p {found[p]:.2g}")
     if EXTRA_F1 in found:
         said.append(f"* macro-F1 on {environment.get(EXTRA_FILE, 'other text')}: {f1(EXTRA_F1)}")
-    machine = ", ".join(
-        environment[key] for key in ("cpu", "instruction_sets") if key in environment
-    )
+    machine = ", ".join(environment.get(key, "unknown") for key in ("cpu", "commit"))
     return [
         *said,
         f"* the teacher's label on {found[TEST_AGREEMENT]:.1%} of test",
