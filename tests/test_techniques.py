@@ -145,7 +145,10 @@ def test_intermediate_distillation_approaches_the_teachers_hidden_states(
 ) -> None:
     spec = VARIANTS["student_intermediate_kd"]
     config = replace(
-        spec.config, alpha=0.0, student=replace(spec.config.student, init="random", layers=2)
+        spec.config,
+        alpha=0.0,
+        student=replace(spec.config.student, init="random", layers=2),
+        optimizer=replace(spec.config.optimizer, learning_rate=2e-4),
     )
     made = recipe(replace(spec, config=config), splits, student_base, student_base)
     log = Log()

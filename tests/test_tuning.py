@@ -96,7 +96,7 @@ def test_a_study_is_a_run_and_its_trials_are_children(tuned: Project) -> None:
         assert {"train/soft_loss", "val/macro_f1", "best/macro_f1"} <= set(run.data.metrics)
         assert run.data.params["budget.epochs"] == "1"
     first = children[0].data.params
-    assert (first["config.temperature"], first["config.alpha"]) == ("4.0", "0.5")
+    assert (first["config.temperature"], first["config.alpha"]) == ("2.0", "0.8")
 
 
 def test_a_report_finds_the_studies_and_not_their_trials(tuned: Project) -> None:
