@@ -4,7 +4,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from fincompress import search
-from fincompress.comparison import RAW, RESULTS, answers_of, last_benchmark, measure_all
+from fincompress.comparison import (
+    RAW,
+    RESULTS,
+    answers_of,
+    is_measured,
+    last_benchmark,
+    measure_all,
+)
 from fincompress.evaluation.repeated import Repeated, rows_markdown, written
 from fincompress.evaluation.report import markdown, tables_of
 from fincompress.experiments import load_ablations, load_study, load_variants, select
@@ -108,14 +115,12 @@ def report(options: Options) -> None:
         tables = {stage: table for stage, table in found.items() if table}
         tuned = last_studies(study.name, load_variants())
     texts = {}
-    try:
+    if is_measured(study, random) or not (tables or tuned):
         run_id, result = last_benchmark(study, random)
-        print(markdown(result, roles_now(study, result)))
-        texts = tables_of(result, roles_now(study, result))
+        roles = roles_now(study, result)
+        print(markdown(result, roles))
+        texts = tables_of(result, roles)
         texts |= {name: runs.read_run_file(run_id, name) for name in (RESULTS, RAW)}
-    except UserError:
-        if not tables and not tuned:
-            raise
     for stage, table in tables.items():
         print(f"\n{rows_markdown(table)}")
         texts |= written(table, stage)

@@ -224,6 +224,11 @@ def _log_benchmark(
     runs.set_tag("measured", _kind(shop.random))
 
 
+def is_measured(study: Study, random: bool = False) -> bool:
+    """Whether there is a benchmark of the study."""
+    return runs.find_run("benchmark", study.name, measured=_kind(random)) is not None
+
+
 def last_benchmark(study: Study, random: bool = False) -> tuple[str, Benchmark]:
     """Return its run and what it found; raise `UserError` if there is none."""
     run_id = runs.find_run("benchmark", study.name, measured=_kind(random))

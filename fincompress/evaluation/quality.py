@@ -37,6 +37,7 @@ from fincompress.evaluation.metrics import (
 Quality = tuple[dict[str, float], dict[str, tuple[float, float]]]  # metrics, intervals
 Classes = NDArray[np.int64]
 Logits = NDArray[np.float32]
+Probabilities = NDArray[np.float64]
 
 
 def gather(parts: Mapping[str, Sentences], logits: Mapping[str, Mapping[str, Logits]]) -> Answers:
@@ -99,9 +100,7 @@ def quality(
         for name, other in others.items():
             theirs = _predicted(answers, other, part)
             difference, least = over(name, part)
-            before = _mean_scores(labels, theirs)["macro_f1"]
-            metrics[difference] = metrics[f"{part}/macro_f1"] - before
-            intervals[difference] = macro_f1_drop_interval(labels, ours, theirs)
+            metrics[difference], intervals[difference] = _gained(labels, ours, theirs)
             found = [mcnemar(labels, a, b) for a, b in zip(ours, theirs, strict=True)]
             metrics[least] = min(1.0, len(found) * min(found))
         metrics[f"{part}/agreement"] = float(np.mean(ours == _predicted(answers, teacher, part)))
@@ -124,20 +123,40 @@ def paired(
     answers: Sequence[Answers], first: str, second: str, seconds: tuple[float, float]
 ) -> Pair:
     """Set two variants of one source side by side; `seconds` is how long each was trained."""
-    parts = {part: answers[0].labels[part] for part in (VAL, TEST)}
-    ours, theirs = ({p: _predicted(answers, name, p) for p in parts} for name in (first, second))
     gained = {
-        part: _mean_scores(labels, ours[part])["macro_f1"]
-        - _mean_scores(labels, theirs[part])["macro_f1"]
-        for part, labels in parts.items()
-    }
-    intervals = {
-        part: macro_f1_drop_interval(labels, ours[part], theirs[part])
-        for part, labels in parts.items()
+        part: _gained(
+            answers[0].labels[part],
+            _predicted(answers, first, part),
+            _predicted(answers, second, part),
+        )
+        for part in (VAL, TEST)
     }
     return Pair(
-        first=first, second=second, differences=gained, intervals=intervals, seconds=seconds
+        first=first,
+        second=second,
+        differences={part: difference for part, (difference, _) in gained.items()},
+        intervals={part: interval for part, (_, interval) in gained.items()},
+        seconds=seconds,
     )
+
+
+def calibrated(answers: Answers, variant: str) -> tuple[float, Probabilities, Probabilities]:
+    """Return the temperature, and the probabilities on test, (n, labels), without it and with it.
+
+    Validation chooses it, as in Guo et al. (2017), "On Calibration of Modern Neural Networks": of
+    training sentences a model is sure because it knows them.
+    """
+    chosen = temperature(answers.labels[VAL], np.array(answers.logits[variant][VAL]))
+    logits = np.array(answers.logits[variant][TEST])
+    return chosen, confidence(logits), confidence(logits, chosen)
+
+
+def _gained(
+    labels: Sequence[int], ours: Classes, theirs: Classes
+) -> tuple[float, tuple[float, float]]:
+    """The difference of macro-F1, ours less theirs, and its interval; both (seeds, n)."""
+    first, second = (_mean_scores(labels, classes)["macro_f1"] for classes in (ours, theirs))
+    return first - second, macro_f1_drop_interval(labels, ours, theirs)
 
 
 def _predicted(answers: Sequence[Answers], variant: str, part: str) -> Classes:
@@ -151,14 +170,8 @@ def _mean_scores(labels: Sequence[int], predicted: Classes) -> dict[str, float]:
 
 
 def _calibration(answers: Answers, variant: str) -> tuple[float, float, float]:
-    """The temperature, and the calibration error on test without it and with it.
-
-    Validation chooses it, as in Guo et al. (2017), "On Calibration of Modern Neural Networks": of
-    training sentences a model is sure because it knows them.
-    """
-    chosen = temperature(answers.labels[VAL], np.array(answers.logits[variant][VAL]))
-    logits, labels = np.array(answers.logits[variant][TEST]), answers.labels[TEST]
-    errors = [
-        expected_calibration_error(labels, confidence(logits, degree)) for degree in (1.0, chosen)
-    ]
-    return chosen, errors[0], errors[1]
+    """The temperature, and the calibration error on test without it and with it."""
+    chosen, before, after = calibrated(answers, variant)
+    labels = answers.labels[TEST]
+    first, second = (expected_calibration_error(labels, given) for given in (before, after))
+    return chosen, first, second

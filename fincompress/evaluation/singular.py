@@ -6,9 +6,10 @@ import numpy as np
 import pandas as pd
 
 from fincompress.data import LABELS
-from fincompress.evaluation.calibration import Bin, confidence, reliability, temperature
-from fincompress.evaluation.measurement import TEST, VAL, Answers
+from fincompress.evaluation.calibration import Bin, confidence, reliability
+from fincompress.evaluation.measurement import TEST, Answers
 from fincompress.evaluation.metrics import confusion
+from fincompress.evaluation.quality import calibrated
 
 STRONGEST = 20  # disagreements of each variant
 
@@ -23,14 +24,10 @@ def reliabilities(
     answers: Answers, variants: Sequence[str]
 ) -> dict[str, tuple[list[Bin], list[Bin]]]:
     """Return, for each variant, its reliability on test, before and after temperature scaling."""
-    found = {}
+    labels, found = answers.labels[TEST], {}
     for name in variants:
-        chosen = temperature(answers.labels[VAL], np.array(answers.logits[name][VAL]))
-        logits, labels = np.array(answers.logits[name][TEST]), answers.labels[TEST]
-        found[name] = (
-            reliability(labels, confidence(logits)),
-            reliability(labels, confidence(logits, chosen)),
-        )
+        _, before, after = calibrated(answers, name)
+        found[name] = (reliability(labels, before), reliability(labels, after))
     return found
 
 
