@@ -83,7 +83,7 @@ OPTIONS = {
     "again": Option(boolean, "build even what is up to date"),
     "promote": Option(boolean, "move the role aliases after measuring"),
     "seeds": Option(whole(1), "how many seeds to build the study for, in one table"),
-    "ablations": Option(boolean, "build and tabulate the ablations in place of the benchmark"),
+    "ablations": Option(str, "all, or names with ',' between: in one table, and no benchmark"),
     "extra_test": Option(path, "a file of labelled sentences to score everything on, too"),
     "dry_run": Option(boolean, "decide and explain, and move no alias"),
     "rollback": Option(boolean, "give the alias champion back to the champion before"),

@@ -14,10 +14,18 @@ from fincompress.comparison import (
 )
 from fincompress.evaluation.repeated import Repeated, rows_markdown, written
 from fincompress.evaluation.report import markdown, tables_of
-from fincompress.experiments import load_ablations, load_study, load_variants, select
+from fincompress.experiments import (
+    ALL,
+    VariantSpec,
+    load_ablations,
+    load_study,
+    load_variants,
+    select,
+    select_ablations,
+)
 from fincompress.preparation import log_data, prepared
 from fincompress.roles import promote_best, roles_now, rollback
-from fincompress.seeds import ABLATIONS, SEEDS, ablate, by_seed, last_table, repeat
+from fincompress.seeds import ablate, by_seed, last_tables, repeat
 from fincompress.spec import UserError
 from fincompress.tracking import runs
 from fincompress.tracking.store import open_store
@@ -35,13 +43,15 @@ def main(options: Options) -> None:
     if options.ablations and options.tuned:
         raise UserError("ablations: would be compared with tuned variants; leave out one of both")
     with workshop(options) as shop, _command(shop, "main"):
-        ablations = load_ablations(shop.variants) if options.ablations else {}
+        ablations = dict[str, VariantSpec]()
+        if options.ablations:
+            ablations = select_ablations(load_ablations(shop.variants), options.ablations)
         prepared(shop)
         shops = by_seed(shop, options.seeds)
         if options.seeds > 1:
             repeat(shops)
         if ablations:
-            ablate(shops, ablations)
+            ablate(shops, ablations, whole=options.ablations == ALL)
             return
         with runs.step("benchmark", shop.tags("benchmark"), shop.note):
             measure_all(shop)
@@ -111,8 +121,7 @@ def report(options: Options) -> None:
     random = options.weights == RANDOM
     tables, tuned = dict[str, Repeated](), dict[str, str]()
     if not random:
-        found = {stage: last_table(study, stage) for stage in (SEEDS, ABLATIONS)}
-        tables = {stage: table for stage, table in found.items() if table}
+        tables = last_tables(study)
         tuned = last_studies(study.name, load_variants())
     texts = {}
     if is_measured(study, random) or not (tables or tuned):
@@ -121,9 +130,9 @@ def report(options: Options) -> None:
         print(markdown(result, roles))
         texts = tables_of(result, roles)
         texts |= {name: runs.read_run_file(run_id, name) for name in (RESULTS, RAW)}
-    for stage, table in tables.items():
+    for name, table in tables.items():
         print(f"\n{rows_markdown(table)}")
-        texts |= written(table, stage)
+        texts |= written(table, name)
     for variant, tuning_run in tuned.items():
         for name in (SUMMARY, TRIALS, BEST):
             texts[f"tuning/{variant}/{name}"] = runs.read_run_file(tuning_run, name)

@@ -25,6 +25,7 @@ from fincompress.techniques import load_technique
 from fincompress.training import Budget
 
 EXPERIMENTS = Path(__file__).parent.parent / "experiments"
+ALL = "all"  # of what can be named
 BASE = "base"  # the source of a variant that starts from the study's pretrained base
 
 
@@ -202,20 +203,38 @@ def siblings(variants: Mapping[str, VariantSpec]) -> list[tuple[str, str]]:
 def select(variants: Mapping[str, VariantSpec], wanted: str, family: str) -> list[str]:
     """Return the variant `wanted`, or `all` of the family; raise `UserError` for another."""
     members = [name for name, spec in variants.items() if spec.family == family]
-    if wanted == "all":
+    if wanted == ALL:
         return members
     if wanted not in members:
-        hint = nearest(wanted, [*members, "all"])
+        hint = nearest(wanted, [*members, ALL])
         if wanted in variants:
             hint = f"it is built by '{variants[wanted].family}'"
         raise UserError(f"variant: '{wanted}' is no variant of '{family}'; {hint}")
     return [wanted]
 
 
+def select_ablations(ablations: Mapping[str, VariantSpec], wanted: str) -> dict[str, VariantSpec]:
+    """Return those that are named in `wanted`, with ',' between, or `all`.
+
+    With them come those that they are made from or stand beside. Raises `UserError` for a name
+    that none has.
+    """
+    names = [name.strip() for name in wanted.split(",")]
+    for name in names:
+        if name not in (known := [*ablations, ALL]):
+            raise UserError(f"ablations: unknown ablation '{name}'; {nearest(name, known)}")
+    found, asked = set[str](), set(ablations if ALL in names else names)
+    while asked:
+        found |= asked
+        near = {near for name in asked for near in (ablations[name].source, ablations[name].beside)}
+        asked = (near & set(ablations)) - found
+    return {name: spec for name, spec in ablations.items() if name in found}
+
+
 def _load_variant(name: str, path: Path, kind: type[_File]) -> VariantSpec:
     if not re.fullmatch(r"[a-z][a-z0-9_]*", name):
         raise UserError(f"{path}: a variant's name must be lower case with '_', not '{name}'")
-    reserved = (BASE, FLOOR, "all", "latest")  # MLflow keeps `latest` and `v<digits>` to itself
+    reserved = (BASE, FLOOR, ALL, "latest")  # MLflow keeps `latest` and `v<digits>` to itself
     if name.replace("_", "-") in ROLES or name in reserved or re.fullmatch(r"v\d+", name):
         raise UserError(f"{path}: '{name}' is reserved and cannot name a variant")
     written = read_yaml(path)

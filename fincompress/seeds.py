@@ -1,7 +1,7 @@
 """A study becomes the same study for several seeds, and its ablations: one table of what came."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -32,8 +32,8 @@ from fincompress.spec import UserError, dump, parse
 from fincompress.tracking import runs
 from fincompress.workshop import Workshop, build_all, make_recipe
 
-SEEDS, ABLATIONS = "seeds", "ablations"  # stages, and names of files
-TABLE = "table"  # tag of the run that holds one
+SEEDS, ABLATIONS = STAGES = ("seeds", "ablations")
+TABLE = "table"  # tag of the run that holds one: the name of its files
 PRUNED = "prune_structured"
 TRAINER = "finetune_trainer"
 SHOWN = ("cpu", "instruction_sets", "cores", "threads", "torch", "onnxruntime", "commit")
@@ -58,15 +58,16 @@ def by_seed(shop: Workshop, count: int) -> list[Workshop]:
 def repeat(shops: Sequence[Workshop]) -> None:
     """Log and print one table of all variants over the seeds of `shops`."""
     rows = {name: Asked(shops[0].sources().get(name, "")) for name in shops[0].variants}
-    _tabulate(SEEDS, shops, {**rows, FLOOR: Asked("")}, siblings(shops[0].variants))
+    _tabulate(SEEDS, SEEDS, shops, {**rows, FLOOR: Asked("")}, siblings(shops[0].variants))
 
 
-def ablate(shops: Sequence[Workshop], ablations: Mapping[str, VariantSpec]) -> None:
+def ablate(shops: Sequence[Workshop], ablations: Mapping[str, VariantSpec], *, whole: bool) -> None:
     """Build `ablations` for the seeds of `shops`, and log and print one table of them.
 
-    It also has the variants that they stand beside.
+    It also has the variants that they stand beside. One of all ablations (`whole`) takes the place
+    of the last of all, one of some that of the last of the same.
     """
-    first = shops[0]
+    first, file = shops[0], ABLATIONS if whole else "-".join([ABLATIONS, *sorted(ablations)])
     with runs.step(ABLATIONS, first.tags(ABLATIONS), first.note):
         widened = [
             shop.beside(
@@ -84,16 +85,19 @@ def ablate(shops: Sequence[Workshop], ablations: Mapping[str, VariantSpec]) -> N
         beside = {spec.beside for spec in ablations.values()} | {TEACHER}
         rows = {name: Asked("") for name in first.variants if name in beside}
         rows |= {name: Asked(spec.beside, spec.question) for name, spec in ablations.items()}
-        _tabulate(ABLATIONS, widened, rows)
+        _tabulate(ABLATIONS, file, widened, rows)
 
 
-def last_table(study: Study, stage: str) -> Repeated | None:
-    """Return the table of the last seeds, or ablations; None if there is none."""
-    run_id = runs.find_run(stage, study.name, **{TABLE: "true"})
-    if run_id is None:
-        return None
-    data: Any = json.loads(runs.read_run_file(run_id, f"{stage}.json"))
-    return parse(Repeated, data, f"run {run_id}: {stage}.json")
+def last_tables(study: Study) -> dict[str, Repeated]:
+    """Return the last table over seeds, and those of ablations, by the name of their files."""
+    found: dict[str, Repeated] = {}
+    for stage in STAGES:
+        tags = runs.tags_of_runs(stage, study.name)
+        for name in sorted({each[TABLE] for each in tags if TABLE in each}):
+            run_id = runs.find_run(stage, study.name, **{TABLE: name}) or ""
+            data: Any = json.loads(runs.read_run_file(run_id, f"{name}.json"))
+            found[name] = parse(Repeated, data, f"run {run_id}: {name}.json")
+    return found
 
 
 @dataclass(frozen=True)
@@ -106,15 +110,16 @@ class Asked:
 
 def _tabulate(
     stage: str,
+    name: str,
     shops: Sequence[Workshop],
     rows: Mapping[str, Asked],
     pairs: Sequence[tuple[str, str]] = (),
 ) -> None:
-    """Log the table of `rows` into a run, with a child run for each, and print it."""
+    """Log the table of `rows` as files of that name, with a child run for each, and print it."""
     shop, facts = shops[0], environment(torch.get_num_threads())
     facts |= {EXTRA_FILE: shop.extra_facts()} if shop.extra else {}
-    with runs.step(f"{stage} table", shop.tags(stage, **{TABLE: "true"}), shop.note):
-        answers = [_answers(each) for each in shops]
+    with runs.step(f"{name} table", shop.tags(stage, **{TABLE: name}), shop.note):
+        answers = [_answers(each, rows) for each in shops]
         table = Repeated(
             study=shop.study.name,
             synthetic=shop.splits.synthetic,
@@ -134,23 +139,23 @@ def _tabulate(
                 for seed, f1 in zip(table.seeds, row.macro_f1, strict=True):
                     runs.log_metrics({f"seed/{TEST_F1}": f1}, step=seed)
                 runs.log_metrics(flat(row.metrics, row.intervals))
-        for file, text in written(table, stage).items():
+        for file, text in written(table, name).items():
             runs.log_text(text, file)
         for one, each in zip(answers, shops, strict=True):
             runs.log_json(dump(one), f"answers_seed_{each.study.seed}.json")
-        runs.leaderboard(rows_frame(table), f"{stage}_table.json")
+        runs.leaderboard(rows_frame(table), f"{name}_table.json")
     print(rows_markdown(table))
 
 
-def _answers(shop: Workshop) -> Answers:
-    """What every version of a workshop answers, and the floor."""
+def _answers(shop: Workshop, wanted: Collection[str]) -> Answers:
+    """What the `wanted` variants of a workshop answer, and the floor."""
     if TEACHER not in shop.versions:
         raise UserError(f"{SEEDS}: a study needs the variant '{TEACHER}' to compare with")
     parts, train = shop.answered(), shop.splits.train
     logits = {}
-    for name, version in shop.versions.items():  # one after another: each is let go again
+    for name in (name for name in shop.versions if name in wanted):  # one let go before the next
         runtime = load_runtime(shop.variants[name].runtime)
-        predictor = runtime.load(version.artifact, torch.get_num_threads())
+        predictor = runtime.load(shop.versions[name].artifact, torch.get_num_threads())
         logits[name] = {part: predictor(own.texts) for part, own in parts.items()}
     floor = fit_floor(train.texts, train.labels)
     logits[FLOOR] = {part: floor(own.texts) for part, own in parts.items()}

@@ -13,7 +13,7 @@ from fincompress.evaluation import plots
 from fincompress.evaluation.benchmark import median_latencies
 from fincompress.evaluation.measurement import VAL_F1
 from fincompress.evaluation.resident import Subject
-from fincompress.experiments import BASE, VariantSpec
+from fincompress.experiments import ALL, BASE, VariantSpec
 from fincompress.goals import Goal, Outcome, best, described, front
 from fincompress.search import Search, Study
 from fincompress.spec import UserError, dump, fingerprint, flatten, nearest
@@ -45,11 +45,11 @@ def tasks(shop: Workshop) -> list[Task]:
     """
     options = shop.options
     able = [name for name, spec in shop.variants.items() if spec.search]
-    if options.variant == "all":
+    if options.variant == ALL:
         bounded = options.max_f1_drop is not None
         wanted = [n for n in able if not (bounded and shop.variants[n].source == BASE)]
     elif options.variant not in shop.variants:
-        hint = nearest(options.variant, [*able, "all"])
+        hint = nearest(options.variant, [*able, ALL])
         raise UserError(f"variant: unknown variant '{options.variant}'; {hint}")
     elif options.variant not in able:
         raise UserError(

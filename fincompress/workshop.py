@@ -19,6 +19,7 @@ from fincompress.data.resemblance import near_duplicates
 from fincompress.data.sources import read_file
 from fincompress.evaluation.measurement import EXTRA, TEST, VAL, labelled
 from fincompress.experiments import (
+    ALL,
     BASE,
     Study,
     VariantSpec,
@@ -44,12 +45,12 @@ class Options:
     """What was asked, with the defaults of every verb."""
 
     study: str = "quickstart"
-    variant: str = "all"
+    variant: str = ALL
     data_dir: Path | None = None
     again: bool = False
     promote: bool = True
     seeds: int = 1
-    ablations: bool = False
+    ablations: str = ""
     extra_test: Path | None = None
     dry_run: bool = False
     rollback: bool = False
@@ -190,7 +191,7 @@ def _tuned(options: Options, variants: Mapping[str, VariantSpec]) -> dict[str, V
     """The variants with the values of their best trials, where they have been tuned."""
     storage = search.open_storage(options.storage)
     found = {name: search.best_trial(storage, f"{options.study}/{name}/") for name in variants}
-    if not any(found.values()) or (options.variant != "all" and not found.get(options.variant)):
+    if not any(found.values()) or (options.variant != ALL and not found.get(options.variant)):
         asked = f"--study {options.study} --variant {options.variant}"
         raise UserError(
             f"tuned: {search.masked(options.storage)} has no finished trial of what was asked for; "

@@ -13,10 +13,12 @@ REFUSED = [
     (["--extra-test", "my.txt"], "my.txt: a file must end in .csv, .json, .jsonl, .parquet"),
     (["--extra-test", "bad.csv"], "bad.csv: row 1: unknown label 'good'; labels are negative, "
                                   "neutral, positive or 0, 1, 2"),
-    (["--ablations", "--tuned"], "ablations: would be compared with tuned variants; leave out one "
-                                 "of both"),
-    (["--ablations"], "ABLATIONS/odd.yaml: beside: unknown variant 'teachr'; did you mean "
-                      "'teacher'?"),
+    (["--ablations", "all", "--tuned"], "ablations: would be compared with tuned variants; leave "
+                                        "out one of both"),
+    (["--ablations", "student_no_kd,techer_by_trainer"], "ablations: unknown ablation "
+     "'techer_by_trainer'; did you mean 'teacher_by_trainer'?"),
+    (["--ablations", "all"], "ABLATIONS/odd.yaml: beside: unknown variant 'teachr'; did you mean "
+                             "'teacher'?"),
 ]  # fmt: skip
 
 
@@ -27,9 +29,10 @@ def test_a_mistake_costs_nothing(
     (project.folder / "my.txt").write_text("a")
     write_csv(project.folder / "bad.csv", [("Profit rose .", "good")])
     folder = project.folder / "experiments" / "ablations"
-    (folder / "odd.yaml").write_text(
-        "{technique: finetune, source: base, beside: teachr, question: why}"
-    )
+    if "odd.yaml" in message:
+        (folder / "odd.yaml").write_text(
+            "{technique: finetune, source: base, beside: teachr, question: why}"
+        )
     assert main(["main", "--study", "tiny", *options]) == 2
     expected = message.replace("ABLATIONS", str(folder))
     assert capsys.readouterr().err == f"fincompress: {expected}\n"

@@ -154,7 +154,7 @@ def test_a_table_over_seeds() -> None:
     )  # fmt: skip
     assert dict(zip(names, student, strict=True)) == {
         "variant": "student", "test macro-F1": "0.850 [0.820, 0.880]", "sd": "7.1",
-        "each seed": "0.800, 0.900", "over teacher": "-1.0 [-2.0, +0.1]", "p": "0.5",
+        "over teacher": "-1.0 [-2.0, +0.1]", "p": "0.5",
         "beside": "teacher", "posts": "0.700", "extra macro-F1": "0.600",
     }  # fmt: skip
     assert dict(zip(names, teacher, strict=True))["over teacher"] == "", "nothing to compare with"

@@ -13,17 +13,18 @@ from fincompress.cli import main
 from fincompress.experiments import load_ablations, load_variants
 from tests.conftest import Project, open_project, tiny_sentences, write_csv
 
-pytestmark = pytest.mark.slow  # every variant and ablation, twice
+pytestmark = pytest.mark.slow  # every variant, twice, and every ablation
 MODEL = "fincompress-tiny"
 VARIANTS = load_variants()
 ABLATIONS = load_ablations(VARIANTS)
+TWICE = ("pruned_70pct", "pruned_70pct_entropy")  # the first is what the second is beside
 
 
 @pytest.fixture(scope="module")
 def finished(
     tmp_path_factory: pytest.TempPathFactory, checkpoint: Path, student_checkpoint: Path
 ) -> Iterator[Project]:
-    """A project in which the ablations have run for two seeds, and then a benchmark."""
+    """A project with two seeds, one ablation for both, all of them for the first; benchmarked."""
     folder = tmp_path_factory.mktemp("seeds")
     rows = [(f"{text} again", label) for text, label in tiny_sentences()[:12]]
     extra = write_csv(folder / "extra.csv", rows)
@@ -31,7 +32,8 @@ def finished(
     with open_project(folder, checkpoint, student_checkpoint) as project:
         # Of whose heads 30 % are one a layer or more.
         project.change(base={"folder": str(student_checkpoint), "note": "a note"})
-        assert main(["main", *options, "--seeds", "2", "--ablations"]) == 0
+        assert main(["main", *options, "--seeds", "2", "--ablations", TWICE[1]]) == 0
+        assert main(["main", *options, "--ablations", "all"]) == 0
         assert main(["report", "--study", "tiny"]) == 0, "there is no benchmark yet"
         assert main(["benchmark", *options]) == 0
         yield project
@@ -43,18 +45,19 @@ def runs(stage: str) -> list[Run]:
     return [run for run in found if run.data.tags.get("fincompress.stage") == stage]
 
 
-def table(stage: str) -> tuple[Run, dict[str, Any]]:
-    (run,) = (run for run in runs(stage) if "fincompress.table" in run.data.tags)
-    return run, mlflow.artifacts.load_dict(f"runs:/{run.info.run_id}/{stage}.json")
+def table(name: str) -> tuple[Run, dict[str, Any]]:
+    stage, _, _ = name.partition("-")
+    (run,) = (run for run in runs(stage) if run.data.tags.get("fincompress.table") == name)
+    return run, mlflow.artifacts.load_dict(f"runs:/{run.info.run_id}/{name}.json")
 
 
 def test_only_the_first_seeds_variants_are_registered(finished: Project) -> None:
     versions = mlflow.MlflowClient().search_model_versions(f"name = '{MODEL}'")
     assert sorted(v.tags["variant"] for v in versions) == sorted(VARIANTS)
     built = [run.data.tags["fincompress.variant"] for run in runs("build")]
-    assert sorted(built) == sorted([*VARIANTS, *ABLATIONS] * 2), "each was built once for a seed"
+    assert sorted(built) == sorted([*VARIANTS, *VARIANTS, *ABLATIONS, *TWICE]), "each once a seed"
     kept = [run for run in runs("build") if "fincompress.kept" in run.data.tags]
-    assert len(kept) == len(VARIANTS) + 2 * len(ABLATIONS)
+    assert len(kept) == len(VARIANTS) + len(ABLATIONS) + len(TWICE)
     assert {run.data.params["seed"] for run in runs("build")} == {"42", "43"}
 
 
@@ -110,6 +113,16 @@ def test_the_ablations_stand_beside_what_they_change(finished: Project) -> None:
     assert "pruning_cliff.png" in files
 
 
+def test_an_ablation_that_is_named_is_tabulated_with_what_it_stands_beside(
+    finished: Project,
+) -> None:
+    _, found = table("-".join(["ablations", *TWICE]))
+    assert found["seeds"] == [42, 43]
+    rows = {row["variant"]: row for row in found["rows"]}
+    assert set(rows) == {"teacher", "pruned_teacher_50pct", *TWICE}
+    assert all(len(row["macro_f1"]) == 2 for row in rows.values())
+
+
 def test_a_file_of_the_users_is_scored_for_all_side_by_side(finished: Project) -> None:
     children = [run for run in runs("benchmark") if run.info.run_name != "benchmark"]
     assert len(children) > len(VARIANTS)
@@ -130,4 +143,5 @@ def test_report_prints_and_commits_the_tables(
     assert "seeds 42, 43." in shown and "| student_random |" in shown
     assert "student_qat over student_ptq, points of macro-F1: " in shown
     kept = {file.name for file in (tmp_path / "tiny").iterdir()}
-    assert {"seeds.csv", "seeds.json", "seeds.md", "ablations.md"} <= kept
+    twice = "-".join(["ablations", *TWICE]) + ".md"
+    assert {"seeds.csv", "seeds.json", "seeds.md", "ablations.md", twice} <= kept

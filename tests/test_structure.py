@@ -20,8 +20,8 @@ MODULES = sorted(PACKAGE.rglob("*.py"))
 
 # From the top down; a module may import its own layer's packages' innards and those below.
 MEASURING = (
-    "benchmark", "relations", "resident", "peers", "huggingface", "floor", "epochs", "quality",
-    "singular", "repeated",
+    "benchmark", "cells", "relations", "resident", "peers", "huggingface", "floor", "epochs",
+    "quality", "singular", "repeated",
 )  # fmt: skip
 LAYERS = [
     ["__main__"],

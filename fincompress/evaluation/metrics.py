@@ -38,7 +38,7 @@ def f1_intervals(
     resample is the same for all: a sentence answered by three models is not three sentences.
     """
     truth = np.asarray(labels)
-    found = _resampled_f1(truth, predicted, _picks(len(truth), seed))
+    found = _resampled_f1(truth, predicted, _picked(len(truth), seed))
     each = {f"f1_{name}": _ends(row) for name, row in zip(LABELS, found, strict=True)}
     return {"macro_f1": _ends(found.mean(axis=0)), **each}
 
@@ -52,9 +52,9 @@ def macro_f1_drop_interval(
     mean over seeds; they may differ in the number of seeds.
     """
     truth = np.asarray(labels)
-    picks = _picks(len(truth), seed)
-    first = _resampled_f1(truth, reference, picks)
-    return _ends((first - _resampled_f1(truth, predicted, picks)).mean(axis=0))
+    picked = _picked(len(truth), seed)
+    first = _resampled_f1(truth, reference, picked)
+    return _ends((first - _resampled_f1(truth, predicted, picked)).mean(axis=0))
 
 
 def mcnemar(labels: Sequence[int], first: ArrayLike, second: ArrayLike) -> float:
@@ -95,8 +95,13 @@ def percentile_intervals(
     return {name: _ends(found[:, place]) for place, name in enumerate(percentiles)}
 
 
-def _picks(count: int, seed: int) -> NDArray[np.int64]:
-    return np.random.default_rng(seed).integers(0, count, (RESAMPLES, count))
+def _picked(count: int, seed: int) -> NDArray[np.float64]:
+    """How often each resample has each sentence, (resamples, n)."""
+    rng = np.random.default_rng(seed)
+    return np.stack([
+        np.bincount(rng.integers(0, count, count), minlength=count).astype(float)
+        for _ in range(RESAMPLES)
+    ])  # fmt: skip
 
 
 def _ends(resampled: NDArray[np.float64]) -> tuple[float, float]:
@@ -105,15 +110,14 @@ def _ends(resampled: NDArray[np.float64]) -> tuple[float, float]:
 
 
 def _resampled_f1(
-    truth: NDArray[np.int64], predicted: ArrayLike, picks: NDArray[np.int64]
+    truth: NDArray[np.int64], predicted: ArrayLike, picked: NDArray[np.float64]
 ) -> NDArray[np.float64]:
-    """F1 of each class (rows) in each of the (resamples, n) picks: the mean over seeds."""
-    seeds, resampled = np.atleast_2d(np.asarray(predicted)), truth[picks]
-    total = np.zeros((len(CLASSES), len(picks)))
-    for answers in seeds:  # one by one, since each takes (resamples, n) of memory
-        answer = answers[picks]
+    """F1 of each class (rows) in each resample: the mean over seeds."""
+    total = np.zeros((len(CLASSES), len(picked)))
+    seeds = np.atleast_2d(np.asarray(predicted))
+    for answer in seeds:
         for c in CLASSES:
-            hits = ((resampled == c) & (answer == c)).sum(1)
-            named = (resampled == c).sum(1) + (answer == c).sum(1)
-            total[c] += np.divide(2 * hits, named, out=np.zeros(len(picks)), where=named > 0)
+            hits = picked @ ((truth == c) & (answer == c)).astype(float)
+            named = picked @ ((truth == c).astype(float) + (answer == c))
+            total[c] += np.divide(2 * hits, named, out=np.zeros(len(picked)), where=named > 0)
     return total / len(seeds)

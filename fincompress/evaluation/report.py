@@ -1,10 +1,11 @@
 """A benchmark becomes tables: CSV for programs, Markdown for people."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import pandas as pd
 
+from fincompress.evaluation.cells import Cell, chance, difference, metric, table, with_interval
 from fincompress.evaluation.measurement import (
     AGREEMENT,
     COLD_START,
@@ -45,8 +46,6 @@ from fincompress.evaluation.measurement import (
     at_batch,
     at_threads,
     of_source,
-    over,
-    points,
 )
 from fincompress.promotion import TEACHER
 
@@ -57,56 +56,8 @@ ENVIRONMENT_SHOWN = (
     "openvino", "commit", EXTRA_FILE, REFERENCE_FIRST, REFERENCE_LAST, REFERENCE_BEFORE,
 )  # fmt: skip
 
-Cell = Callable[[Measurement, Measurement], str]  # of one, beside the teacher
 
-
-def _cell(key: str, write: Callable[[float], str]) -> Cell:
-    """A metric as `write` puts it; empty if there is none."""
-    return lambda own, _: write(own.metrics[key]) if key in own.metrics else ""
-
-
-def _with_interval(key: str, digits: int, scale: float = 1.0) -> Cell:
-    def cell(own: Measurement, _: Measurement) -> str:
-        if key not in own.metrics:
-            return ""
-        ends = [f"{scale * end:.{digits}f}" for end in own.intervals.get(key, ())]
-        return f"{scale * own.metrics[key]:.{digits}f}" + (f" [{', '.join(ends)}]" if ends else "")
-
-    return cell
-
-
-def _to_teacher(key: str, write: Callable[[float, float], str]) -> Cell:
-    """A metric and what it is to the teacher's; empty if there is none."""
-
-    def cell(own: Measurement, teacher: Measurement) -> str:
-        return write(own.metrics[key], teacher.metrics[key]) if key in own.metrics else ""
-
-    return cell
-
-
-def _points(other: str, part: str = TEST) -> Cell:
-    """The difference of macro-F1 to another's, in points."""
-    key, _ = over(other, part)
-
-    def cell(own: Measurement, teacher: Measurement) -> str:
-        if key not in own.metrics or own is teacher:
-            return ""
-        return points(own.metrics[key], own.intervals[key])
-
-    return cell
-
-
-def _chance(other: str, part: str = TEST) -> Cell:
-    """McNemar's p of being as good as another."""
-    _, key = over(other, part)
-
-    def cell(own: Measurement, teacher: Measurement) -> str:
-        return "" if key not in own.metrics or own is teacher else f"{own.metrics[key]:.2g}"
-
-    return cell
-
-
-def _products(own: Measurement, _: Measurement) -> str:
+def _products(own: Measurement) -> str:
     found = own.metrics
     return f"{found[INT8_PRODUCTS]:.0f} of {found[PRODUCTS]:.0f}" if PRODUCTS in found else ""
 
@@ -123,50 +74,49 @@ def _over_before(own: Measurement) -> str:
 
 
 QUALITY: dict[str, Cell] = {
-    "test macro-F1": _with_interval(TEST_F1, 3),
-    "points": _points("teacher"),
-    "p": _chance("teacher"),
-    "points over source": _points("source"),
-    "p over source": _chance("source"),
-    "published": _cell(PUBLISHED_F1, lambda own: f"{own:.3f}"),
-    "val macro-F1": _with_interval(VAL_F1, 3),
-    "val points lost": _with_interval(F1_DROP, 1, 100),
-    "as teacher": _cell(AGREEMENT, lambda own: f"{own:.1%}"),
+    "test macro-F1": with_interval(TEST_F1),
+    "points": difference("teacher"),
+    "p": chance("teacher"),
+    "points over source": difference("source"),
+    "p over source": chance("source"),
+    "published": metric(PUBLISHED_F1, lambda own: f"{own:.3f}"),
+    "val macro-F1": with_interval(VAL_F1),
+    "val points lost": with_interval(F1_DROP, 1, 100),
+    "as teacher": metric(AGREEMENT, lambda own: f"{own:.1%}"),
 }
 DETAILS: dict[str, Cell] = {
-    "test agreement": _cell(TEST_AGREEMENT, lambda own: f"{own:.1%}"),
-    "accuracy": _cell(f"{TEST}/accuracy", lambda own: f"{own:.3f}"),
-    "negative": _with_interval(f"{TEST}/f1_negative", 3),
-    "neutral": _with_interval(f"{TEST}/f1_neutral", 3),
-    "positive": _with_interval(f"{TEST}/f1_positive", 3),
-    "ECE": _cell(ECE, lambda own: f"{own:.3f}"),
-    "ECE scaled": _cell(ECE_SCALED, lambda own: f"{own:.3f}"),
-    "temperature": _cell(TEMPERATURE, lambda own: f"{own:.2f}"),
-    "extra macro-F1": _with_interval(EXTRA_F1, 3),
-    "extra points": _points("teacher", EXTRA),
-    "extra p": _chance("teacher", EXTRA),
+    "test agreement": metric(TEST_AGREEMENT, lambda own: f"{own:.1%}"),
+    "accuracy": metric(f"{TEST}/accuracy", lambda own: f"{own:.3f}"),
+    "negative": with_interval(f"{TEST}/f1_negative"),
+    "neutral": with_interval(f"{TEST}/f1_neutral"),
+    "positive": with_interval(f"{TEST}/f1_positive"),
+    "ECE": metric(ECE, lambda own: f"{own:.3f}"),
+    "ECE scaled": metric(ECE_SCALED, lambda own: f"{own:.3f}"),
+    "temperature": metric(TEMPERATURE, lambda own: f"{own:.2f}"),
+    "extra macro-F1": with_interval(EXTRA_F1),
+    "extra points": difference("teacher", EXTRA),
+    "extra p": chance("teacher", EXTRA),
 }
 SIZES: dict[str, Cell] = {
-    "MB": _to_teacher(SIZE, lambda own, teacher: f"{own:.1f} ({own / teacher:.0%})"),
-    "parameters": _cell(PARAMETERS, lambda own: f"{own:,.0f}"),
+    "parameters": metric(PARAMETERS, lambda own: f"{own:,.0f}"),
     "INT8 products": _products,
-    "other precision": lambda own, _: own.precision,
+    "other precision": lambda own: own.precision,
 }
 SPEED: dict[str, Cell] = {
-    "p50 ms": _with_interval(P50, 2),
-    "p95": _cell(P95, lambda own: f"{own:.2f}"),
-    "p99": _cell(P99, lambda own: f"{own:.2f}"),
-    "speed-up": _cell(SPEEDUP, _times),
-    "over source": _cell(SPEEDUP_VS_SOURCE, lambda own: f"{own:.2f}x"),
-    "sentences/s": _cell(THROUGHPUT, lambda own: f"{own:.0f}"),
-    "latency over published": _cell(LATENCY_VS_PUBLISHED, _times),
-    "throughput over published": _cell(THROUGHPUT_VS_PUBLISHED, _times),
-    "padded p50 ms": _cell(PADDED_P50, lambda own: f"{own:.1f}"),
-    "padded /s": _cell(PADDED_THROUGHPUT, lambda own: f"{own:.0f}"),
-    "peak MB": _cell(PEAK_MEMORY, lambda own: f"{own:.0f}"),
-    "cold start ms": _cell(COLD_START, lambda own: f"{own:.0f}"),
-    "over before": lambda own, _: _over_before(own),
-    "unreliable": lambda own, _: own.unreliable,
+    "p50 ms": with_interval(P50, 2),
+    "p95": metric(P95, lambda own: f"{own:.2f}"),
+    "p99": metric(P99, lambda own: f"{own:.2f}"),
+    "speed-up": metric(SPEEDUP, _times),
+    "over source": metric(SPEEDUP_VS_SOURCE, lambda own: f"{own:.2f}x"),
+    "sentences/s": metric(THROUGHPUT, lambda own: f"{own:.0f}"),
+    "latency over published": metric(LATENCY_VS_PUBLISHED, _times),
+    "throughput over published": metric(THROUGHPUT_VS_PUBLISHED, _times),
+    "padded p50 ms": metric(PADDED_P50, lambda own: f"{own:.1f}"),
+    "padded /s": metric(PADDED_THROUGHPUT, lambda own: f"{own:.0f}"),
+    "peak MB": metric(PEAK_MEMORY, lambda own: f"{own:.0f}"),
+    "cold start ms": metric(COLD_START, lambda own: f"{own:.0f}"),
+    "over before": _over_before,
+    "unreliable": lambda own: own.unreliable,
 }
 
 
@@ -206,8 +156,9 @@ def markdown(benchmark: Benchmark, roles: Mapping[str, str] | None = None) -> st
     for role, variant in (roles or {}).items():
         held.setdefault(variant, []).append(role)
     scored = () if benchmark.random_weights else (QUALITY, DETAILS | _by_source(benchmark))
-    columns = (*scored, SIZES, SPEED, _by_load(benchmark))
-    tables = [_table(benchmark, each, held) for each in columns]
+    columns = (*scored, _share_of_size(benchmark) | SIZES, SPEED, _by_load(benchmark))
+    names = {variant: f"{variant} ({', '.join(roles)})" for variant, roles in held.items()}
+    tables = [table(benchmark.measurements, each, names) for each in columns]
     heading = f"Study `{benchmark.study}`. {' '.join(notes)}"
     pairs = "\n".join(str(pair) for pair in benchmark.pairs)
     return "\n\n".join(part for part in (heading, *tables, pairs, shown) if part)
@@ -229,6 +180,11 @@ def loads(benchmark: Benchmark, at: Callable[[int], str]) -> list[int]:
     return sorted(int(text) for text in inside if text.isdecimal())
 
 
+def _share_of_size(benchmark: Benchmark) -> dict[str, Cell]:
+    teacher = next(m for m in benchmark.measurements if m.variant == TEACHER).size_mb
+    return {"MB": metric(SIZE, lambda own: f"{own:.1f} ({own / teacher:.0%})")}
+
+
 def _by_load(benchmark: Benchmark) -> dict[str, Cell]:
     batches = {f"{n} a call": _rate(at_batch(n)) for n in loads(benchmark, at_batch)}
     threads = {f"{n} threads": _rate(at_threads(n)) for n in loads(benchmark, at_threads)}
@@ -239,25 +195,8 @@ def _by_source(benchmark: Benchmark) -> dict[str, Cell]:
     """Test macro-F1 of the sentences from each source."""
     start = of_source("")
     keys = {key for m in benchmark.measurements for key in m.metrics if key.startswith(start)}
-    return {key.removeprefix(start): _with_interval(key, 3) for key in sorted(keys)}
+    return {key.removeprefix(start): with_interval(key) for key in sorted(keys)}
 
 
 def _rate(key: str) -> Cell:
-    return _cell(key, lambda own: f"{own:.0f}/s")
-
-
-def _table(
-    benchmark: Benchmark, columns: Mapping[str, Cell], held: Mapping[str, Sequence[str]]
-) -> str:
-    teacher = next(m for m in benchmark.measurements if m.variant == TEACHER)
-    rows = [{name: cell(m, teacher) for name, cell in columns.items()}
-            for m in benchmark.measurements]  # fmt: skip
-    used = [name for name in columns if any(row[name] for row in rows)]
-    if not used:
-        return ""  # measured before there was any of it
-    lines = ["| " + " | ".join(["variant", *used]) + " |", "|---" * (1 + len(used)) + "|"]
-    for m, row in zip(benchmark.measurements, rows, strict=True):
-        roles = held.get(m.variant, ())
-        name = f"{m.variant} ({', '.join(roles)})" if roles else m.variant
-        lines.append("| " + " | ".join([name, *(row[column] for column in used)]) + " |")
-    return "\n".join(lines)
+    return metric(key, lambda own: f"{own:.0f}/s")
