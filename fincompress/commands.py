@@ -8,6 +8,7 @@ from fincompress.comparison import (
     RAW,
     RESULTS,
     answers_of,
+    check_teacher,
     is_measured,
     last_benchmark,
     measure_all,
@@ -15,8 +16,6 @@ from fincompress.comparison import (
 from fincompress.evaluation.repeated import Repeated, rows_markdown, written
 from fincompress.evaluation.report import markdown, tables_of
 from fincompress.experiments import (
-    ALL,
-    VariantSpec,
     load_ablations,
     load_study,
     load_variants,
@@ -43,15 +42,15 @@ def main(options: Options) -> None:
     if options.ablations and options.tuned:
         raise UserError("ablations: would be compared with tuned variants; leave out one of both")
     with workshop(options) as shop, _command(shop, "main"):
-        ablations = dict[str, VariantSpec]()
-        if options.ablations:
-            ablations = select_ablations(load_ablations(shop.variants), options.ablations)
+        check_teacher(shop)
+        known = load_ablations(shop.variants) if options.ablations else {}
+        ablations = select_ablations(known, options.ablations) if options.ablations else {}
         prepared(shop)
         shops = by_seed(shop, options.seeds)
         if options.seeds > 1:
             repeat(shops)
         if ablations:
-            ablate(shops, ablations, whole=options.ablations == ALL)
+            ablate(shops, ablations, whole=ablations.keys() == known.keys())
             return
         with runs.step("benchmark", shop.tags("benchmark"), shop.note):
             measure_all(shop)
@@ -95,6 +94,7 @@ def benchmark(options: Options) -> None:
     """Measure every variant, building what is missing, and promote."""
     with workshop(options) as shop, runs.step("benchmark", shop.tags("benchmark"), shop.note):
         runs.log_config(options.asked, "options.json")
+        check_teacher(shop)
         prepared(shop)
         build_all(shop, shop.variants)
         measure_all(shop)
@@ -130,9 +130,9 @@ def report(options: Options) -> None:
         print(markdown(result, roles))
         texts = tables_of(result, roles)
         texts |= {name: runs.read_run_file(run_id, name) for name in (RESULTS, RAW)}
-    for name, table in tables.items():
-        print(f"\n{rows_markdown(table)}")
-        texts |= written(table, name)
+    for file, table in tables.items():
+        print(f"\n{rows_markdown(table, file)}")
+        texts |= written(table, file)
     for variant, tuning_run in tuned.items():
         for name in (SUMMARY, TRIALS, BEST):
             texts[f"tuning/{variant}/{name}"] = runs.read_run_file(tuning_run, name)

@@ -40,13 +40,17 @@ EPOCH_SECONDS = "train/epoch_seconds"
 PEERS_OF = "student_ptq"  # whose source is what the peers run
 
 
+def check_teacher(shop: Workshop) -> None:
+    """Raise `UserError` if there is no teacher for the others to be compared with."""
+    if TEACHER not in shop.variants:
+        raise UserError(f"variants: a study needs the variant '{TEACHER}' to compare with")
+
+
 def measure_all(shop: Workshop) -> None:
     """Measure each variant, peers and the floor in child runs of the open run, then promote."""
     timing = shop.study.benchmark
     facts = environment(timing.threads)
     runs.log_config({"benchmark": dump(timing), "environment": facts}, "benchmark_config.json")
-    if TEACHER not in shop.versions:
-        raise UserError(f"benchmark: a study needs the variant '{TEACHER}' to compare with")
     then = _before(shop, facts)
     sources, exported = _references(shop)
     subjects = [

@@ -219,15 +219,18 @@ def select_ablations(ablations: Mapping[str, VariantSpec], wanted: str) -> dict[
     With them come those that they are made from or stand beside. Raises `UserError` for a name
     that none has.
     """
-    names = [name.strip() for name in wanted.split(",")]
-    for name in names:
-        if name not in (known := [*ablations, ALL]):
+    waiting = [name.strip() for name in wanted.split(",")]
+    known = [*ablations, ALL] if ablations else []
+    for name in waiting:
+        if name not in known:
             raise UserError(f"ablations: unknown ablation '{name}'; {nearest(name, known)}")
-    found, asked = set[str](), set(ablations if ALL in names else names)
-    while asked:
-        found |= asked
-        near = {near for name in asked for near in (ablations[name].source, ablations[name].beside)}
-        asked = (near & set(ablations)) - found
+    waiting += ablations if ALL in waiting else []
+    found = set[str]()
+    while waiting:
+        name = waiting.pop()
+        if name in ablations and name not in found:
+            found.add(name)
+            waiting += [ablations[name].source, ablations[name].beside]
     return {name: spec for name, spec in ablations.items() if name in found}
 
 

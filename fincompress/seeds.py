@@ -5,7 +5,9 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from fincompress.comparison import trained_seconds
 from fincompress.evaluation import plots
@@ -28,12 +30,13 @@ from fincompress.experiments import Study, VariantSpec, siblings
 from fincompress.promotion import TEACHER
 from fincompress.reporting import Chart
 from fincompress.runtimes import load_runtime
-from fincompress.spec import UserError, dump, parse
+from fincompress.spec import dump, fingerprint, parse
 from fincompress.tracking import runs
 from fincompress.workshop import Workshop, build_all, make_recipe
 
 SEEDS, ABLATIONS = STAGES = ("seeds", "ablations")
-TABLE = "table"  # tag of the run that holds one: the name of its files
+FILE = "file"  # tag of a run that holds a table: the name of its files
+SHORT = 3  # so many names of ablations are the name of a file
 PRUNED = "prune_structured"
 TRAINER = "finetune_trainer"
 SHOWN = ("cpu", "instruction_sets", "cores", "threads", "torch", "onnxruntime", "commit")
@@ -67,7 +70,9 @@ def ablate(shops: Sequence[Workshop], ablations: Mapping[str, VariantSpec], *, w
     It also has the variants that they stand beside. One of all ablations (`whole`) takes the place
     of the last of all, one of some that of the last of the same.
     """
-    first, file = shops[0], ABLATIONS if whole else "-".join([ABLATIONS, *sorted(ablations)])
+    first, names = shops[0], sorted(ablations)
+    marks = [] if whole else names if len(names) <= SHORT else [fingerprint(names)]
+    file = "-".join([ABLATIONS, *marks])
     with runs.step(ABLATIONS, first.tags(ABLATIONS), first.note):
         widened = [
             shop.beside(
@@ -92,11 +97,9 @@ def last_tables(study: Study) -> dict[str, Repeated]:
     """Return the last table over seeds, and those of ablations, by the name of their files."""
     found: dict[str, Repeated] = {}
     for stage in STAGES:
-        tags = runs.tags_of_runs(stage, study.name)
-        for name in sorted({each[TABLE] for each in tags if TABLE in each}):
-            run_id = runs.find_run(stage, study.name, **{TABLE: name}) or ""
-            data: Any = json.loads(runs.read_run_file(run_id, f"{name}.json"))
-            found[name] = parse(Repeated, data, f"run {run_id}: {name}.json")
+        for file, run_id in sorted(runs.newest_by(FILE, stage, study.name).items()):
+            data: Any = json.loads(runs.read_run_file(run_id, f"{file}.json"))
+            found[file] = parse(Repeated, data, f"run {run_id}: {file}.json")
     return found
 
 
@@ -110,15 +113,15 @@ class Asked:
 
 def _tabulate(
     stage: str,
-    name: str,
+    file: str,
     shops: Sequence[Workshop],
     rows: Mapping[str, Asked],
     pairs: Sequence[tuple[str, str]] = (),
 ) -> None:
-    """Log the table of `rows` as files of that name, with a child run for each, and print it."""
+    """Log the table of `rows` as files named `file`, with a child run for each, and print it."""
     shop, facts = shops[0], environment(torch.get_num_threads())
     facts |= {EXTRA_FILE: shop.extra_facts()} if shop.extra else {}
-    with runs.step(f"{name} table", shop.tags(stage, **{TABLE: name}), shop.note):
+    with runs.step(f"{file} table", shop.tags(stage, **{FILE: file}), shop.note):
         answers = [_answers(each, rows) for each in shops]
         table = Repeated(
             study=shop.study.name,
@@ -139,27 +142,27 @@ def _tabulate(
                 for seed, f1 in zip(table.seeds, row.macro_f1, strict=True):
                     runs.log_metrics({f"seed/{TEST_F1}": f1}, step=seed)
                 runs.log_metrics(flat(row.metrics, row.intervals))
-        for file, text in written(table, name).items():
-            runs.log_text(text, file)
+        for path, text in written(table, file).items():
+            runs.log_text(text, path)
         for one, each in zip(answers, shops, strict=True):
             runs.log_json(dump(one), f"answers_seed_{each.study.seed}.json")
-        runs.leaderboard(rows_frame(table), f"{name}_table.json")
-    print(rows_markdown(table))
+        runs.leaderboard(rows_frame(table), f"{file}_table.json")
+    print(rows_markdown(table, file))
 
 
 def _answers(shop: Workshop, wanted: Collection[str]) -> Answers:
-    """What the `wanted` variants of a workshop answer, and the floor."""
-    if TEACHER not in shop.versions:
-        raise UserError(f"{SEEDS}: a study needs the variant '{TEACHER}' to compare with")
+    """What those of the `wanted` that there are answer, variants and floor."""
     parts, train = shop.answered(), shop.splits.train
-    logits = {}
-    for name in (name for name in shop.versions if name in wanted):  # one let go before the next
-        runtime = load_runtime(shop.variants[name].runtime)
-        predictor = runtime.load(shop.versions[name].artifact, torch.get_num_threads())
-        logits[name] = {part: predictor(own.texts) for part, own in parts.items()}
-    floor = fit_floor(train.texts, train.labels)
-    logits[FLOOR] = {part: floor(own.texts) for part, own in parts.items()}
-    return gather(parts, logits)
+
+    def logits(name: str) -> dict[str, NDArray[np.float32]]:
+        if name == FLOOR:
+            predictor = fit_floor(train.texts, train.labels)
+        else:
+            runtime = load_runtime(shop.variants[name].runtime)
+            predictor = runtime.load(shop.versions[name].artifact, torch.get_num_threads())
+        return {part: predictor(own.texts) for part, own in parts.items()}
+
+    return gather(parts, {name: logits(name) for name in wanted})
 
 
 def _row(study: Study, answers: Sequence[Answers], name: str, asked: Asked) -> Row:

@@ -13,10 +13,12 @@ from mlflow.entities import Run
 
 from fincompress.cli import main
 from fincompress.evaluation.measurement import PUBLISHED
+from fincompress.evaluation.repeated import Repeated
 from fincompress.experiments import load_variants
 from fincompress.promotion import ROLES
+from fincompress.spec import dump
 from fincompress.tracking import registry
-from tests.conftest import Project, open_project
+from tests.conftest import Project, open_project, tiny_sentences, write_csv
 
 pytestmark = pytest.mark.slow  # a whole study, with a process for each thing it measures
 MODEL = "fincompress-tiny"
@@ -42,10 +44,12 @@ FILE_KEYS = PRODUCTS | {
 def finished(
     tmp_path_factory: pytest.TempPathFactory, checkpoint: Path, student_checkpoint: Path
 ) -> Iterator[Project]:
-    """A project in which `main` has run once."""
+    """A project in which `main` has run once, with a file of the user's."""
     folder = tmp_path_factory.mktemp("finished")
+    rows = [(f"{text} again", label) for text, label in tiny_sentences()[:12]]
+    extra = write_csv(folder / "extra.csv", rows)
     with open_project(folder, checkpoint, student_checkpoint) as project:
-        assert main(["main", "--study", "tiny"]) == 0
+        assert main(["main", "--study", "tiny", "--extra-test", extra]) == 0
         yield project
 
 
@@ -147,6 +151,17 @@ def test_a_benchmark_has_a_child_for_each_variant_and_the_floor(finished: Projec
     assert {len(taken["latency_ms"]) for taken in raw.values()} == {5}
 
 
+def test_a_file_of_the_users_is_scored_for_all_side_by_side(finished: Project) -> None:
+    found = {run.info.run_name: run for run in runs("benchmark")}
+    parent = found.pop("benchmark")
+    for run in found.values():
+        assert {"extra/macro_f1", "extra/f1_vs_teacher_low"} <= set(run.data.metrics)
+    results = mlflow.artifacts.load_dict(f"runs:/{parent.info.run_id}/benchmark_results.json")
+    said = results["environment"]["extra_test"]
+    assert said.startswith("extra.csv (sha256 ")
+    assert "3 negative, 3 neutral, 6 positive; 11 near duplicates" in said
+
+
 def test_size_counts_every_deployed_file(finished: Project) -> None:
     run = next(r for r in runs("benchmark") if r.info.run_name == "student_vanilla_kd")
     uri = f"models:/{MODEL}@student-vanilla-kd"
@@ -240,6 +255,27 @@ def test_report_prints_and_commits_the_measurements(
         "benchmark_results.csv", "benchmark_results.json", "benchmark_results.md",
         "latency_raw.json",
     }  # fmt: skip
+
+
+def test_report_has_the_tables_over_seeds_beside_the_measurements(
+    finished: Project, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    table = Repeated(
+        study="tiny", synthetic=True, notes=(), environment={}, seeds=(1, 2), rows=()
+    )  # fmt: skip
+    where = {"stage": "seeds", "study": "tiny", "file": "seeds"}
+    with mlflow.start_run(
+        tags={f"fincompress.{key}": value for key, value in where.items()}
+    ) as run:
+        mlflow.log_text(json.dumps(dump(table)), "seeds.json")
+    try:
+        assert main(["report", "--study", "tiny", "--commit-to", str(tmp_path)]) == 0
+    finally:
+        mlflow.delete_run(run.info.run_id)
+    shown = capsys.readouterr().out
+    assert "| tfidf_floor |" in shown and "Study `tiny` (synthetic): seeds, over 1, 2. " in shown
+    kept = {file.name for file in (tmp_path / "tiny").iterdir()}
+    assert {"benchmark_results.md", "seeds.md", "seeds.csv"} <= kept
 
 
 def test_again_makes_a_new_version_of_what_was_asked_alone(finished: Project) -> None:

@@ -1,11 +1,19 @@
 """Studies and variants: the committed files are right, and a wrong one says where and why."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from fincompress import experiments
-from fincompress.experiments import load_study, load_variants, root_of, select
+from fincompress.experiments import (
+    load_ablations,
+    load_study,
+    load_variants,
+    root_of,
+    select,
+    select_ablations,
+)
 from fincompress.spec import UserError
 
 SOURCES = {
@@ -33,6 +41,35 @@ def test_the_variants_form_the_documented_tree() -> None:
 @pytest.mark.parametrize("name", ["quickstart", "cpu", "finbert"])
 def test_every_study_reads(name: str) -> None:
     assert load_study(name).model_name == f"fincompress-{name}"
+
+
+@pytest.mark.parametrize(
+    ("wanted", "found"),
+    [
+        (" student_random , teacher_unaveraged ", {"student_random", "teacher_unaveraged"}),
+        ("student_no_kd", {"student_no_kd", "student_no_transfer"}),  # which it stands beside
+        ("all", set(load_ablations(load_variants()))),
+        ("student_random,all", set(load_ablations(load_variants()))),
+    ],
+)
+def test_ablations_are_asked_for_by_name(wanted: str, found: set[str]) -> None:
+    assert set(select_ablations(load_ablations(load_variants()), wanted)) == found
+
+
+def test_an_ablation_may_be_made_from_another() -> None:
+    known = load_ablations(load_variants())
+    known["student_random"] = replace(known["student_random"], source="teacher_unaveraged")
+    found = select_ablations(known, "student_random")
+    assert set(found) == {"student_random", "teacher_unaveraged"}
+
+
+@pytest.mark.parametrize("wanted", ["student_random,", "every"])
+def test_an_ablation_that_there_is_not_is_refused(wanted: str) -> None:
+    message = f"ablations: unknown ablation '{wanted.split(',')[-1]}'; "
+    with pytest.raises(UserError, match=message):
+        select_ablations(load_ablations(load_variants()), wanted)
+    with pytest.raises(UserError, match="ablations: unknown ablation"):
+        select_ablations({}, "all")
 
 
 def test_select_names_the_verb_that_builds_a_foreign_variant() -> None:

@@ -9,7 +9,7 @@ from fincompress.evaluation import metrics
 from fincompress.evaluation.metrics import (
     confusion,
     f1_intervals,
-    macro_f1_drop_interval,
+    macro_f1_difference_interval,
     mcnemar,
     percentile_intervals,
     scores,
@@ -91,9 +91,11 @@ def test_the_interval_is_that_of_a_plain_loop(monkeypatch: pytest.MonkeyPatch, n
 
 def test_a_drop_is_resampled_in_pairs() -> None:
     truth, reference = answers(300, right=0.8)
-    assert macro_f1_drop_interval(truth, reference, reference) == (0.0, 0.0), "no noise of its own"
+    assert macro_f1_difference_interval(truth, reference, reference) == (0.0, 0.0), (
+        "no noise of its own"
+    )
     worse = [0] * 30 + reference[30:]
-    low, high = macro_f1_drop_interval(truth, reference, worse)
+    low, high = macro_f1_difference_interval(truth, reference, worse)
     drop = scores(truth, reference)["macro_f1"] - scores(truth, worse)["macro_f1"]
     assert low < drop < high
     alone = f1_intervals(truth, worse)["macro_f1"]
@@ -114,9 +116,9 @@ def test_seeds_that_answer_alike_have_the_interval_of_one() -> None:
     alone = f1_intervals(truth, guess, seed=3)["macro_f1"]
     assert f1_intervals(truth, [guess], seed=3)["macro_f1"] == alone
     assert f1_intervals(truth, [guess] * 3, seed=3)["macro_f1"] == pytest.approx(alone, abs=1e-12)
-    drop = macro_f1_drop_interval(truth, guess, other, seed=3)
+    drop = macro_f1_difference_interval(truth, guess, other, seed=3)
     for first, second in (([guess] * 3, [other] * 3), ([guess] * 2, other)):
-        found = macro_f1_drop_interval(truth, first, second, seed=3)
+        found = macro_f1_difference_interval(truth, first, second, seed=3)
         assert found == pytest.approx(drop, abs=1e-12)
 
 
@@ -126,8 +128,8 @@ def test_independent_seeds_narrow_the_interval_of_their_mean() -> None:
     assert low < np.mean([scores(truth, guess)["macro_f1"] for guess in guesses]) < high
     alone = [f1_intervals(truth, guess)["macro_f1"] for guess in guesses]
     assert high - low < 0.7 * min(end - start for start, end in alone)
-    pooled = macro_f1_drop_interval(truth, guesses[1:], guesses[0])
-    single = macro_f1_drop_interval(truth, guesses[1], guesses[0])
+    pooled = macro_f1_difference_interval(truth, guesses[1:], guesses[0])
+    single = macro_f1_difference_interval(truth, guesses[1], guesses[0])
     assert pooled[1] - pooled[0] < single[1] - single[0]
 
 

@@ -144,9 +144,9 @@ def test_a_table_over_seeds() -> None:
         pairs=(Pair(first="qat", second="ptq", differences={"val": 0.004}, seconds=(9.0, 1.0),
                     intervals={"val": (-0.01, 0.02)}),),
     )  # fmt: skip
-    text = rows_markdown(table)
+    text = rows_markdown(table, "seeds")
     assert text.startswith(
-        "Study `tiny` (synthetic), seeds 42, 43. a licence All figures are means"
+        "Study `tiny` (synthetic): seeds, over 42, 43. a licence All figures are means"
     )
     names, _, teacher, student = (
         [cell.strip() for cell in line.split("|")[1:-1]]

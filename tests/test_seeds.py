@@ -1,4 +1,4 @@
-"""A study for two seeds with its ablations, and with a file of the user's, on tiny models."""
+"""A study for two seeds with its ablations, and no benchmark, on tiny models."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -24,7 +24,7 @@ TWICE = ("pruned_70pct", "pruned_70pct_entropy")  # the first is what the second
 def finished(
     tmp_path_factory: pytest.TempPathFactory, checkpoint: Path, student_checkpoint: Path
 ) -> Iterator[Project]:
-    """A project with two seeds, one ablation for both, all of them for the first; benchmarked."""
+    """A project with two seeds, one ablation for both, all of them for the first."""
     folder = tmp_path_factory.mktemp("seeds")
     rows = [(f"{text} again", label) for text, label in tiny_sentences()[:12]]
     extra = write_csv(folder / "extra.csv", rows)
@@ -34,8 +34,6 @@ def finished(
         project.change(base={"folder": str(student_checkpoint), "note": "a note"})
         assert main(["main", *options, "--seeds", "2", "--ablations", TWICE[1]]) == 0
         assert main(["main", *options, "--ablations", "all"]) == 0
-        assert main(["report", "--study", "tiny"]) == 0, "there is no benchmark yet"
-        assert main(["benchmark", *options]) == 0
         yield project
 
 
@@ -47,7 +45,7 @@ def runs(stage: str) -> list[Run]:
 
 def table(name: str) -> tuple[Run, dict[str, Any]]:
     stage, _, _ = name.partition("-")
-    (run,) = (run for run in runs(stage) if run.data.tags.get("fincompress.table") == name)
+    (run,) = (run for run in runs(stage) if run.data.tags.get("fincompress.file") == name)
     return run, mlflow.artifacts.load_dict(f"runs:/{run.info.run_id}/{name}.json")
 
 
@@ -123,24 +121,13 @@ def test_an_ablation_that_is_named_is_tabulated_with_what_it_stands_beside(
     assert all(len(row["macro_f1"]) == 2 for row in rows.values())
 
 
-def test_a_file_of_the_users_is_scored_for_all_side_by_side(finished: Project) -> None:
-    children = [run for run in runs("benchmark") if run.info.run_name != "benchmark"]
-    assert len(children) > len(VARIANTS)
-    for run in children:
-        assert {"extra/macro_f1", "extra/f1_vs_teacher_low"} <= set(run.data.metrics)
-    (parent,) = (run for run in runs("benchmark") if run.info.run_name == "benchmark")
-    results = mlflow.artifacts.load_dict(f"runs:/{parent.info.run_id}/benchmark_results.json")
-    said = results["environment"]["extra_test"]
-    assert said.startswith("extra.csv (sha256 ")
-    assert "3 negative, 3 neutral, 6 positive; 11 near duplicates" in said
-
-
-def test_report_prints_and_commits_the_tables(
+def test_report_prints_and_commits_the_tables_where_there_is_no_benchmark(
     finished: Project, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(["report", "--study", "tiny", "--commit-to", str(tmp_path)]) == 0
     shown = capsys.readouterr().out
-    assert "seeds 42, 43." in shown and "| student_random |" in shown
+    assert "Study `tiny`: seeds, over 42, 43. " in shown
+    assert "Study `tiny`: ablations, over 42. " in shown and "| student_random |" in shown
     assert "student_qat over student_ptq, points of macro-F1: " in shown
     kept = {file.name for file in (tmp_path / "tiny").iterdir()}
     twice = "-".join(["ablations", *TWICE]) + ".md"

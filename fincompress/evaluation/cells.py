@@ -52,9 +52,7 @@ def difference(other: str, part: str = TEST) -> Cell:
     key, _ = over(other, part)
 
     def cell(own: Scored) -> str:
-        if key not in own.metrics or own.variant == TEACHER == other:
-            return ""
-        return points(own.metrics[key], own.intervals[key])
+        return points(own.metrics[key], own.intervals[key]) if _compared(own, key, other) else ""
 
     return cell
 
@@ -64,14 +62,17 @@ def chance(other: str, part: str = TEST) -> Cell:
     _, key = over(other, part)
 
     def cell(own: Scored) -> str:
-        if key not in own.metrics or own.variant == TEACHER == other:
-            return ""
-        return f"{own.metrics[key]:.2g}"
+        return f"{own.metrics[key]:.2g}" if _compared(own, key, other) else ""
 
     return cell
 
 
-def table(
+def _compared(own: Scored, key: str, other: str) -> bool:
+    """Whether there is such a metric; the teacher's to itself says nothing."""
+    return key in own.metrics and not (own.variant == TEACHER and other == "teacher")
+
+
+def markdown_table(
     rows: Sequence[Scored], columns: Mapping[str, Cell], names: Mapping[str, str] | None = None
 ) -> str:
     """Return Markdown with the columns that have something to say; `names` replace the variants'.

@@ -38,23 +38,23 @@ def f1_intervals(
     resample is the same for all: a sentence answered by three models is not three sentences.
     """
     truth = np.asarray(labels)
-    found = _resampled_f1(truth, predicted, _picked(len(truth), seed))
+    found = _resampled_f1(truth, predicted, _counts(len(truth), seed))
     each = {f"f1_{name}": _ends(row) for name, row in zip(LABELS, found, strict=True)}
     return {"macro_f1": _ends(found.mean(axis=0)), **each}
 
 
-def macro_f1_drop_interval(
-    labels: Sequence[int], reference: ArrayLike, predicted: ArrayLike, seed: int = 0
+def macro_f1_difference_interval(
+    labels: Sequence[int], first: ArrayLike, second: ArrayLike, seed: int = 0
 ) -> tuple[float, float]:
-    """Return the interval of macro-F1 of `reference` less that of `predicted`.
+    """Return the interval of macro-F1 of `first` less that of `second`.
 
     Paired: both are scored on the same resampled sentences. Each is (n,), or (seeds, n) for the
     mean over seeds; they may differ in the number of seeds.
     """
     truth = np.asarray(labels)
-    picked = _picked(len(truth), seed)
-    first = _resampled_f1(truth, reference, picked)
-    return _ends((first - _resampled_f1(truth, predicted, picked)).mean(axis=0))
+    counts = _counts(len(truth), seed)
+    found = _resampled_f1(truth, first, counts) - _resampled_f1(truth, second, counts)
+    return _ends(found.mean(axis=0))
 
 
 def mcnemar(labels: Sequence[int], first: ArrayLike, second: ArrayLike) -> float:
@@ -95,7 +95,7 @@ def percentile_intervals(
     return {name: _ends(found[:, place]) for place, name in enumerate(percentiles)}
 
 
-def _picked(count: int, seed: int) -> NDArray[np.float64]:
+def _counts(count: int, seed: int) -> NDArray[np.float64]:
     """How often each resample has each sentence, (resamples, n)."""
     rng = np.random.default_rng(seed)
     return np.stack([
@@ -110,14 +110,14 @@ def _ends(resampled: NDArray[np.float64]) -> tuple[float, float]:
 
 
 def _resampled_f1(
-    truth: NDArray[np.int64], predicted: ArrayLike, picked: NDArray[np.float64]
+    truth: NDArray[np.int64], predicted: ArrayLike, counts: NDArray[np.float64]
 ) -> NDArray[np.float64]:
-    """F1 of each class (rows) in each resample: the mean over seeds."""
-    total = np.zeros((len(CLASSES), len(picked)))
+    """F1 by class and resample, (labels, resamples), of resamples' `counts`: mean over seeds."""
+    total = np.zeros((len(CLASSES), len(counts)))
     seeds = np.atleast_2d(np.asarray(predicted))
     for answer in seeds:
         for c in CLASSES:
-            hits = picked @ ((truth == c) & (answer == c)).astype(float)
-            named = picked @ ((truth == c).astype(float) + (answer == c))
-            total[c] += np.divide(2 * hits, named, out=np.zeros(len(picked)), where=named > 0)
+            hits = counts @ ((truth == c) & (answer == c)).astype(float)
+            named = counts @ ((truth == c).astype(float) + (answer == c))
+            total[c] += np.divide(2 * hits, named, out=np.zeros(len(counts)), where=named > 0)
     return total / len(seeds)

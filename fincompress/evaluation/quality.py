@@ -29,7 +29,7 @@ from fincompress.evaluation.measurement import (
 )
 from fincompress.evaluation.metrics import (
     f1_intervals,
-    macro_f1_drop_interval,
+    macro_f1_difference_interval,
     mcnemar,
     scores,
 )
@@ -156,7 +156,7 @@ def _gained(
 ) -> tuple[float, tuple[float, float]]:
     """The difference of macro-F1, ours less theirs, and its interval; both (seeds, n)."""
     first, second = (_mean_scores(labels, classes)["macro_f1"] for classes in (ours, theirs))
-    return first - second, macro_f1_drop_interval(labels, ours, theirs)
+    return first - second, macro_f1_difference_interval(labels, ours, theirs)
 
 
 def _predicted(answers: Sequence[Answers], variant: str, part: str) -> Classes:

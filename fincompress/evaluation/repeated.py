@@ -6,8 +6,14 @@ from statistics import stdev
 import pandas as pd
 from pydantic import Field
 
-from fincompress.evaluation.cells import Cell, chance, difference, metric, with_interval
-from fincompress.evaluation.cells import table as markdown_table
+from fincompress.evaluation.cells import (
+    Cell,
+    chance,
+    difference,
+    markdown_table,
+    metric,
+    with_interval,
+)
 from fincompress.evaluation.measurement import (
     ECE,
     ECE_SCALED,
@@ -70,11 +76,10 @@ def _columns(table: Repeated) -> dict[str, Cell]:
     origins = sorted(
         {key for row in table.rows for key in row.metrics if key.startswith(of_source(""))}
     )
-    several: dict[str, Cell] = {"sd": lambda row: f"{100 * stdev(row.macro_f1):.1f}"}
     return {
         "question": lambda row: row.question,
         "test macro-F1": with_interval(TEST_F1),
-        **(several if len(table.seeds) > 1 else {}),
+        "sd": lambda row: f"{100 * stdev(row.macro_f1):.1f}" if len(row.macro_f1) > 1 else "",
         "over teacher": difference("teacher"),
         "p": chance("teacher"),
         "beside": lambda row: row.beside,
@@ -92,10 +97,10 @@ def _columns(table: Repeated) -> dict[str, Cell]:
     }
 
 
-def rows_markdown(table: Repeated) -> str:
-    """Return the table and, below it, the pairs."""
+def rows_markdown(table: Repeated, name: str) -> str:
+    """Return the table of that name and, below it, the pairs."""
     seeds = ", ".join(map(str, table.seeds))
-    heading = f"{labelled(f'Study `{table.study}`', table.synthetic)}, seeds {seeds}. "
+    heading = f"{labelled(f'Study `{table.study}`', table.synthetic)}: {name}, over {seeds}. "
     heading += " ".join([*table.notes, EXPLAINED])
     facts = ", ".join(f"{key} {value}" for key, value in table.environment.items())
     written_rows = markdown_table(table.rows, _columns(table))
@@ -107,7 +112,7 @@ def written(table: Repeated, name: str) -> dict[str, str]:
     """Return the files that a table is kept in, each with its text."""
     return {
         f"{name}.json": json.dumps(dump(table), indent=2) + "\n",
-        f"{name}.md": rows_markdown(table) + "\n",
+        f"{name}.md": rows_markdown(table, name) + "\n",
         f"{name}.csv": rows_frame(table).to_csv(index=False),
     }
 

@@ -5,7 +5,14 @@ from typing import Any
 
 import pandas as pd
 
-from fincompress.evaluation.cells import Cell, chance, difference, metric, table, with_interval
+from fincompress.evaluation.cells import (
+    Cell,
+    chance,
+    difference,
+    markdown_table,
+    metric,
+    with_interval,
+)
 from fincompress.evaluation.measurement import (
     AGREEMENT,
     COLD_START,
@@ -79,42 +86,42 @@ QUALITY: dict[str, Cell] = {
     "p": chance("teacher"),
     "points over source": difference("source"),
     "p over source": chance("source"),
-    "published": metric(PUBLISHED_F1, lambda own: f"{own:.3f}"),
+    "published": metric(PUBLISHED_F1, "{:.3f}".format),
     "val macro-F1": with_interval(VAL_F1),
     "val points lost": with_interval(F1_DROP, 1, 100),
-    "as teacher": metric(AGREEMENT, lambda own: f"{own:.1%}"),
+    "as teacher": metric(AGREEMENT, "{:.1%}".format),
 }
 DETAILS: dict[str, Cell] = {
-    "test agreement": metric(TEST_AGREEMENT, lambda own: f"{own:.1%}"),
-    "accuracy": metric(f"{TEST}/accuracy", lambda own: f"{own:.3f}"),
+    "test agreement": metric(TEST_AGREEMENT, "{:.1%}".format),
+    "accuracy": metric(f"{TEST}/accuracy", "{:.3f}".format),
     "negative": with_interval(f"{TEST}/f1_negative"),
     "neutral": with_interval(f"{TEST}/f1_neutral"),
     "positive": with_interval(f"{TEST}/f1_positive"),
-    "ECE": metric(ECE, lambda own: f"{own:.3f}"),
-    "ECE scaled": metric(ECE_SCALED, lambda own: f"{own:.3f}"),
-    "temperature": metric(TEMPERATURE, lambda own: f"{own:.2f}"),
+    "ECE": metric(ECE, "{:.3f}".format),
+    "ECE scaled": metric(ECE_SCALED, "{:.3f}".format),
+    "temperature": metric(TEMPERATURE, "{:.2f}".format),
     "extra macro-F1": with_interval(EXTRA_F1),
     "extra points": difference("teacher", EXTRA),
     "extra p": chance("teacher", EXTRA),
 }
 SIZES: dict[str, Cell] = {
-    "parameters": metric(PARAMETERS, lambda own: f"{own:,.0f}"),
+    "parameters": metric(PARAMETERS, "{:,.0f}".format),
     "INT8 products": _products,
     "other precision": lambda own: own.precision,
 }
 SPEED: dict[str, Cell] = {
     "p50 ms": with_interval(P50, 2),
-    "p95": metric(P95, lambda own: f"{own:.2f}"),
-    "p99": metric(P99, lambda own: f"{own:.2f}"),
+    "p95": metric(P95, "{:.2f}".format),
+    "p99": metric(P99, "{:.2f}".format),
     "speed-up": metric(SPEEDUP, _times),
-    "over source": metric(SPEEDUP_VS_SOURCE, lambda own: f"{own:.2f}x"),
-    "sentences/s": metric(THROUGHPUT, lambda own: f"{own:.0f}"),
+    "over source": metric(SPEEDUP_VS_SOURCE, "{:.2f}x".format),
+    "sentences/s": metric(THROUGHPUT, "{:.0f}".format),
     "latency over published": metric(LATENCY_VS_PUBLISHED, _times),
     "throughput over published": metric(THROUGHPUT_VS_PUBLISHED, _times),
-    "padded p50 ms": metric(PADDED_P50, lambda own: f"{own:.1f}"),
-    "padded /s": metric(PADDED_THROUGHPUT, lambda own: f"{own:.0f}"),
-    "peak MB": metric(PEAK_MEMORY, lambda own: f"{own:.0f}"),
-    "cold start ms": metric(COLD_START, lambda own: f"{own:.0f}"),
+    "padded p50 ms": metric(PADDED_P50, "{:.1f}".format),
+    "padded /s": metric(PADDED_THROUGHPUT, "{:.0f}".format),
+    "peak MB": metric(PEAK_MEMORY, "{:.0f}".format),
+    "cold start ms": metric(COLD_START, "{:.0f}".format),
     "over before": _over_before,
     "unreliable": lambda own: own.unreliable,
 }
@@ -157,8 +164,8 @@ def markdown(benchmark: Benchmark, roles: Mapping[str, str] | None = None) -> st
         held.setdefault(variant, []).append(role)
     scored = () if benchmark.random_weights else (QUALITY, DETAILS | _by_source(benchmark))
     columns = (*scored, _share_of_size(benchmark) | SIZES, SPEED, _by_load(benchmark))
-    names = {variant: f"{variant} ({', '.join(roles)})" for variant, roles in held.items()}
-    tables = [table(benchmark.measurements, each, names) for each in columns]
+    names = {variant: f"{variant} ({', '.join(own)})" for variant, own in held.items()}
+    tables = [markdown_table(benchmark.measurements, each, names) for each in columns]
     heading = f"Study `{benchmark.study}`. {' '.join(notes)}"
     pairs = "\n".join(str(pair) for pair in benchmark.pairs)
     return "\n\n".join(part for part in (heading, *tables, pairs, shown) if part)
@@ -199,4 +206,4 @@ def _by_source(benchmark: Benchmark) -> dict[str, Cell]:
 
 
 def _rate(key: str) -> Cell:
-    return metric(key, lambda own: f"{own:.0f}/s")
+    return metric(key, "{:.0f}/s".format)

@@ -154,6 +154,12 @@ def tags_of_runs(stage: str, study: str, **tags: str) -> list[dict[str, str]]:
     return [{k.removeprefix("fincompress."): v for k, v in run.data.tags.items()} for run in found]
 
 
+def newest_by(key: str, stage: str, study: str) -> dict[str, str]:
+    """Return, for each value of our tag `key`, the id of the newest finished run that has it."""
+    found = _search(f"{_finished(stage, study, {})} and tags.`fincompress.{key}` LIKE '%'")
+    return {run.data.tags[f"fincompress.{key}"]: str(run.info.run_id) for run in reversed(found)}
+
+
 def read_run_file(run_id: str, file: str) -> str:
     """Return the text of a run's artifact; raise `UserError` if it is gone."""
     try:
