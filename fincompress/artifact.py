@@ -55,9 +55,9 @@ class Products:
 class Manifest:
     """What an artifact says of itself. It holds no time and no path: same model, same bytes.
 
-    `notes` are the licences and warnings of the data and the base it was made from. `products`
-    are counted in the graph that the variant's runtime compiles, None before that. `files`
-    holds the sha256 of every other file.
+    Nor does it hold anything that is true of one CPU alone. `notes` are the licences and warnings
+    of the data and the base it was made from. `files` holds the sha256 of every other file.
+    `products` is in artifacts of earlier releases, and no longer written.
     """
 
     format: str

@@ -17,7 +17,7 @@ from fincompress.techniques import Inputs, Technique, load_technique
 
 QUANTIZE = "quantize"
 SOURCE_RUNTIME = "torch_eager"
-GRAPH = 2  # raised when the encoder's or the exporter's code gives a recipe another graph
+GRAPH = 3  # raised when the encoder's or the exporter's code gives a recipe another graph
 
 
 @dataclass(frozen=True)
@@ -62,21 +62,20 @@ def plan(inputs: Inputs, config: Any, data_fingerprint: str) -> Recipe:
 def build(recipe: Recipe, out: Path, report: Report) -> Artifact:
     """Run the technique and return the artifact `out`.
 
-    Its manifest gets the validation scores of the runtime that the variant ships with, and the
-    matrix products which that runtime runs in INT8. Raises `UserError` if a quantized model does
-    not have as many of them as its layout has linear layers.
+    Its manifest gets the validation scores of the runtime that the variant ships with. Raises
+    `UserError` if a quantized model does not run as many matrix products in INT8 as its layout has
+    linear layers.
     """
     inputs = recipe.inputs
     with TemporaryDirectory(prefix="fincompress-") as scratch:
         draft = recipe.technique.compress(inputs, recipe.config, Path(scratch) / "draft", report)
         runtime = load_runtime(inputs.runtime)
-        products = runtime.count_products(draft)
         if recipe.technique.FAMILY == QUANTIZE:
-            _check_int8(products, draft, inputs)
+            _check_int8(runtime.count_products(draft), draft, inputs)
         predictor = runtime.load(draft, torch.get_num_threads())
         found = scores(inputs.val.labels, predictor(inputs.val.texts).argmax(1))
         metrics = draft.manifest.metrics | {f"val/{name}": f1 for name, f1 in found.items()}
-        return amend_artifact(draft, out, products=products, metrics=metrics)
+        return amend_artifact(draft, out, metrics=metrics)
 
 
 def _check_int8(products: Products, draft: Artifact, inputs: Inputs) -> None:

@@ -13,12 +13,11 @@ from pydantic import Field
 
 from fincompress.data import DataConfig
 from fincompress.evaluation.benchmark import Timing
-from fincompress.evaluation.environment import instruction_sets
 from fincompress.evaluation.floor import NAME as FLOOR
 from fincompress.models.checkpoint import Base
 from fincompress.models.storage import FORMAT
 from fincompress.promotion import ROLES, Gate
-from fincompress.runtimes import AUTO, fastest_int8_runtime, load_runtime
+from fincompress.runtimes import load_runtime
 from fincompress.space import Scalar, Space, read_space, with_values
 from fincompress.spec import UserError, nearest, parse, read_yaml, settings
 from fincompress.techniques import load_technique
@@ -54,8 +53,8 @@ class Study:
 class VariantSpec:
     """One technique applied to one source, for one runtime.
 
-    `config` is the technique's `Config`, `runtime` a name: `auto` is resolved. `search` is what
-    tuning varies, `written` what the file says. An ablation also has the variant `beside` which it
+    `config` is the technique's `Config`, `runtime` a runtime's name. `search` is what tuning
+    varies, `written` what the file says. An ablation also has the variant `beside` which it
     stands, the `question` it answers, and maybe `epochs` other than the study's.
     """
 
@@ -244,9 +243,7 @@ def _load_variant(name: str, path: Path, kind: type[_File]) -> VariantSpec:
     file = parse(kind, written, str(path))
     try:
         technique = load_technique(file.technique)
-        automatic = file.runtime == AUTO
-        runtime = fastest_int8_runtime(instruction_sets()) if automatic else file.runtime
-        format = load_runtime(runtime).FORMAT
+        format = load_runtime(file.runtime).FORMAT
     except UserError as error:
         raise UserError(f"{path}: {error}") from None
     if format not in technique.FORMATS:
@@ -258,7 +255,7 @@ def _load_variant(name: str, path: Path, kind: type[_File]) -> VariantSpec:
     search: Space = {}
     if isinstance(file, _VariantFile):
         search = read_space(file.search, config, f"{path}: search")
-    spec = VariantSpec(name, file.technique, file.source, runtime, config, search, written)
+    spec = VariantSpec(name, file.technique, file.source, file.runtime, config, search, written)
     if isinstance(file, _AblationFile):
         return replace(spec, beside=file.beside, question=file.question, epochs=file.epochs)
     return spec

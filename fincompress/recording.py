@@ -1,16 +1,17 @@
 """What a build is made of, tells and becomes goes into the open run."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import torch
 
-from fincompress.artifact import MANIFEST, Manifest
+from fincompress.artifact import MANIFEST, Artifact
 from fincompress.build import Recipe
 from fincompress.evaluation import plots
 from fincompress.experiments import VariantSpec
 from fincompress.reporting import Chart, Heatmap
+from fincompress.runtimes import load_runtime
 from fincompress.spec import dump
 from fincompress.tracking import runs
 from fincompress.training import device, precision
@@ -65,9 +66,19 @@ def log_recipe(spec: VariantSpec, recipe: Recipe) -> None:
     )
 
 
-def log_manifest(manifest: Manifest) -> None:
-    """Log, into the open run, what came of it."""
+def log_artifact(artifact: Artifact, runtime: str) -> str:
+    """Log, into the open run, what came of it and how it runs on this CPU; say the latter."""
+    manifest, threads = artifact.manifest, torch.get_num_threads()
     runs.log_json(dump(manifest), MANIFEST)
     best = {f"best/{k.removeprefix('val/')}": v for k, v in manifest.metrics.items()}
-    counted = {f"products/{k}": float(v) for k, v in dump(manifest.products).items()}
+    products = load_runtime(runtime).count_products(artifact)
+    counted = {f"products/{k}": float(v) for k, v in dump(products).items()}
     runs.log_metrics(best | counted | {"parameters": manifest.parameters})
+    ranking = getattr(load_runtime(runtime), "ranking", None)
+    if ranking is None:
+        runs.set_tag("engine", runtime)
+        return runtime
+    ways = ranking(artifact, threads)
+    runs.set_tag("engine", ways[0].name)
+    runs.log_json({"threads": threads, "ways": [asdict(way) for way in ways]}, "engines.json")
+    return "; ".join(map(str, ways))

@@ -27,7 +27,7 @@ from fincompress.interruption import (
     raise_if_terminated,
     raise_when_terminated,
 )
-from fincompress.recording import RunReport, log_manifest, log_recipe
+from fincompress.recording import RunReport, log_artifact, log_recipe
 from fincompress.reporting import Chart, Heatmap, Stop
 from fincompress.search import Search, Trial
 from fincompress.space import Choices, Range, Scalar, Space, tidy
@@ -151,7 +151,7 @@ def _try(job: Job, trial: Trial) -> tuple[float, float | None]:
         title = f"{job.title}, trial {trial.number}"
         report = TrialReport(RunReport(spec.name, title, Path(folder) / "figures"), job, trial)
         artifact = build(recipe, Path(folder) / "artifact", report)
-        log_manifest(artifact.manifest)
+        log_artifact(artifact, spec.runtime)
         latency_ms = _latency_ms(job, artifact, job.reference) if job.reference else None
     return artifact.manifest.metrics[VAL_F1], latency_ms
 

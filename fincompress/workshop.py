@@ -28,7 +28,7 @@ from fincompress.experiments import (
     root_of,
 )
 from fincompress.models.checkpoint import Base, import_checkpoint, random_base
-from fincompress.recording import RunReport, log_manifest, log_recipe
+from fincompress.recording import RunReport, log_artifact, log_recipe
 from fincompress.spec import UserError
 from fincompress.techniques import Inputs
 from fincompress.tracking import registry, runs
@@ -282,7 +282,7 @@ def _build(shop: Workshop, spec: VariantSpec, recipe: Recipe) -> registry.Versio
         folder = shop.scratch / spec.name
         report = RunReport(spec.name, shop.labelled(f"{spec.name}, {shop.study.name}"), folder)
         artifact = build(recipe, folder / registry.ARTIFACT, report)
-        log_manifest(artifact.manifest)
+        print(f"{spec.name}: runs on {log_artifact(artifact, spec.runtime)}", flush=True)
         if shop.random:
             return registry.Version(shop.study.model_name, None, spec.name, run_id, None, artifact)
         if spec.name in shop.unregistered:

@@ -74,6 +74,14 @@ def write_checkpoint(folder: Path, *, width: int, layers: int, heads: int, ffn: 
     return folder
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _engines(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Which engine is the fastest is measured for the tests alone, and kept beside them."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("FINCOMPRESS_CACHE_DIR", str(tmp_path_factory.mktemp("engines")))
+        yield
+
+
 @pytest.fixture(scope="session")
 def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A BERT too narrow for the students: 3 layers of width 32 with 2 heads."""

@@ -6,12 +6,13 @@ from typing import Any, cast
 import pytest
 import torch
 
-from fincompress.artifact import Artifact, LayerLayout
+from fincompress.artifact import Artifact, LayerLayout, Products
 from fincompress.build import build, plan
 from fincompress.data import Splits
 from fincompress.models.encoder import Layer
 from fincompress.models.storage import load_encoder
 from fincompress.models.text import encode, load_tokenizer
+from fincompress.runtimes import load_runtime
 from fincompress.spec import parse
 from fincompress.techniques import Inputs
 from fincompress.techniques.distill_int8 import Config, shrunk
@@ -42,13 +43,15 @@ def test_it_has_fewer_layers_neurons_pieces_and_positions_all_in_int8(
         config(layers=2, ffn_ratio=0.5, int8_epochs=1, frequent_words=0),
         "d",
     )
-    made = build(recipe, tmp_path / "tiny", log).manifest
+    artifact = build(recipe, tmp_path / "tiny", log)
+    made = artifact.manifest
     before, layout = student_base.manifest, made.layout
     assert layout.layers == (LayerLayout(heads=12, ffn=768),) * 2
     assert recipe.config.layer_map == (0, 3)
     assert layout.positions == made.max_length_tokens == 32 < before.layout.positions
     assert layout.vocabulary < before.layout.vocabulary
-    assert made.products is not None and (made.products.int8, made.products.total) == (10, 10)
+    counted = load_runtime(recipe.inputs.runtime).count_products(artifact)
+    assert counted == Products(int8=10, total=10)
     assert [step for step, _ in log.steps] == [1, 2]
     assert made.metrics["best_epoch"] == 2, "of those in INT8"
 

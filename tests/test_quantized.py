@@ -13,8 +13,8 @@ from torch import Tensor, nn
 
 from fincompress.artifact import Artifact, Products
 from fincompress.build import build, plan
-from fincompress.data import Splits
-from fincompress.export import ROUNDED, WRITERS, export, save_graph
+from fincompress.data import Sentences, Splits
+from fincompress.export import WRITERS, export, save_graph
 from fincompress.models.encoder import Encoder, Layer
 from fincompress.models.quantized import (
     INPUT_LIMIT,
@@ -34,7 +34,7 @@ from fincompress.training import Budget, Encoded, to_tensors
 from tests.conftest import Log, refusal, tiny_sentences
 
 TEXTS = [text for text, _ in tiny_sentences()]
-RUNTIMES = ("onnx_runtime", "openvino_runtime")
+RUNTIMES = ("auto", "onnx_runtime", "openvino_runtime")
 
 
 @pytest.fixture
@@ -152,7 +152,8 @@ def saved(learner: Encoder, base: Artifact, runtime: str, out: Path) -> Artifact
     final = frozen(learner)
     write = WRITERS[load_runtime(runtime).FORMAT](final)
     identity = Identity.of(base)
-    return save_graph(out, write, base, identity, runtime, model=final, tolerance=ROUNDED)
+    judged_on = Sentences.of([(text, label, "tiny") for text, label in tiny_sentences()])
+    return save_graph(out, write, base, identity, runtime, model=final, judged_on=judged_on)
 
 
 def test_weights_are_stored_in_eight_bits(learner: Encoder, base: Artifact, tmp_path: Path) -> None:
@@ -169,10 +170,11 @@ def test_weights_are_stored_in_eight_bits(learner: Encoder, base: Artifact, tmp_
 @pytest.mark.parametrize(
     ("technique", "runtime", "method"),
     [
+        ("quantize_post_training", "auto", "static"),
         ("quantize_post_training", "onnx_runtime", "static"),
         ("quantize_post_training", "onnx_runtime", "dynamic"),
         ("quantize_post_training", "openvino_runtime", "static"),
-        ("quantize_aware", "onnx_runtime", None),
+        ("quantize_aware", "auto", None),
         ("quantize_aware", "openvino_runtime", None),
     ],
 )
@@ -186,7 +188,7 @@ def test_every_way_to_int8_is_counted_small_reproducible_and_close_to_its_source
     made = plan(inputs(splits, student_base, technique, runtime), config, "d")
     log = Log()
     artifact = build(made, tmp_path / "one", log)
-    assert artifact.manifest.products == Products(int8=18, total=18)
+    assert load_runtime(runtime).count_products(artifact) == Products(int8=18, total=18)
     assert artifact.manifest.parameters == student_base.manifest.parameters
     # The tokenizer and the graph's own text weigh next to nothing beside weights of full size.
     weights = (student_base.path / "model.safetensors").stat().st_size
@@ -207,13 +209,39 @@ def inputs(splits: Splits, source: Artifact, technique: str, runtime: str) -> In
     )  # fmt: skip
 
 
-def test_dynamic_quantization_is_refused_for_openvino(splits: Splits, base: Artifact) -> None:
-    made = inputs(splits, base, "quantize_post_training", "openvino_runtime")
+@pytest.mark.parametrize("runtime", ["auto", "openvino_runtime"])
+def test_dynamic_quantization_is_for_onnx_runtime_alone(
+    runtime: str, splits: Splits, base: Artifact
+) -> None:
+    made = inputs(splits, base, "quantize_post_training", runtime)
     message = refusal(lambda: plan(made, quantize_post_training.Config(method="dynamic"), "d"))
     assert message == (
-        "config.method: must be 'static' for openvino_runtime, not 'dynamic', which onnx_runtime "
-        "has"
+        f"config.method: must be 'static' for {runtime}, not 'dynamic', which onnx_runtime has"
     )
+
+
+def test_an_int8_graph_is_judged_on_real_sentences(
+    learner: Encoder, base: Artifact, tmp_path: Path
+) -> None:
+    """By labels, macro-F1 and probabilities; random ids are for what is exact."""
+    final, other = frozen(learner), frozen(learner)
+    with torch.no_grad():
+        other.classifier.bias.copy_(torch.tensor([9.0, 0.0, 0.0]))
+        guesses = final(*to_tensors(encode(load_tokenizer(base), TEXTS))).argmax(1).tolist()
+    judged_on = Sentences(tuple(TEXTS), tuple(guesses), ("tiny",) * len(TEXTS))
+    message = refusal(
+        lambda: save_graph(
+            tmp_path / "out", WRITERS["onnx"](other), base, Identity.of(base), "onnx_runtime",
+            model=final, judged_on=judged_on,
+        )
+    )  # fmt: skip
+    changed = len(TEXTS) - guesses.count(0)
+    assert message.startswith(
+        "export: the INT8 graph must answer as PyTorch does: onnx_runtime: "
+        f"{changed} of {len(TEXTS)} labels are others, at most 1 % may be, macro-F1 falls from "
+    )
+    assert "a probability moves by " in message
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_an_fp32_graph_that_calls_itself_quantized_fails_and_leaves_nothing(

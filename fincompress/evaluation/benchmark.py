@@ -276,10 +276,9 @@ def _measurement(subject: Subject, own: Taken, why: str) -> Measurement:
 
 
 def _products(subject: Subject) -> Mapping[str, float]:
-    """INT8 and all matrix products, counted when it was built, or else now."""
+    """INT8 and all matrix products, counted in the graph as this CPU compiles it."""
     assert subject.artifact is not None
     if subject.runtime == HUGGING_FACE:
         return {}  # its products are not those that were counted in ours
-    counted = subject.artifact.manifest.products
-    counted = counted or load_runtime(subject.runtime).count_products(subject.artifact)
+    counted = load_runtime(subject.runtime).count_products(subject.artifact)
     return {INT8_PRODUCTS: float(counted.int8), PRODUCTS: float(counted.total)}

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import torch
 
+from fincompress.cores import cpu_model, usable_cores
+
 INSTRUCTION_SETS = (
     "avx2", "avx_vnni", "avx512_f", "avx512_vnni", "avx512_bf16", "amx_int8", "amx_bf16",
 )  # fmt: skip
@@ -23,11 +25,11 @@ def instruction_sets() -> tuple[str, ...]:
 
 
 def environment(threads: int) -> dict[str, str]:
-    """Return CPU, instruction sets, cores, threads, load, versions and commit as text."""
+    """Return CPU, instruction sets, usable cores, threads, load, versions and commit as text."""
     return {
-        "cpu": _cpu_model(),
+        "cpu": cpu_model(),
         "instruction_sets": " ".join(instruction_sets()),
-        "cores": str(os.cpu_count()),
+        "cores": str(usable_cores()),
         "threads": str(threads),
         "load_average": f"{os.getloadavg()[0]:.2f}",
         "python": platform.python_version(),
@@ -54,12 +56,3 @@ def _git(root: Path, *arguments: str) -> str:
     except OSError:
         return ""
     return done.stdout.strip()
-
-
-def _cpu_model() -> str:
-    cpuinfo = Path("/proc/cpuinfo")
-    if cpuinfo.exists():
-        for line in cpuinfo.read_text().splitlines():
-            if line.startswith("model name"):
-                return line.partition(":")[2].strip()
-    return platform.processor() or platform.machine()

@@ -11,4 +11,5 @@ from fincompress.runtimes.torch_eager import eager
 def load(artifact: Artifact, threads: int) -> Classifier:
     """The torch artifact in Hugging Face's BERT, in PyTorch."""
     torch.set_num_threads(threads)
-    return classifier(artifact, eager(HuggingFace(artifact)), torch.get_num_threads())
+    model = HuggingFace(artifact)
+    return classifier(artifact, eager(model), torch.get_num_threads(), engine="huggingface")

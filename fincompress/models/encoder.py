@@ -120,7 +120,9 @@ class Encoder(nn.Module):
                 attention.append(probabilities)
         # Three dimensions as in every other layer: ONNX Runtime has INT8 kernels for those.
         first = torch.tanh(self.pooler(x[:, :1]))  # (n, 1, width)
-        logits = self.classifier(self.dropout(first)).squeeze(1)
+        logits = self.classifier(self.dropout(first))[
+            :, 0
+        ]  # (n, labels); a squeeze exports as `If`
         return Trace(logits, tuple(hidden), tuple(attention))
 
 

@@ -21,7 +21,10 @@ def load_tokenizer(artifact: Artifact) -> Tokenizer:
     return tokenizer
 
 
-def encode(tokenizer: Tokenizer, texts: Sequence[str]) -> Ids:
+def encode(tokenizer: Tokenizer, texts: Sequence[str], threads: int = 0) -> Ids:
+    """Return the token ids of each text; with `threads` of 1 no other thread is woken."""
+    if threads == 1 or len(texts) == 1:
+        return [tokenizer.encode(text).ids for text in texts]
     return [encoding.ids for encoding in tokenizer.encode_batch_fast(list(texts))]
 
 

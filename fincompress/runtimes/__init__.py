@@ -1,17 +1,21 @@
-"""A name becomes a runtime. Each module here is one: adding a file adds a runtime.
+"""Runtimes: what runs an artifact on this CPU. Each module here is one, found by its name.
 
 A runtime is a module with
 
-* `FORMAT`: the format of the artifacts it runs;
+* `FORMAT`: the format of the artifacts that are written for it;
 * `REQUIREMENTS`: the packages that it needs beyond those that every served model needs;
 * `load(artifact, threads) -> Classifier`;
-* `count_products(artifact) -> Products`: what its compiled graph runs in INT8.
+* `count_products(artifact) -> Products`: what its compiled graph runs in INT8 on this CPU;
+* if it has several ways to run an artifact, as `auto` has: `ranking(artifact, threads)`, all that
+  are right, the best first; and `set_aside(artifact, threads, refused) -> bool`, which never takes
+  the way of the classifier `refused` again, and says whether one is left.
 """
 
 import importlib
+import logging
 import pkgutil
 from collections import deque
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
@@ -25,8 +29,11 @@ from fincompress.artifact import Artifact, Products
 from fincompress.models.text import batches_by_tokens, encode, load_tokenizer, pad
 from fincompress.spec import UserError, nearest
 
-AUTO = "auto"
 BATCH_TOKENS = 128  # padding included: more costs more padding than it saves (LOG.md)
+
+log = logging.getLogger(__name__)
+
+EXACT = "f32"  # the precision that every engine has
 
 # Token ids, int64, and mask, bool, both (n, tokens), become logits, float32 (n, labels).
 Infer = Callable[[NDArray[np.int64], NDArray[np.bool_]], NDArray[np.float32]]
@@ -43,22 +50,26 @@ class Classifier:
     """A loaded model: a `Predictor`.
 
     `infer` computes with all `threads`, which is what its engine says that it uses: that is the
-    fastest for a few texts. Each of `streams` computes with one thread, beside the others: that is
-    the fastest for many, which go through them in small batches of like length. `precision` is
-    what is computed in.
+    fastest for one text. A call of several goes in small batches of like length through streams,
+    each of which computes with one thread beside the others. `open_streams` makes as many as there
+    are threads; that may compile the model once more, so the first such call does it. None means
+    that the engine has no streams. `engine` is the name of the runtime whose engine computes,
+    `precision` what it computes in where it does not compute in INT8.
     """
 
     infer: Infer
-    streams: tuple[Infer, ...]
+    open_streams: Callable[[], Sequence[Infer]] | None
     tokenizer: Tokenizer
     labels: int
     threads: int
+    engine: str
     precision: str
 
     def __call__(self, texts: Sequence[str]) -> NDArray[np.float32]:
-        ids = encode(self.tokenizer, texts)
+        ids = encode(self.tokenizer, texts, self.threads)
         logits = np.empty((len(ids), self.labels), dtype=np.float32)
-        batches = deque(batches_by_tokens(ids, BATCH_TOKENS, at_least=len(self.streams)))
+        parallel = self.threads if self.open_streams else 1
+        batches = deque(batches_by_tokens(ids, BATCH_TOKENS, at_least=parallel))
 
         def work(infer: Infer) -> None:
             while batches:
@@ -68,15 +79,24 @@ class Classifier:
                     return
                 logits[rows] = infer(*pad([ids[row] for row in rows]))
 
-        if len(self.streams) < 2 or len(batches) < len(self.streams):
+        if parallel == 1 or len(batches) == 1:
             work(self.infer)
         else:
-            list(self._pool.map(work, self.streams))
+            list(self._pool.map(work, self.streams[: len(batches)]))
         return logits
+
+    @property
+    def way(self) -> str:
+        """Engine and precision, as they are shown: `onnx_runtime`, `openvino_runtime bf16`."""
+        return self.engine if self.precision == EXACT else f"{self.engine} {self.precision}"
+
+    @cached_property
+    def streams(self) -> Sequence[Infer]:
+        return self.open_streams() if self.open_streams else ()
 
     @cached_property
     def _pool(self) -> ThreadPoolExecutor:
-        return ThreadPoolExecutor(len(self.streams), thread_name_prefix="stream")
+        return ThreadPoolExecutor(self.threads, thread_name_prefix="stream")
 
 
 class Runtime(Protocol):
@@ -100,18 +120,29 @@ def load_runtime(name: str) -> Runtime:
     """Return the runtime of that name; raise `UserError` if there is none."""
     known = runtime_names()
     if name not in known:
-        raise UserError(f"runtime: unknown runtime '{name}'; {nearest(name, [*known, AUTO])}")
+        raise UserError(f"runtime: unknown runtime '{name}'; {nearest(name, known)}")
     return cast(Runtime, importlib.import_module(f"{__name__}.{name}"))
 
 
-def fastest_int8_runtime(instruction_sets: Collection[str]) -> str:
-    """What `auto` means: the runtime whose INT8 kernels are the fastest on such a CPU.
+def load_accepted(
+    name: str, artifact: Artifact, threads: int, judge: Callable[[Classifier], str]
+) -> Classifier:
+    """Load `artifact` on the runtime `name` as `judge` accepts it, whose answer is '' or what is
+    wrong.
 
-    OpenVINO's want VNNI or AMX; without them they are slower than its FP32 ones, and those of
-    ONNX Runtime are not (figures in LOG.md).
+    A runtime with several ways is asked for the next one. Raises `UserError` with all that was
+    wrong if it has no other.
     """
-    native = ("avx512_vnni", "avx_vnni", "amx_int8")
-    return "openvino_runtime" if set(native) & set(instruction_sets) else "onnx_runtime"
+    runtime, wrong = load_runtime(name), list[str]()
+    while True:
+        loaded = runtime.load(artifact, threads)
+        if not (why := judge(loaded)):
+            return loaded
+        wrong.append(f"{loaded.way}: {why}")
+        set_aside = getattr(runtime, "set_aside", None)
+        if set_aside is None or not set_aside(artifact, threads, loaded):
+            raise UserError("; ".join(wrong))
+        log.warning("%s; the next engine is tried", wrong[-1])
 
 
 def classifier(
@@ -119,8 +150,10 @@ def classifier(
     infer: Infer,
     threads: int,
     *,
-    streams: Sequence[Infer] = (),
-    precision: str = "f32",
+    engine: str,
+    precision: str = EXACT,
+    open_streams: Callable[[], Sequence[Infer]] | None = None,
 ) -> Classifier:
+    """Return `artifact` as a classifier, with its own tokenizer and labels."""
     labels, tokenizer = artifact.manifest.layout.labels, load_tokenizer(artifact)
-    return Classifier(infer, tuple(streams), tokenizer, labels, threads, precision)
+    return Classifier(infer, open_streams, tokenizer, labels, threads, engine, precision)

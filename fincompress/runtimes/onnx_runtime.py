@@ -1,6 +1,7 @@
-"""An ONNX artifact becomes a classifier in ONNX Runtime."""
+"""ONNX Runtime: runs ONNX artifacts, FP32 and INT8."""
 
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -23,9 +24,14 @@ ERRORS_ONLY = 3
 def load(artifact: Artifact, threads: int) -> Classifier:
     alone = _session(artifact, threads)
     used = alone.get_session_options().intra_op_num_threads
-    # A session may run in several threads at once, each call in the thread that makes it.
-    shared = _session(artifact, 1) if used > 1 else alone
-    return classifier(artifact, _infer(alone), used, streams=[_infer(shared)] * used)
+
+    def open_streams() -> Sequence[Infer]:
+        # A session may run in several threads at once, each call in the thread that makes it.
+        return [_infer(_session(artifact, 1))] * used
+
+    return classifier(
+        artifact, _infer(alone), used, engine="onnx_runtime", open_streams=open_streams
+    )
 
 
 def _infer(session: onnxruntime.InferenceSession) -> Infer:

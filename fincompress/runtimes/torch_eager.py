@@ -1,4 +1,4 @@
-"""A torch artifact becomes a classifier in plain PyTorch, FP32."""
+"""Plain PyTorch, FP32: runs torch artifacts."""
 
 import numpy as np
 import torch
@@ -16,7 +16,8 @@ REQUIREMENTS = ("torch", "safetensors")
 
 def load(artifact: Artifact, threads: int) -> Classifier:
     torch.set_num_threads(threads)  # PyTorch has one setting for the process
-    return classifier(artifact, eager(load_encoder(artifact)), torch.get_num_threads())
+    model = load_encoder(artifact)
+    return classifier(artifact, eager(model), torch.get_num_threads(), engine="torch_eager")
 
 
 def eager(model: nn.Module) -> Infer:

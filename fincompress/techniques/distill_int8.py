@@ -17,7 +17,7 @@ from tokenizers import Tokenizer
 from torch import nn
 
 from fincompress.artifact import Artifact
-from fincompress.export import ROUNDED, WRITERS, save_graph
+from fincompress.export import WRITERS, save_graph
 from fincompress.importance import taylor
 from fincompress.models.encoder import Encoder
 from fincompress.models.pruning import Kept, cut
@@ -98,7 +98,7 @@ def compress(inputs: Inputs, config: Config, out: Path, report: Report) -> Artif
         final = frozen(model)
         return save_graph(
             out, WRITERS[inputs.format](final), like, inputs.identity(), inputs.runtime,
-            model=final, tolerance=ROUNDED, metrics=best,
+            model=final, judged_on=inputs.val, metrics=best,
         )  # fmt: skip
 
 

@@ -14,7 +14,7 @@ from typing import Annotated
 from pydantic import Field
 
 from fincompress.artifact import Artifact
-from fincompress.export import ROUNDED, WRITERS, save_graph
+from fincompress.export import WRITERS, save_graph
 from fincompress.models.quantized import frozen, quantized
 from fincompress.models.storage import load_encoder
 from fincompress.reporting import Report
@@ -58,5 +58,5 @@ def compress(inputs: Inputs, config: Config, out: Path, report: Report) -> Artif
     final = frozen(model)
     return save_graph(
         out, WRITERS[inputs.format](final), inputs.source, inputs.identity(), inputs.runtime,
-        model=final, tolerance=ROUNDED, metrics=best,
+        model=final, judged_on=inputs.val, metrics=best,
     )  # fmt: skip

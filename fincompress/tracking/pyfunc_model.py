@@ -1,9 +1,8 @@
-"""Texts become labels with scores: the one pyfunc model, whatever runtime is inside.
+"""The pyfunc model of every version: texts in, labels with scores out, whatever runtime is inside.
 
 MLflow runs this file to load a model ("model from code"), so nothing is pickled.
 """
 
-import os
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +10,7 @@ import mlflow
 import numpy as np
 
 from fincompress.artifact import read_artifact
+from fincompress.cores import usable_cores
 from fincompress.runtimes import load_runtime
 
 
@@ -19,8 +19,7 @@ class SentimentModel(mlflow.pyfunc.PythonModel):  # type: ignore[misc]
 
     def load_context(self, context: Any) -> None:
         artifact = read_artifact(Path(context.artifacts["artifact"]))
-        allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 0
-        threads = context.model_config["threads"] or allowed or os.cpu_count() or 1
+        threads = context.model_config["threads"] or usable_cores()
         self.labels = artifact.manifest.labels
         self.predictor = load_runtime(context.model_config["runtime"]).load(artifact, threads)
 
