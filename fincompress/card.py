@@ -108,13 +108,15 @@ def _measured(
     if EXTRA_F1 in found:
         said.append(f"* macro-F1 on {environment.get(EXTRA_FILE, 'other text')}: {f1(EXTRA_F1)}")
     machine = ", ".join(environment.get(key, "unknown") for key in ("cpu", "commit"))
+    threads = environment.get("threads", "unknown")
     return [
         *said,
         f"* the teacher's label on {found[TEST_AGREEMENT]:.1%} of test",
         f"* expected calibration error on test: {found[ECE]:.3f}; {found[ECE_SCALED]:.3f} if the "
         f"logarithms of its scores are divided by {found[TEMPERATURE]:.2f}, which validation chose",
         f"* {found[SIZE]:.1f} MB; {found[P50]:.2f} ms for a sentence, {found[THROUGHPUT]:.0f} "
-        f"sentences/s in calls of many ({machine})",
+        f"sentences/s in calls of many, by {measured.runtime} with {threads} threads ({machine}); "
+        "it is served with as many threads as there are cores, unless `threads` says otherwise",
         "* in brackets 95 % bootstrap intervals over sentences",
     ]
 

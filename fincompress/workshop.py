@@ -10,10 +10,13 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from fincompress import search
 from fincompress.artifact import Artifact, sha256
 from fincompress.build import Recipe, build, plan
 from fincompress.card import MODEL_CARD, model_card
+from fincompress.cores import usable_cores
 from fincompress.data import LABELS, SAMPLE, DataConfig, Sentences, Splits, load_splits
 from fincompress.data.resemblance import near_duplicates
 from fincompress.data.sources import read_file
@@ -177,7 +180,8 @@ class Workshop:
 def workshop(options: Options) -> Iterator[Workshop]:
     if options.extra_test and options.weights == RANDOM:
         raise UserError("extra_test: random weights are not scored; leave out one of both")
-    study, variants = load_study(options.study), load_variants()
+    study, variants = on_this_machine(load_study(options.study)), load_variants()
+    torch.set_num_threads(min(torch.get_num_threads(), usable_cores()))
     open_store()
     if options.tuned:
         variants = _tuned(options, variants)
@@ -185,6 +189,19 @@ def workshop(options: Options) -> Iterator[Workshop]:
         shop = Workshop(options, study, variants, Path(scratch))
         _ = shop.extra  # what cannot be read is said before anything is built
         yield shop
+
+
+def on_this_machine(study: Study) -> Study:
+    """The study with no more threads to measure with than this process has cores; said if fewer."""
+    asked, cores = study.benchmark.threads, usable_cores()
+    if asked <= cores:
+        return study
+    print(
+        f"benchmark.threads: {asked} in experiments/{study.name}.yaml, and this process may use "
+        f"{cores}: measured with {cores}",
+        flush=True,
+    )
+    return replace(study, benchmark=replace(study.benchmark, threads=cores))
 
 
 def _tuned(options: Options, variants: Mapping[str, VariantSpec]) -> dict[str, VariantSpec]:

@@ -16,7 +16,7 @@ def test_a_card_before_it_was_measured_says_so(base: Artifact) -> None:
     )
     text = model_card(STUDY, load_variants()["student_ptq"], manifest, DATA)
     assert text.startswith("# fincompress-quickstart: student_ptq\n")
-    assert "* made from `student_intermediate_kd` by `quantize_post_training`: A trained" in text
+    assert "* made from `student_intermediate_kd` by `quantize_post_training`: Post-train" in text
     assert "3 layers of width 32, 2 heads and 48 FFN neurons each" in text
     assert f"{base.manifest.parameters:,} parameters" in text
     assert "* data: phrasebank, 7 / 2 / 2\n* seed: 42\n* a licence\n" in text
@@ -39,14 +39,14 @@ def test_a_card_after_a_benchmark_has_its_figures_with_intervals(base: Artifact)
             "test/f1_vs_teacher": (-0.02, 0.003),
         },
     )  # fmt: skip
-    facts = {"cpu": "a CPU", "commit": "abc", "extra_test": "my.csv (9 sentences)"}
+    facts = {"cpu": "a CPU", "commit": "abc", "threads": "2", "extra_test": "my.csv (9 sentences)"}
     student = load_variants()["student_vanilla_kd"]
     text = model_card(STUDY, student, base.manifest, DATA, measured, facts)
     assert "test: 0.8800 [0.8500, 0.9100]; on validation, which chose: 0.9000 [0.8700" in text
     assert "* over its teacher, on test: -1.0 [-2.0, +0.3] points, McNemar's p 0.25\n" in text
     assert "0.080; 0.040 if the logarithms of its scores are divided by 1.90" in text
     assert "* macro-F1 on my.csv (9 sentences): 0.7000 [0.6000, 0.8000]\n" in text
-    assert "484 sentences/s in calls of many (a CPU, abc)" in text
+    assert "484 sentences/s in calls of many, by torch_eager with 2 threads (a CPU, abc)" in text
     assert "completes this card" not in text
     teacher = model_card(STUDY, load_variants()["teacher"], base.manifest, DATA, measured, facts)
     assert "made from the pretrained base by `finetune`" in teacher

@@ -1,12 +1,15 @@
 """Cores that a process may use: affinity, the quota of its control group, OMP_NUM_THREADS."""
 
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from fincompress import cores
 from fincompress.cores import cpu_flags, cpu_model, usable_cores
+from fincompress.experiments import load_study
+from fincompress.workshop import on_this_machine
 
 
 @pytest.fixture(autouse=True)
@@ -94,3 +97,17 @@ def test_the_cpu_is_read_where_linux_lists_it(
     finally:
         for function in (cpu_model, cpu_flags):
             function.cache_clear()
+
+
+def test_a_study_is_measured_with_no_more_threads_than_there_are_cores(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    study = load_study("cpu")
+    assert on_this_machine(study) == study, "two threads fit on eight cores"
+    assert capsys.readouterr().out == ""
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    assert on_this_machine(study).benchmark == replace(study.benchmark, threads=1)
+    assert capsys.readouterr().out == (
+        "benchmark.threads: 2 in experiments/cpu.yaml, and this process may use 1: "
+        "measured with 1\n"
+    )
