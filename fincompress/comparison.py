@@ -221,7 +221,8 @@ def _log_benchmark(
         (folder / ANSWERS).write_text(json.dumps(dump(answers)) + "\n", encoding="utf-8")
         plots.f1_against_latency(benchmark, folder / "f1_against_latency.png")
         title = labelled(shop.study.name, benchmark.synthetic)
-        plots.draw(_distillation_curves(shop), title, folder / "distillation_curves.png")
+        if (curves := _distillation_curves(shop)).lines:
+            plots.draw(curves, title, folder / "distillation_curves.png")
         names = list(shop.versions)
         plots.reliability_diagrams(reliabilities(answers, names), title, folder / "reliability.png")
         plots.confusion_matrices(confusions(answers, names), title, folder / "confusion.png")

@@ -7,7 +7,6 @@ import mlflow
 import pytest
 from mlflow.exceptions import MlflowException
 
-from fincompress import comparison
 from fincompress.cli import main
 from fincompress.experiments import load_variants
 from fincompress.spec import UserError
@@ -26,13 +25,6 @@ def failing(error: BaseException) -> Callable[..., None]:
     return fail
 
 
-def keep(project: Project, *names: str) -> None:
-    """Leave the study these variants alone."""
-    for file in (project.folder / "experiments" / "variants").glob("*.yaml"):
-        if file.stem not in names:
-            file.unlink()
-
-
 def built() -> dict[str, str]:
     """The status of each build by variant."""
     return {run.data.tags["fincompress.variant"]: run.info.status for run in runs("build")}
@@ -47,7 +39,7 @@ def registered() -> set[str]:
 def test_the_others_are_measured_and_promoted(
     project: Project, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    keep(project, *DISTILLED)
+    project.keep(*DISTILLED)
     monkeypatch.setattr(quantize_aware, "compress", failing(RuntimeError("scales are\nlost")))
     assert main(["main", "--study", "tiny"]) == 1
     said = capsys.readouterr()
@@ -84,7 +76,7 @@ def test_the_others_are_measured_and_promoted(
 def test_what_is_made_from_it_is_skipped_and_named(
     project: Project, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    keep(project, *DISTILLED)
+    project.keep(*DISTILLED)
     monkeypatch.setattr(distill_hidden, "compress", failing(UserError("no layer fits")))
     monkeypatch.setattr(quantize_aware, "compress", failing(AssertionError("is not tried")))
     assert main(["quantize", "--study", "tiny"]) == 1
@@ -104,7 +96,7 @@ def test_what_is_made_from_it_is_skipped_and_named(
 def test_a_chain_names_what_failed(
     project: Project, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    keep(project, "teacher", "pruned_teacher_30pct", "pruned_teacher_50pct")
+    project.keep("teacher", "pruned_teacher_30pct", "pruned_teacher_50pct")
     variants = project.folder / "experiments" / "variants"
     last = (variants / "pruned_teacher_50pct.yaml").read_text()
     (variants / "later.yaml").write_text(
