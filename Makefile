@@ -8,11 +8,15 @@ PORT ?= 5000
 quickstart: .venv/ready
 	. .venv/bin/activate && mlflow run . --env-manager local --experiment-name fincompress
 
+# Two processes with a thread each, and what measures time then has the machine to itself.
+SIDE_BY_SIDE = OMP_NUM_THREADS=1 .venv/bin/python -m pytest --numprocesses 2 --dist loadfile
+
 test: lint
-	.venv/bin/python -m pytest
+	$(SIDE_BY_SIDE) -m "not timed"
+	.venv/bin/python -m pytest -m timed
 
 fast: lint
-	.venv/bin/python -m pytest -m "not slow"
+	$(SIDE_BY_SIDE) -m "not slow and not timed"
 
 lint: .venv/dev
 	.venv/bin/ruff check .

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from fincompress import commands
+from fincompress.failures import IncompleteError
 from fincompress.interruption import TERMINATED, Terminated, raise_when_terminated
 from fincompress.search import SEARCH_ERRORS, masked
 from fincompress.spec import UserError, nearest
@@ -155,11 +156,14 @@ class Parser(argparse.ArgumentParser):
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the verb and return the exit code: 0, or 1 (failed), 2 (wrong input), 128 + signal."""
+    """Run the verb and return the exit code: 0, 1 (all or some of it failed), 2 (wrong input), or
+    128 + signal."""
     raise_when_terminated()
     try:
         verb, options = parse_arguments(sys.argv[1:] if arguments is None else arguments)
         verb.run(options)
+    except IncompleteError as error:
+        return _complain(str(error), FAILED)
     except UserError as error:
         return _complain(str(error), USAGE)
     except (OSError, *STORE_ERRORS, *SEARCH_ERRORS) as error:

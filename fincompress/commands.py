@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from fincompress import search
+from fincompress.builder import build_all, for_each
 from fincompress.comparison import (
     RAW,
     RESULTS,
@@ -16,12 +17,14 @@ from fincompress.comparison import (
 from fincompress.evaluation.repeated import Repeated, rows_markdown, written
 from fincompress.evaluation.report import markdown, tables_of
 from fincompress.experiments import (
+    BASE,
     load_ablations,
     load_study,
     load_variants,
     select,
     select_ablations,
 )
+from fincompress.failures import check_complete
 from fincompress.preparation import log_data, prepared
 from fincompress.roles import promote_best, roles_now, rollback
 from fincompress.seeds import ablate, by_seed, last_tables, repeat
@@ -30,14 +33,15 @@ from fincompress.tracking import runs
 from fincompress.tracking.store import open_store
 from fincompress.tuning import BEST, SUMMARY, TRIALS, last_studies, tasks
 from fincompress.tuning import tune as tune_variant
-from fincompress.workshop import RANDOM, Options, Workshop, build_all, workshop
+from fincompress.workshop import RANDOM, Options, Workshop, workshop
 
 
 def main(options: Options) -> None:
     """The whole study: prepare, build every variant, benchmark, promote.
 
     With `seeds` above 1 all of it is built for further seeds too, and tabulated. With `ablations`
-    these are built and tabulated in place of the benchmark.
+    these are built and tabulated in place of the benchmark. A variant that fails is left out, and
+    named in the end.
     """
     if options.ablations and options.tuned:
         raise UserError("ablations: would be compared with tuned variants; leave out one of both")
@@ -81,8 +85,9 @@ def tune(options: Options) -> None:
         runs.recover()
         with _command(shop, "tune"):
             prepared(shop)
-            for task in wanted:
-                tune_variant(shop, task)
+            sources = {shop.variants[name].source for name in wanted} - {BASE}
+            build_all(shop, sources)
+            for_each(shop, wanted, lambda name: tune_variant(shop, wanted[name]))
 
 
 def dashboard(options: Options) -> None:
@@ -92,12 +97,12 @@ def dashboard(options: Options) -> None:
 
 def benchmark(options: Options) -> None:
     """Measure every variant, building what is missing, and promote."""
-    with workshop(options) as shop, runs.step("benchmark", shop.tags("benchmark"), shop.note):
-        runs.log_config(options.asked, "options.json")
+    with workshop(options) as shop, _command(shop, "benchmark"):
         check_teacher(shop)
         prepared(shop)
         build_all(shop, shop.variants)
-        measure_all(shop)
+        with runs.step("benchmark", shop.tags("benchmark"), shop.note):
+            measure_all(shop)
 
 
 def promote(options: Options) -> None:
@@ -153,7 +158,10 @@ def recover(options: Options) -> None:
 
 @contextmanager
 def _command(shop: Workshop, name: str) -> Iterator[None]:
-    """The run of a command that consists of several steps; it ends with the versions."""
+    """The run of a command that consists of several steps; it ends with the versions.
+
+    Raises `IncompleteError`, in which the run fails, if there is none of some variants.
+    """
     tags = {"study": shop.study.name}
     note = "\n\n".join([shop.study.description, *shop.notes])
     with runs.step(f"{name} {shop.study.name}", tags, note):
@@ -161,8 +169,13 @@ def _command(shop: Workshop, name: str) -> Iterator[None]:
         yield
         found = {name: version.number for name, version in shop.versions.items()}
         runs.log_json(found, "versions.json")
-    for version in shop.versions.values():
-        f1 = version.artifact.manifest.metrics["val/macro_f1"]
-        alias = shop.variants[version.variant].alias
-        said = f"{version.model_name}@{alias}: version {version.number}, validation F1 {f1:.4f}"
-        print(shop.labelled(said))
+        for version in shop.versions.values():
+            if version.number is None:  # of random weights
+                continue
+            f1 = version.artifact.manifest.metrics["val/macro_f1"]
+            alias = shop.variants[version.variant].alias
+            said = f"{version.model_name}@{alias}: version {version.number}, validation F1 {f1:.4f}"
+            print(shop.labelled(said))
+        if shop.failed:
+            runs.log_json(dict(shop.failed), "failed.json")
+        check_complete(shop.failed)

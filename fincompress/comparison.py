@@ -26,6 +26,7 @@ from fincompress.evaluation.resident import Subject
 from fincompress.evaluation.singular import confusions, disagreements, reliabilities
 from fincompress.experiments import BASE, Study, siblings
 from fincompress.export import export
+from fincompress.failures import spared
 from fincompress.promotion import TEACHER
 from fincompress.reporting import Chart
 from fincompress.roles import promote_best, roles_now
@@ -93,6 +94,7 @@ def measure_all(shop: Workshop) -> None:
         pairs=tuple(
             paired([answers], *pair, trained_seconds(shop, pair))
             for pair in ([] if shop.random else siblings(shop.variants))
+            if shop.versions.keys() >= set(pair)
         ),
     )
     _log_measurements(shop, benchmark)
@@ -139,20 +141,23 @@ def _peers(shop: Workshop) -> list[Subject]:
 def _references(shop: Workshop) -> tuple[dict[str, str], dict[str, Subject]]:
     """Name, for each variant made from another, the measurement of that one in the same runtime.
 
-    A source that ships with another runtime is exported: the second mapping holds these.
+    A source that ships with another runtime is exported: the second mapping holds these. One whose
+    export fails costs its own row, and the ratios to it.
     """
-    sources, exported = {}, {}
+    sources, exported = dict[str, str](), dict[str, Subject]()
     for spec in (shop.variants[name] for name in shop.versions):
         if spec.source == BASE:
             continue
         name = spec.source
         if shop.variants[spec.source].runtime != spec.runtime:
             name = f"{spec.source}@{spec.runtime}"
-            if name not in exported:
-                source = shop.versions[spec.source].artifact
-                artifact = export(source, spec.runtime, shop.scratch / name)
-                exported[name] = Subject(name, None, spec.runtime, artifact)
-        sources[spec.name] = name
+            if name not in {*exported, *shop.failed}:
+                with spared(shop.failed, name):
+                    source = shop.versions[spec.source].artifact
+                    artifact = export(source, spec.runtime, shop.scratch / name)
+                    exported[name] = Subject(name, None, spec.runtime, artifact)
+        if name in {*exported, *shop.versions}:
+            sources[spec.name] = name
     return sources, exported
 
 
@@ -216,7 +221,8 @@ def _log_benchmark(
         (folder / ANSWERS).write_text(json.dumps(dump(answers)) + "\n", encoding="utf-8")
         plots.f1_against_latency(benchmark, folder / "f1_against_latency.png")
         title = labelled(shop.study.name, benchmark.synthetic)
-        plots.draw(_distillation_curves(shop), title, folder / "distillation_curves.png")
+        if (curves := _distillation_curves(shop)).lines:
+            plots.draw(curves, title, folder / "distillation_curves.png")
         names = list(shop.versions)
         plots.reliability_diagrams(reliabilities(answers, names), title, folder / "reliability.png")
         plots.confusion_matrices(confusions(answers, names), title, folder / "confusion.png")

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from fincompress.builder import build_all, make_recipe
 from fincompress.comparison import trained_seconds
 from fincompress.evaluation import plots
 from fincompress.evaluation.environment import environment
@@ -32,7 +33,7 @@ from fincompress.reporting import Chart
 from fincompress.runtimes import load_runtime
 from fincompress.spec import dump, fingerprint, parse
 from fincompress.tracking import runs
-from fincompress.workshop import Workshop, build_all, make_recipe
+from fincompress.workshop import Workshop
 
 SEEDS, ABLATIONS = STAGES = ("seeds", "ablations")
 FILE = "file"  # tag of a run that holds a table: the name of its files
@@ -118,8 +119,18 @@ def _tabulate(
     rows: Mapping[str, Asked],
     pairs: Sequence[tuple[str, str]] = (),
 ) -> None:
-    """Log the table of `rows` as files named `file`, with a child run for each, and print it."""
+    """Log the table of `rows` as files named `file`, with a child run for each, and print it.
+
+    What is not there for every seed is left out.
+    """
     shop, facts = shops[0], environment(torch.get_num_threads())
+    there = set.intersection(*({FLOOR, *each.versions} for each in shops))
+    rows = {
+        name: asked if asked.beside in there else replace(asked, beside="")
+        for name, asked in rows.items()
+        if name in there
+    }
+    pairs = [pair for pair in pairs if there.issuperset(pair)]
     facts |= {EXTRA_FILE: shop.extra_facts()} if shop.extra else {}
     with runs.step(f"{file} table", shop.tags(stage, **{FILE: file}), shop.note):
         answers = [_answers(each, rows) for each in shops]
@@ -180,7 +191,7 @@ def _draw_cliff(shop: Workshop, ablations: Mapping[str, VariantSpec]) -> None:
     """Draw the curves of all pruned ablations in one figure: where each falls off."""
     lines = {}
     for name, spec in ablations.items():
-        if spec.technique == PRUNED:
+        if spec.technique == PRUNED and name in shop.versions:
             text = runs.read_run_file(shop.versions[name].run_id, "pruning_curve.json")
             points = json.loads(text)["points"]
             lines[name] = [(p["parameters"] / 1e6, p["f1_recovered"]) for p in points]
@@ -200,7 +211,7 @@ def _draw_cliff(shop: Workshop, ablations: Mapping[str, VariantSpec]) -> None:
 def _compare_epochs(shop: Workshop, ablations: Mapping[str, VariantSpec]) -> None:
     """Time an epoch of our loop and of Hugging Face's Trainer, on the study's base and data."""
     spec = next((spec for spec in ablations.values() if spec.technique == TRAINER), None)
-    if spec is None:
+    if spec is None or spec.name not in shop.versions:
         return
     inputs, size = make_recipe(shop, spec).inputs, shop.study.budget.batch_size
     ours, theirs = epoch_seconds(inputs, batch_size=size)

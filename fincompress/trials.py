@@ -1,6 +1,5 @@
 """A worker's job becomes trials: each an MLflow run, a build that nobody registers, an outcome."""
 
-import errno
 import json
 import multiprocessing
 import os
@@ -21,6 +20,7 @@ from fincompress.evaluation.benchmark import Timing, median_latencies
 from fincompress.evaluation.measurement import P50, VAL_F1
 from fincompress.evaluation.resident import Subject
 from fincompress.experiments import VariantSpec
+from fincompress.failures import told, would_repeat
 from fincompress.interruption import (
     TERMINATED,
     Terminated,
@@ -31,13 +31,10 @@ from fincompress.recording import RunReport, log_artifact, log_recipe
 from fincompress.reporting import Chart, Heatmap, Stop
 from fincompress.search import Search, Trial
 from fincompress.space import Choices, Range, Scalar, Space, tidy
-from fincompress.spec import UserError, dump
+from fincompress.spec import dump
 from fincompress.techniques import Inputs
 from fincompress.tracking import runs
-from fincompress.tracking.store import STORE_ERRORS, lock, quieten, reason
-
-STORES = (*STORE_ERRORS, *search.SEARCH_ERRORS)
-NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EMFILE)
+from fincompress.tracking.store import lock, quieten
 
 
 @dataclass(frozen=True)
@@ -129,11 +126,10 @@ def run_trial(job: Job, trial: Trial) -> None:
         return  # it was silent for too long, and another one has been queued
     except Exception as error:
         # What no other trial would be spared ends the study.
-        if isinstance(error, STORES) or getattr(error, "errno", None) in NO_ROOM:
+        if would_repeat(error):
             search.put_back(job.search, trial)
             raise
-        kind = "" if isinstance(error, UserError) else f"{type(error).__name__}: "
-        search.fail(trial, kind + reason(error))
+        search.fail(trial, told(error))
     except BaseException:  # terminated
         search.put_back(job.search, trial)
         raise

@@ -9,6 +9,7 @@ import torch
 
 from fincompress import search
 from fincompress.build import Recipe
+from fincompress.builder import make_recipe
 from fincompress.evaluation import plots
 from fincompress.evaluation.benchmark import median_latencies
 from fincompress.evaluation.measurement import VAL_F1
@@ -21,7 +22,7 @@ from fincompress.tracking import runs
 from fincompress.tracking.store import STORE_ERRORS, lock
 from fincompress.trials import Job, Reference
 from fincompress.workers import run_workers
-from fincompress.workshop import Options, Workshop, make_recipe
+from fincompress.workshop import Options, Workshop
 
 MEASURED = ("prune", "quantize")  # families whose latency is an objective unless it is bounded
 TRIALS, BEST, SUMMARY = "trials.csv", "best.yaml", "summary.txt"
@@ -38,8 +39,8 @@ class Task:
     storage: search.BaseStorage
 
 
-def tasks(shop: Workshop) -> list[Task]:
-    """Return what was asked for: one variant, or all that have a search space.
+def tasks(shop: Workshop) -> dict[str, Task]:
+    """Return what was asked for, by variant: one, or all that have a search space.
 
     Raises `UserError` for a variant that cannot be tuned so, or a storage that does not answer.
     """
@@ -60,7 +61,7 @@ def tasks(shop: Workshop) -> list[Task]:
         wanted = [options.variant]
     goals = {name: _goal(options, shop.variants[name]) for name in wanted}
     storage = search.open_storage(options.storage, _close)
-    return [Task(name, goal, storage) for name, goal in goals.items()]
+    return {name: Task(name, goal, storage) for name, goal in goals.items()}
 
 
 def _goal(options: Options, spec: VariantSpec) -> Goal:

@@ -1,9 +1,9 @@
-"""A study and what was asked become registered versions: each found, or built with its sources."""
+"""A study and what was asked for: its variants, data and bases, and the versions found or built."""
 
 import os
 import tempfile
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -14,8 +14,6 @@ import torch
 
 from fincompress import search
 from fincompress.artifact import Artifact, sha256
-from fincompress.build import Recipe, build, plan
-from fincompress.card import MODEL_CARD, model_card
 from fincompress.cores import usable_cores
 from fincompress.data import LABELS, SAMPLE, DataConfig, Sentences, Splits, load_splits
 from fincompress.data.resemblance import near_duplicates
@@ -28,19 +26,13 @@ from fincompress.experiments import (
     VariantSpec,
     load_study,
     load_variants,
-    root_of,
 )
 from fincompress.models.checkpoint import Base, import_checkpoint, random_base
-from fincompress.recording import RunReport, log_artifact, log_recipe
 from fincompress.spec import UserError
-from fincompress.techniques import Inputs
-from fincompress.tracking import registry, runs
-from fincompress.tracking.store import lock, open_store
-from fincompress.training import Budget
+from fincompress.tracking import registry
+from fincompress.tracking.store import open_store
 
 TRAINED, RANDOM = WEIGHTS = ("trained", "random")
-FEW = 64  # sentences that models of random weights are built with
-ONE_EPOCH = Budget(epochs=1, patience=1)
 
 
 @dataclass(frozen=True)
@@ -74,7 +66,8 @@ class Options:
 class Workshop:
     """One command's study, variants and data, and the versions it has made or found.
 
-    Of the variants, those in `unregistered` are runs and never versions.
+    Of the variants, those in `unregistered` are runs and never versions. `failed` says why there
+    is no version of some: by `title`, for every seed.
     """
 
     options: Options
@@ -82,6 +75,7 @@ class Workshop:
     variants: Mapping[str, VariantSpec]
     scratch: Path
     versions: dict[str, registry.Version] = field(default_factory=dict)
+    failed: dict[str, str] = field(default_factory=dict)
     unregistered: frozenset[str] = frozenset()
 
     @cached_property
@@ -172,6 +166,10 @@ class Workshop:
         sizes = " / ".join(str(len(sentences)) for sentences in splits.parts().values())
         return f"{self.labelled(splits.name)}, {sizes}, fingerprint {splits.fingerprint[:16]}"
 
+    def title(self, name: str) -> str:
+        """A variant's name in messages: with the seed, where there are several."""
+        return f"{name}, seed {self.study.seed}" if self.options.seeds > 1 else name
+
     def tags(self, stage: str, **more: str) -> dict[str, str]:
         return {"stage": stage, "study": self.study.name, **more}
 
@@ -222,91 +220,3 @@ def _tuned(options: Options, variants: Mapping[str, VariantSpec]) -> dict[str, V
             print(f"{name}: tuned by trial {best.trial}: {values}")
             tuned[name] = spec.tuned(best.values)
     return tuned
-
-
-def build_all(shop: Workshop, wanted: Iterable[str]) -> None:
-    for name in wanted:
-        _version(shop, name, again=shop.options.again)
-
-
-def _version(shop: Workshop, name: str, again: bool = False) -> registry.Version:
-    """Return the variant's version for today's recipe: found, or built with its sources."""
-    if name not in shop.versions:
-        spec = shop.variants[name]
-        recipe = make_recipe(shop, spec, ONE_EPOCH if shop.random else None)
-        if shop.random:
-            shop.versions[name] = _build(shop, spec, recipe)
-            return shop.versions[name]
-        with lock(f"{shop.study.name}/{name}"):  # a second process waits, and then reuses
-            found = None if again else _find(shop, spec, recipe.fingerprint)
-            shop.versions[name] = found or _build(shop, spec, recipe)
-    return shop.versions[name]
-
-
-def _find(shop: Workshop, spec: VariantSpec, fingerprint: str) -> registry.Version | None:
-    if spec.name in shop.unregistered:
-        found = registry.find_kept(shop.study, spec, fingerprint)
-        if found:
-            print(f"{spec.name}: run {found.run_id} is up to date")
-        return found
-    found = registry.find(shop.study, spec, fingerprint)
-    if found:
-        found = registry.renew(shop.study, spec, found)
-        print(f"{spec.name}: version {found.number} is up to date")
-    return found
-
-
-def make_recipe(shop: Workshop, spec: VariantSpec, budget: Budget | None = None) -> Recipe:
-    """Return how `spec` is built, from sources that are found or built first.
-
-    `budget` is for a build that is no version of the study. Raises `UserError` if the config
-    cannot be resolved.
-    """
-    if spec.source == BASE:
-        source = teacher = shop.pretrained[shop.study.base]
-    else:
-        source = _version(shop, spec.source).artifact
-        teacher = _version(shop, root_of(shop.variants, spec.name)).artifact
-    inputs = Inputs.of(
-        shop.splits.first(FEW) if shop.random else shop.splits,
-        corpus=shop.splits.train.texts,
-        source=source,
-        teacher=teacher,
-        pretrained=shop.pretrained[shop.study.student_base],
-        budget=budget or spec.budget(shop.study.budget),
-        seed=shop.study.seed,
-        technique=spec.technique,
-        runtime=spec.runtime,
-        shape_only=shop.random,
-    )
-    try:
-        return plan(inputs, spec.config, shop.splits.fingerprint)
-    except UserError as error:
-        raise UserError(f"{spec.name}: {error}") from None
-
-
-def _build(shop: Workshop, spec: VariantSpec, recipe: Recipe) -> registry.Version:
-    tags = shop.tags(
-        "build",
-        variant=spec.name,
-        technique=spec.technique,
-        fingerprint=recipe.fingerprint,
-        synthetic=str(shop.splits.synthetic).lower(),
-    )
-    with runs.step(spec.name, tags, shop.note) as run_id:
-        log_recipe(spec, recipe)
-        # The registry keeps the folder under the name it has here.
-        folder = shop.scratch / spec.name
-        report = RunReport(spec.name, shop.labelled(f"{spec.name}, {shop.study.name}"), folder)
-        artifact = build(recipe, folder / registry.ARTIFACT, report)
-        print(f"{spec.name}: runs on {log_artifact(artifact, spec.runtime)}", flush=True)
-        if shop.random:
-            return registry.Version(shop.study.model_name, None, spec.name, run_id, None, artifact)
-        if spec.name in shop.unregistered:
-            return registry.keep(shop.study, spec, artifact)
-        card = folder / MODEL_CARD
-        card.write_text(
-            model_card(shop.study, spec, artifact.manifest, shop.facts()), encoding="utf-8"
-        )
-        runs.log_file(card)
-        return registry.publish(shop.study, spec, artifact, card)

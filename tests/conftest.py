@@ -32,6 +32,8 @@ WORDS = {
     "negative": ["fell", "declined", "sank"],
     "neutral": ["stayed", "meets", "located"],
 }
+# Of the students in a project: twelve heads like the real ones, of an eighth of their width.
+SMALL = {"width": 48, "heads": 12, "ffn": 384}
 SUBJECTS = ["profit", "sales", "orders", "turnover", "margin", "the company", "revenue"]
 
 
@@ -91,7 +93,14 @@ def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def student_checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A BERT of the students' width."""
+    """A BERT of the shape of a project's students."""
+    folder = tmp_path_factory.mktemp("bases") / "student"
+    return write_checkpoint(folder, layers=4, **SMALL)
+
+
+@pytest.fixture(scope="session")
+def wide_checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A BERT of the real students' width."""
     folder = tmp_path_factory.mktemp("bases") / "wide"
     return write_checkpoint(folder, width=384, layers=4, heads=12, ffn=1536)
 
@@ -103,9 +112,9 @@ def base(checkpoint: Path, tmp_path_factory: pytest.TempPathFactory) -> Artifact
 
 
 @pytest.fixture(scope="session")
-def student_base(student_checkpoint: Path, tmp_path_factory: pytest.TempPathFactory) -> Artifact:
+def student_base(wide_checkpoint: Path, tmp_path_factory: pytest.TempPathFactory) -> Artifact:
     out = tmp_path_factory.mktemp("artifacts") / "student-base"
-    return import_checkpoint(Base(folder=str(student_checkpoint)), 32, 0, out)
+    return import_checkpoint(Base(folder=str(wide_checkpoint)), 32, 0, out)
 
 
 @pytest.fixture(scope="session")
@@ -143,17 +152,37 @@ class Project:
     def study_file(self) -> Path:
         return self.folder / "experiments" / "tiny.yaml"
 
+    @property
+    def study(self) -> dict[str, Any]:
+        data: dict[str, Any] = yaml.safe_load(self.study_file.read_text())
+        return data
+
     def change(self, **values: object) -> None:
-        data = yaml.safe_load(self.study_file.read_text())
-        self.study_file.write_text(yaml.safe_dump(data | values))
+        self.study_file.write_text(yaml.safe_dump(self.study | values))
+
+    def keep(self, *names: str) -> None:
+        """Leave the study these variants alone."""
+        for file in (self.folder / "experiments" / "variants").glob("*.yaml"):
+            if file.stem not in names:
+                file.unlink()
+
+
+def _make_small(file: Path) -> None:
+    variant = yaml.safe_load(file.read_text())
+    if variant["technique"] in ("distill_logits", "distill_hidden"):
+        config = variant.setdefault("config", {})
+        config["student"] = SMALL | config.get("student", {})
+        file.write_text(yaml.safe_dump(variant, sort_keys=False))
 
 
 @contextmanager
 def open_project(folder: Path, checkpoint: Path, student_checkpoint: Path) -> Iterator[Project]:
-    """The real variants, a study `tiny` and an empty store, in the current folder."""
+    """The real variants with small students, a study `tiny` and an empty store, in this folder."""
     real = experiments.EXPERIMENTS
     for kind in ("variants", "ablations"):
         shutil.copytree(real / kind, folder / "experiments" / kind)
+        for file in (folder / "experiments" / kind).glob("*.yaml"):
+            _make_small(file)
     rows = [{"text": text, "label": label} for text, label in tiny_sentences()]
     (folder / "tiny.jsonl").write_text("\n".join(json.dumps(row) for row in rows))
     loose = folder / "experiments" / "variants" / "student_ptq.yaml"

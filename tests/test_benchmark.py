@@ -163,6 +163,7 @@ def test_too_few_calls_to_tell_an_interval_from_are_unreliable(
     assert a.measurement.unreliable == "99 calls are fewer than 4 rounds of 25"
 
 
+@pytest.mark.timed
 @pytest.mark.parametrize("runtime", runtime_names())
 def test_a_resident_rests_while_nobody_asks(runtime: str, base: Artifact, tmp_path: Path) -> None:
     exported = base if runtime == "torch_eager" else export(base, runtime, tmp_path / "a")

@@ -2,7 +2,6 @@
 
 import mlflow
 import pytest
-import yaml
 from mlflow.entities import Run
 
 from fincompress.cli import main, parse_arguments
@@ -24,10 +23,9 @@ def finished(stage: str) -> list[Run]:
 def test_a_base_that_is_out_of_reach_is_measured_by_its_shape(
     project: Project, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    study = yaml.safe_load(project.study_file.read_text())
     hub = {"hub": "someone/far-away", "revision": "0" * 40, "shape": SHAPE}
     project.change(base=hub, data={"sources": ["phrasebank", "fiqa"]},
-                   benchmark=study["benchmark"] | {"latency_runs": 25})  # fmt: skip
+                   benchmark=project.study["benchmark"] | {"latency_runs": 25})  # fmt: skip
     assert main(["benchmark", "--study", "tiny", "--weights", "random"]) == 0
 
     shown = capsys.readouterr().out

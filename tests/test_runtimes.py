@@ -212,6 +212,7 @@ def test_the_engine_says_that_it_uses_the_threads_asked_for(
     assert load_runtime(runtime).load(artifact, threads).threads == threads
 
 
+@pytest.mark.timed
 def test_one_thread_takes_no_more_than_one_core(runtime: str, artifact: Artifact) -> None:
     infer = load_runtime(runtime).load(artifact, 1).infer
     ids = np.ones((32, artifact.manifest.max_length_tokens), dtype=np.int64)
