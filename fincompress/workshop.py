@@ -49,6 +49,7 @@ class Options:
     data_dir: Path | None = None
     again: bool = False
     promote: bool = True
+    any_cpu: bool = False
     seeds: int = 1
     ablations: str = ""
     extra_test: Path | None = None
@@ -71,7 +72,8 @@ class Options:
 class Workshop:
     """One command's study, variants and data, and the versions it has made or found.
 
-    Of the variants, those in `unregistered` are runs and never versions.
+    Of the variants, those in `unregistered` are runs and never versions. `failed` has, by variant,
+    what went wrong with it.
     """
 
     options: Options
@@ -80,6 +82,7 @@ class Workshop:
     scratch: Path
     versions: dict[str, registry.Version] = field(default_factory=dict)
     unregistered: frozenset[str] = frozenset()
+    failed: dict[str, str] = field(default_factory=dict)
 
     @cached_property
     def splits(self) -> Splits:

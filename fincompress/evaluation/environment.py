@@ -8,7 +8,8 @@ from pathlib import Path
 
 import torch
 
-INSTRUCTION_SETS = (
+CPU, INSTRUCTION_SETS = "cpu", "instruction_sets"  # of the environment
+KNOWN = (  # instruction sets that matter here
     "avx2", "avx_vnni", "avx512_f", "avx512_vnni", "avx512_bf16", "amx_int8", "amx_bf16",
 )  # fmt: skip
 PACKAGES = (
@@ -17,16 +18,20 @@ PACKAGES = (
 
 
 def instruction_sets() -> tuple[str, ...]:
-    """Return those of `INSTRUCTION_SETS` that this CPU has."""
+    """Return those of `KNOWN` that this CPU has."""
     cpu = torch.cpu.get_capabilities()
-    return tuple(name for name in INSTRUCTION_SETS if cpu.get(name))
+    return tuple(name for name in KNOWN if cpu.get(name))
+
+
+def cpu_facts() -> dict[str, str]:
+    """Return the CPU's model and instruction sets, by their names in the environment."""
+    return {CPU: _cpu_model(), INSTRUCTION_SETS: " ".join(instruction_sets()) or "none"}
 
 
 def environment(threads: int) -> dict[str, str]:
     """Return CPU, instruction sets, cores, threads, load, versions and commit as text."""
     return {
-        "cpu": _cpu_model(),
-        "instruction_sets": " ".join(instruction_sets()),
+        **cpu_facts(),
         "cores": str(os.cpu_count()),
         "threads": str(threads),
         "load_average": f"{os.getloadavg()[0]:.2f}",
