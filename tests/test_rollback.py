@@ -11,7 +11,7 @@ from fincompress.roles import promote_best, rollback
 from fincompress.spec import UserError
 from fincompress.tracking import registry
 from tests.conftest import refusal
-from tests.test_roles import (
+from tests.registered import (
     MODEL,
     answers,  # noqa: F401
     benchmark,

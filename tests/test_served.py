@@ -17,7 +17,7 @@ from fincompress.roles import rollback
 from fincompress.runtimes import load_runtime
 from fincompress.tracking import registry, served
 from tests.conftest import refusal, tiny_sentences
-from tests.test_roles import MODEL, register, registered, roles
+from tests.registered import MODEL, register, registered, roles
 
 TEXTS = [text for text, _ in tiny_sentences()[:6]]
 AGAIN = "; run: fincompress benchmark --study tiny"
