@@ -83,6 +83,9 @@ OPTIONS = {
     "data_dir": Option(path, "the folder of the real corpora (or FINCOMPRESS_DATA_DIR)"),
     "again": Option(boolean, "build even what is up to date"),
     "promote": Option(boolean, "move the role aliases after measuring"),
+    "any_cpu": Option(
+        boolean, "let a benchmark move the aliases of a champion of other instruction sets"
+    ),
     "seeds": Option(whole(1), "how many seeds to build the study for, in one table"),
     "ablations": Option(str, "all, or names with ',' between: in one table, and no benchmark"),
     "extra_test": Option(path, "a file of labelled sentences to score everything on, too"),
@@ -119,8 +122,8 @@ VERBS = {
     "main": Verb(
         commands.main,
         "the whole study: data, every variant, benchmark, promotion",
-        ("study", "data_dir", "seeds", "ablations", "extra_test", "again", "promote", "tuned",
-         "storage"),
+        ("study", "data_dir", "seeds", "ablations", "extra_test", "again", "promote", "any_cpu",
+         "tuned", "storage"),
     ),
     "prepare": Verb(commands.prepare, "read, clean and split the data", ("study", "data_dir")),
     "teacher": _family("teacher", "fine-tune the teacher"),
@@ -136,10 +139,11 @@ VERBS = {
     "benchmark": Verb(
         commands.benchmark,
         "measure every variant and promote the best",
-        ("study", "data_dir", "weights", "extra_test", "again", "promote", "tuned", "storage"),
+        ("study", "data_dir", "weights", "extra_test", "again", "promote", "any_cpu", "tuned",
+         "storage"),
     ),
     "promote": Verb(commands.promote, "decide again from the last measurements, or go back",
-                    ("study", "dry_run", "rollback")),
+                    ("study", "dry_run", "rollback", "any_cpu")),
     "report": Verb(commands.report, "print the last measurements",
                    ("study", "weights", "commit_to")),
     "dashboard": Verb(commands.dashboard, "open Optuna's dashboard", ("storage", "port")),

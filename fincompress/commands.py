@@ -113,7 +113,8 @@ def promote(options: Options) -> None:
         rollback(study, options.dry_run)
         return
     run_id, measured = last_benchmark(study)
-    promote_best(study, measured, answers_of(study, run_id), options.dry_run)
+    answers = answers_of(study, run_id)
+    promote_best(study, measured, answers, options.dry_run, options.any_cpu)
 
 
 def report(options: Options) -> None:

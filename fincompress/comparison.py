@@ -27,9 +27,10 @@ from fincompress.evaluation.singular import confusions, disagreements, reliabili
 from fincompress.experiments import BASE, Study, siblings
 from fincompress.export import export
 from fincompress.failures import spared
-from fincompress.promotion import TEACHER
+from fincompress.promotion import CHAMPION, TEACHER
 from fincompress.reporting import Chart
 from fincompress.roles import promote_best, roles_now
+from fincompress.runtimes import engine_of
 from fincompress.spec import UserError, dump, parse
 from fincompress.tracking import registry, runs
 from fincompress.workshop import Workshop
@@ -48,12 +49,17 @@ def check_teacher(shop: Workshop) -> None:
 
 
 def measure_all(shop: Workshop) -> None:
-    """Measure each variant, peers and the floor in child runs of the open run, then promote."""
+    """Measure each variant, peers and the floor in child runs of the open run, then promote.
+
+    The champion is measured too, if it is no version of today's variants. What cannot be measured
+    is left out and said; variants among it are added to what has failed in the workshop.
+    """
     timing = shop.study.benchmark
     facts = environment(timing.threads)
     runs.log_config({"benchmark": dump(timing), "environment": facts}, "benchmark_config.json")
     then = _before(shop, facts)
     sources, exported = _references(shop)
+    champion = _champion(shop)
     subjects = [
         *(
             Subject(v.variant, v.number, shop.variants[v.variant].runtime, v.artifact)
@@ -61,14 +67,19 @@ def measure_all(shop: Workshop) -> None:
         ),
         *exported.values(),
         *_peers(shop),
+        *champion,
     ]
     subjects += [] if shop.random else [FLOOR]
     print(f"benchmark: {', '.join(subject.variant for subject in subjects)}", flush=True)
     parts = shop.answered()
     asked = {name: sentences.texts for name, sentences in parts.items()}
-    results, drift = measure(subjects, shop.splits, timing, parts=asked)
+    measured = measure(subjects, shop.splits, timing, parts=asked)
+    results = measured.results
+    for name, why in measured.failed.items():
+        print(f"benchmark: without {name}: {why.removeprefix('benchmark: ')}", flush=True)
+    shop.failed |= {n: why for n, why in measured.failed.items() if n in shop.versions}
     answers = gather(parts, {r.measurement.variant: r.logits for r in results if r.logits})
-    facts |= {name: f"{value:.3f}" for name, value in drift.items()}
+    facts |= {name: f"{value:.3f}" for name, value in measured.drift.items()}
     facts |= {EXTRA_FILE: shop.extra_facts()} if shop.extra else {}
     if then is not None:
         facts[REFERENCE_BEFORE] = then.environment[REFERENCE_LAST]
@@ -88,20 +99,20 @@ def measure_all(shop: Workshop) -> None:
             ),
             answers,
             TEACHER,
-            shop.sources(),
+            {n: source for n, source in shop.sources().items() if source in answers.logits},
             shop.study.published,
         ),
         pairs=tuple(
             paired([answers], *pair, trained_seconds(shop, pair))
-            for pair in ([] if shop.random else siblings(shop.variants))
-            if shop.versions.keys() >= set(pair)
+            for pair in siblings(shop.variants)
+            if {*pair} <= answers.logits.keys()
         ),
     )
     _log_measurements(shop, benchmark)
     _log_benchmark(shop, benchmark, answers, {r.measurement.variant: r.samples for r in results})
     _complete_cards(shop, benchmark)
     if shop.options.promote and not shop.random:
-        promote_best(shop.study, benchmark, answers)
+        promote_best(shop.study, benchmark, answers, any_cpu=shop.options.any_cpu)
     print(markdown(benchmark, roles_now(shop.study, benchmark)))
 
 
@@ -138,24 +149,38 @@ def _peers(shop: Workshop) -> list[Subject]:
         return []
 
 
-def _references(shop: Workshop) -> tuple[dict[str, str], dict[str, Subject]]:
-    """Name, for each variant made from another, the measurement of that one in the same runtime.
+def _champion(shop: Workshop) -> list[Subject]:
+    """The version that is champion, under its own name, if no variant has it any more."""
+    number = None if shop.random else registry.aliases(shop.study).get(CHAMPION)
+    if number is None or number in [version.number for version in shop.versions.values()]:
+        return []
+    try:
+        version, runtime = registry.fetch(shop.study, number)
+    except UserError as error:
+        print(f"benchmark: without version {number}, the champion: {error}", flush=True)
+        return []
+    return [Subject(f"{version.variant}@v{number}", number, runtime, version.artifact)]
 
-    A source that ships with another runtime is exported: the second mapping holds these. One whose
+
+def _references(shop: Workshop) -> tuple[dict[str, str], dict[str, Subject]]:
+    """Name, for each variant made from another, the measurement of that one in the same engine.
+
+    A source that ships with another one is exported: the second mapping holds these. One whose
     export fails costs its own row, and the ratios to it.
     """
     sources, exported = dict[str, str](), dict[str, Subject]()
     for spec in (shop.variants[name] for name in shop.versions):
         if spec.source == BASE:
             continue
-        name = spec.source
-        if shop.variants[spec.source].runtime != spec.runtime:
-            name = f"{spec.source}@{spec.runtime}"
+        name, threads = spec.source, shop.study.benchmark.threads
+        engine = engine_of(spec.runtime, shop.versions[spec.name].artifact, threads)
+        if shop.variants[spec.source].runtime != engine:
+            name = f"{spec.source}@{engine}"
             if name not in {*exported, *shop.failed}:
                 with spared(shop.failed, name):
                     source = shop.versions[spec.source].artifact
-                    artifact = export(source, spec.runtime, shop.scratch / name)
-                    exported[name] = Subject(name, None, spec.runtime, artifact)
+                    artifact = export(source, engine, shop.scratch / name)
+                    exported[name] = Subject(name, None, engine, artifact)
         if name in {*exported, *shop.versions}:
             sources[spec.name] = name
     return sources, exported
@@ -223,7 +248,7 @@ def _log_benchmark(
         title = labelled(shop.study.name, benchmark.synthetic)
         if (curves := _distillation_curves(shop)).lines:
             plots.draw(curves, title, folder / "distillation_curves.png")
-        names = list(shop.versions)
+        names = [name for name in shop.versions if name in answers.logits]
         plots.reliability_diagrams(reliabilities(answers, names), title, folder / "reliability.png")
         plots.confusion_matrices(confusions(answers, names), title, folder / "confusion.png")
         found = disagreements(answers, TEACHER, names)

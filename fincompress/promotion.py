@@ -1,12 +1,14 @@
 """Measurements and a gate become a decision: which variant holds which role, and why."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from math import ceil, floor, isfinite, log10
 from typing import Annotated
 
 from pydantic import Field
 
-from fincompress.evaluation.measurement import AGREEMENT, F1_DROP, P50, SPEEDUP, Measurement
+from fincompress.evaluation.measurement import AGREEMENT, F1_DROP, SPEEDUP, Measurement
+from fincompress.evaluation.metrics import paired_ratio
 from fincompress.spec import settings
 
 CHAMPION, CHALLENGER, FASTEST = "champion", "challenger", "fastest"
@@ -15,6 +17,11 @@ ROLES = (CHAMPION, CHALLENGER, FASTEST, SMALLEST, MOST_ACCURATE)
 TEACHER = "teacher"
 AT_LEAST, AT_MOST = "at least", "at most"
 TIMED = (SPEED, RELIABLE) = ("speed-up", "reliable")  # the rules that are about timings
+DROP, LABELS, SIZE, SAME = "validation F1 drop", "teacher's labels", "size in MB", "same answers"
+ROLLED_BACK = "rolled back"  # the rule that is about the champion alone
+SETTINGS = {
+    DROP: "max_f1_drop", LABELS: "min_agreement", SPEED: "min_speedup", SIZE: "max_size_mb",
+}  # fmt: skip
 
 
 @settings
@@ -22,8 +29,9 @@ class Gate:
     """What a champion must keep, against the teacher and on validation.
 
     `max_f1_drop`: the largest drop of macro-F1. `min_agreement`: the smallest share of sentences
-    with the teacher's label. `min_speedup`: the smallest factor between the median latencies.
-    `reliable`: whether the machine must have kept its speed while it was measured.
+    with the teacher's label. `min_speedup`: how many times as fast as the teacher, at least.
+    `max_size_mb`: the largest size of what is deployed, in 10^6 bytes. `reliable`: whether the
+    speed-up must be known to within a tenth, from 20 rounds or more.
     """
 
     max_f1_drop: Annotated[float, Field(ge=0, lt=1)] = 0.01
@@ -52,10 +60,10 @@ class Check:
 
 @dataclass(frozen=True)
 class Decision:
-    """`roles` names a variant for each role; those in `kept` stay with whoever holds them.
+    """`roles` names a measurement for each role; those in `kept` stay with whoever holds them.
 
     A role in neither can be held by nobody. `reason` is why the champion is, or stays, champion;
-    `passing` are the variants within the gate, the fastest first.
+    `passing` are the measurements within the gate, the fastest first.
     """
 
     roles: dict[str, str]
@@ -93,29 +101,39 @@ def decide(
     measurements: Sequence[Measurement],
     gate: Gate,
     *,
-    incumbent: str | None = None,
+    incumbent: int | None = None,
+    barred: Collection[int] = (),
     same_answers: Mapping[str, float] | None = None,
+    least_same: float = 1.0,
 ) -> Decision:
-    """Give each role to a variant. Validation decides, never test.
+    """Give each role to a measured version. Validation decides, never test.
 
-    champion: the fastest (lowest median latency) of those that pass every check, but an
-    `incumbent` that passes, or cannot be timed, is only replaced by one that is faster beyond
-    noise; challenger: the fastest other one that passes. fastest looks at all that were timed
-    reliably; smallest and most-accurate look at all. Ties go to the variant measured first.
-    Where no speed is known champion, challenger and fastest are kept, and where none passes
-    champion and challenger. `same_answers` has, for the registered models that were asked, the
-    share of sentences to which they gave the label that was measured.
+    champion: the fastest (lowest median latency) of those that pass every check; but the version
+    `incumbent`, if it passes, or fails by its timings alone because these are unreliable, is only
+    replaced by one that is faster beyond noise: the whole interval of the ratio of both, round by
+    round, is above 1. An incumbent that was not measured stays. Versions that are `barred`, because
+    they were rolled back, can hold any other role. challenger: the fastest other one that passes.
+    fastest looks at all that were timed reliably; smallest and most-accurate look at all. Ties go
+    to the one measured first. Where no speed is known champion, challenger and fastest are kept,
+    and where none passes champion and challenger. `same_answers` has, for the registered models
+    that were asked, the share of sentences to which they gave the label that was measured, and
+    `least_same` the smallest that passes.
     """
     if not gate.reliable:
         measurements = [replace(m, unreliable="") for m in measurements]
-    checks = tuple(check for m in measurements for check in _checks(m, gate, same_answers or {}))
-    failed = {check.variant for check in checks if not check.passed}
+    checks = tuple(
+        check
+        for m in measurements
+        for check in _checks(m, gate, barred, same_answers or {}, least_same)
+    )
+    failed = {c.variant for c in checks if not c.passed and c.rule != ROLLED_BACK}
     by_speed = sorted(measurements, key=lambda m: m.latency_p50_ms)
     passing = [m for m in by_speed if m.variant not in failed]
     reliable = [m for m in by_speed if not m.unreliable]
+    able = [m for m in passing if m.version not in barred]
     roles: dict[str, str] = {}
     kept = []
-    champion, reason = _champion(measurements, passing, checks, incumbent)
+    champion, reason = _champion(measurements, passing, able, checks, incumbent)
     if champion is None:
         kept.append(CHAMPION)
     else:
@@ -134,56 +152,113 @@ def decide(
     return Decision(roles, tuple(kept), reason, tuple(m.variant for m in passing), checks)
 
 
+def remedies(decision: Decision, study_file: str) -> list[str]:
+    """What would let those pass that are nearest to it, a line each; `study_file` has the gate."""
+    failed: dict[str, list[Check]] = {}
+    for check in decision.checks:
+        if not check.passed:
+            failed.setdefault(check.variant, []).append(check)
+    fewest = min(map(len, failed.values()), default=0)
+    lines: dict[str, list[str]] = {}
+    for variant, checks in failed.items():
+        if len(checks) == fewest:
+            said = " and ".join(_remedy(check, study_file) for check in checks)
+            lines.setdefault(said, []).append(variant)
+    return [f"to let {', '.join(names)} pass: {said}" for said, names in lines.items()]
+
+
+def _remedy(check: Check, study_file: str) -> str:
+    if check.rule == RELIABLE:
+        return f"more benchmark.latency_runs, or a quieter machine ({check.note})"
+    if check.rule == ROLLED_BACK:
+        return check.note
+    missed = f"{check.rule} {check.value:.4g} misses {check.limit:.4g} by {-check.margin:.4g}"
+    if check.rule not in SETTINGS or not isfinite(check.value):
+        return f"build it again, with --again ({missed})"
+    return f"gate.{SETTINGS[check.rule]}: {_enough(check):.4g} in {study_file} ({missed})"
+
+
+def _enough(check: Check) -> float:
+    """The limit of three digits that the value just meets."""
+    step = 10.0 ** (floor(log10(abs(check.value))) - 2) if check.value else 1.0
+    steps = round(check.value / step, 6)  # 0.05 is 500 steps, whatever its rounding
+    return step * (floor(steps) if check.bound == AT_LEAST else ceil(steps))
+
+
 def _champion(
     measurements: Sequence[Measurement],
     passing: Sequence[Measurement],
+    able: Sequence[Measurement],
     checks: Sequence[Check],
-    incumbent: str | None,
+    incumbent: int | None,
 ) -> tuple[str | None, str]:
-    """The champion, or None where whoever it is stays, and why."""
-    if not passing:
-        timed = any(not m.unreliable for m in measurements)
-        why = "no candidate passes the gate" if timed else "no candidate was timed reliably"
-        return None, f"{incumbent} stays champion: {why}" if incumbent else f"no champion: {why}"
-    best = passing[0]
-    now = next((m for m in measurements if m.variant == incumbent), None)
+    """The champion among those `able`, or None where whoever it is stays, and why."""
+    now = next((m for m in measurements if m.version == incumbent), None) if incumbent else None
+    name = now.variant if now else f"version {incumbent}"
+    if not able:
+        why = "no candidate passes the gate"
+        if passing:
+            why = "every candidate that passes the gate was rolled back"
+        elif all(m.unreliable for m in measurements):
+            why = "no candidate was timed reliably"
+        return None, f"{name} stays champion: {why}" if incumbent else f"no champion: {why}"
+    best = able[0]
+    if not incumbent:
+        return best.variant, f"{best.variant} is champion: it is the fastest that passes"
     if now is None:
-        gone = f", and {incumbent}, champion until now, was not measured" if incumbent else ""
-        return best.variant, f"{best.variant} is champion: it is the fastest that passes{gone}"
-    broken = [c for c in checks if c.variant == incumbent and not c.passed]
-    if now.unreliable:
+        return (
+            None,
+            f"{name} stays champion: it was not measured, and nothing is known to be faster",
+        )
+    broken = [c for c in checks if c.variant == name and not c.passed]
+    if now.unreliable:  # so these are not known; how it compares with another may be all the same
         broken = [c for c in broken if c.rule not in TIMED]
-        if not broken:
-            why = f"its timings are unreliable ({now.unreliable})"
-            return None, f"{incumbent} stays champion: {why}, so nothing is known to be faster"
     if broken:
-        why = f"{incumbent} fails {' and '.join(map(str, broken))}"
-        return best.variant, f"{best.variant} replaces {incumbent} as champion: {why}"
-    if faster := [m for m in passing if m.intervals[P50][1] < now.intervals[P50][0]]:
-        why = f"{_speed(faster[0])} is faster beyond noise than {_speed(now)}"
-        return faster[0].variant, f"{faster[0].variant} replaces {incumbent} as champion: {why}"
-    why = f"{best.variant} ({_speed(best)}) is not faster beyond noise ({_speed(now)})"
-    if best is now:
-        why = "it is the fastest that passes"
-    return incumbent, f"{incumbent} stays champion: {why}"
+        why = f"{name} fails {' and '.join(map(str, broken))}"
+        return best.variant, f"{best.variant} replaces {name} as champion: {why}"
+    for m in able:
+        factor, (low, high) = _times_as_fast(m, now)
+        if low > 1:
+            why = f"it is {_factor(factor, low, high)} as fast, beyond noise"
+            return m.variant, f"{m.variant} replaces {name} as champion: {why}"
+    why = "it is the fastest that passes"
+    if best is not now:
+        factor, (low, high) = _times_as_fast(best, now)
+        why = f"{best.variant} is {_factor(factor, low, high)} as fast, which is within noise"
+    return name, f"{name} stays champion: {why}"
 
 
-def _speed(m: Measurement) -> str:
-    low, high = m.intervals[P50]
-    return f"{m.latency_p50_ms:.2f} ms [{low:.2f}, {high:.2f}]"
+def _times_as_fast(m: Measurement, now: Measurement) -> tuple[float, tuple[float, float]]:
+    return paired_ratio(now.round_medians_ms, m.round_medians_ms)
 
 
-def _checks(m: Measurement, gate: Gate, same_answers: Mapping[str, float]) -> Iterator[Check]:
+def _factor(value: float, low: float, high: float) -> str:
+    return f"{value:.2f} [{low:.2f}, {high:.2f}] times"
+
+
+def _checks(
+    m: Measurement,
+    gate: Gate,
+    barred: Collection[int],
+    same_answers: Mapping[str, float],
+    least_same: float,
+) -> Iterator[Check]:
     low, high = m.intervals[F1_DROP]
     drop, interval = m.metrics[F1_DROP], f"95 % [{low:.4g}, {high:.4g}]"
-    yield _check(m, "validation F1 drop", drop, AT_MOST, gate.max_f1_drop, interval)
-    yield _check(m, "teacher's labels", m.metrics[AGREEMENT], AT_LEAST, gate.min_agreement)
+    yield _check(m, DROP, drop, AT_MOST, gate.max_f1_drop, interval)
+    yield _check(m, LABELS, m.metrics[AGREEMENT], AT_LEAST, gate.min_agreement)
     yield _check(m, SPEED, m.metrics[SPEEDUP], AT_LEAST, gate.min_speedup)
     if gate.max_size_mb is not None:
-        yield _check(m, "size in MB", m.size_mb, AT_MOST, gate.max_size_mb)
+        yield _check(m, SIZE, m.size_mb, AT_MOST, gate.max_size_mb)
     yield _check(m, RELIABLE, float(not m.unreliable), AT_LEAST, 1.0, m.unreliable)
     if m.variant in same_answers:
-        yield _check(m, "same answers", same_answers[m.variant], AT_LEAST, 1.0)
+        yield _check(m, SAME, same_answers[m.variant], AT_LEAST, least_same)
+    if m.version in barred:
+        note = (
+            f"a rollback took the alias from it; set {CHAMPION} to version {m.version} by hand, "
+            "or build it anew with --again, to let it stand again"
+        )
+        yield _check(m, ROLLED_BACK, 1.0, AT_MOST, 0.0, note)
 
 
 def _check(

@@ -1,59 +1,87 @@
 """A benchmark becomes a decision, and the decision the role aliases."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict
-from statistics import mean, median
-from time import perf_counter
+from statistics import mean
 
 from fincompress.data import LABELS
+from fincompress.evaluation.environment import INSTRUCTION_SETS, cpu_facts
 from fincompress.evaluation.measurement import Answers, Benchmark, labelled
 from fincompress.experiments import Study
-from fincompress.promotion import CHAMPION, ROLES, Decision, decide
+from fincompress.promotion import CHALLENGER, CHAMPION, ROLES, Decision, decide, remedies
 from fincompress.spec import UserError, dump
 from fincompress.tracking import registry, runs
+from fincompress.tracking.registry import Served
 
-OVERHEAD, CALLS = "pyfunc_overhead_ms", 200
+OVERHEAD = "pyfunc_overhead_ms"
+SAME_ELSEWHERE = 0.98  # share of labels that a CPU keeps whose kernels round otherwise
+PROBE = "Profit rose 12 % ."
 
 
 def promote_best(
-    study: Study, benchmark: Benchmark, answers: Answers, dry_run: bool = False
+    study: Study,
+    benchmark: Benchmark,
+    answers: Answers,
+    dry_run: bool = False,
+    any_cpu: bool = False,
 ) -> None:
     """Decide, record the decision as a run, and then move the role aliases.
 
+    None moves if the benchmark was on other instruction sets than the champion's, unless `any_cpu`.
     Raises `UserError`, before any alias moves, if a measured version is gone or does not load.
     """
     candidates = [m for m in benchmark.measurements if m.version is not None]
     numbers = {m.variant: m.version for m in benchmark.measurements if m.version is not None}
     variants = registry.variants(study)
+    again = f"run: fincompress benchmark --study {study.name}"
     if gone := set(numbers.values()) - set(variants):
         raise UserError(
-            f"{study.model_name}: version {min(gone)} was measured and is gone; "
-            f"run: fincompress benchmark --study {study.name}"
+            f"{study.model_name}: version {min(gone)} was measured and is gone; {again}"
         )
+    if not all(m.round_medians_ms for m in candidates):
+        raise UserError(f"{study.name}: its last benchmark has no rounds to compare; {again}")
     before = registry.aliases(study).get(CHAMPION)
-    # What does not pass is not loaded.
-    same = {
-        variant: _same_answers(study, numbers[variant], variant, answers)
-        for variant in decide(candidates, study.gate).passing
-    }
-    incumbent = variants[before] if before else None
-    decision = decide(candidates, study.gate, incumbent=incumbent, same_answers=same)
+    decisions = runs.tags_of_runs("promote", study.name, dry_run="false")
+    said = _other_cpu(benchmark)
+    incumbent, broken = _still_there(study, before, numbers.values())
+    served: dict[str, Served] = {}
+    wanted = [""]
+    while wanted:  # who would be champion or challenger, and the incumbent, have to be asked
+        decision = decide(
+            candidates,
+            study.gate,
+            incumbent=incumbent,
+            barred=rolled_back(decisions[::-1], before),
+            same_answers={name: _same(one, answers, name) for name, one in served.items()},
+            least_same=SAME_ELSEWHERE if said else 1.0,
+        )
+        holders = {decision.roles.get(role) for role in (CHAMPION, CHALLENGER)}
+        able = [n for n in decision.passing if n in holders or numbers[n] == incumbent]
+        wanted = [name for name in able if name not in served]
+        served |= {name: _served(study, numbers[name], answers) for name in wanted}
     after = before if CHAMPION in decision.kept else numbers[decision.roles[CHAMPION]]
     heading = labelled(f"decision for {study.name}", benchmark.synthetic)
-    explained = [heading, decision.explain(), *_said(variants, before, after)]
-    tags = _tags(study, before, after, dry_run)
+    explained = [heading, *said, *broken, decision.explain(), *_said(variants, before, after)]
+    if CHAMPION in decision.kept:
+        explained += remedies(decision, f"experiments/{study.name}.yaml")
+    elsewhere = [] if any_cpu else _elsewhere(study, benchmark, decisions, before)
+    moves = not dry_run and not elsewhere
+    tags = _tags(study, before, after, not moves)
+    if sets := benchmark.environment.get(INSTRUCTION_SETS):
+        tags |= {INSTRUCTION_SETS: sets}
     with runs.step("promote", tags, "\n\n".join(benchmark.notes)):
         runs.log_config({"gate": dump(study.gate)}, "gate.json")
-        if CHAMPION in decision.roles:
-            added = _overhead_ms(study, numbers[decision.roles[CHAMPION]], answers)
+        if (champion := decision.roles.get(CHAMPION)) in served:
+            added = served[champion].overhead_ms
             runs.log_metrics({OVERHEAD: added})
             explained.append(f"as a pyfunc it takes {added:.2f} ms more for a sentence")
+        explained += elsewhere
         facts = {"study": study.name, "synthetic": benchmark.synthetic}
         runs.log_json(facts | asdict(decision), "decision.json")
         runs.log_text("\n".join(explained) + "\n", "decision.txt")
-        if not dry_run:
+        if moves:
             _move_aliases(study, decision, numbers)
-    _say(study, explained, dry_run)
+    _say(study, explained, moves, dry_run)
 
 
 def rollback(study: Study, dry_run: bool = False) -> None:
@@ -82,13 +110,13 @@ def rollback(study: Study, dry_run: bool = False) -> None:
             f"{study.model_name}: version {after}, the champion before version {before}, is gone; "
             f"to decide again, run: fincompress promote --study {study.name}"
         )
-    registry.load(study, after, study.benchmark.threads)  # or the alias would name what is broken
+    registry.ask(study, after, [[PROBE]])  # or the alias would name what is broken
     explained = [f"rollback of {study.name}", *_said(variants, before, after)]
     with runs.step("rollback", _tags(study, before, after, dry_run) | {"rollback": "true"}):
         runs.log_text("\n".join(explained) + "\n", "decision.txt")
         if not dry_run:
             registry.set_alias(study, CHAMPION, after)
-    _say(study, explained, dry_run)
+    _say(study, explained, not dry_run, dry_run)
 
 
 def champions(decisions: Sequence[Mapping[str, str]], now: int) -> list[int]:
@@ -122,30 +150,83 @@ def roles_now(study: Study, benchmark: Benchmark) -> dict[str, str]:
     return {role: by_number[now[role]] for role in ROLES if now.get(role) in by_number}
 
 
-def _same_answers(study: Study, number: int, variant: str, answers: Answers) -> float:
-    """Share of validation sentences to which a version gives the label that was measured."""
-    model = registry.load(study, number, study.benchmark.threads)
+def rolled_back(decisions: Sequence[Mapping[str, str]], now: int | None) -> set[int]:
+    """Replay the tags of decisions, oldest first: the versions that rollbacks took the alias from.
+
+    One that has had it again since, as someone gave it back by hand, is not among them.
+    """
+    found: set[int] = set()
+    for tags in decisions:
+        before, after = (int(tags.get(f"champion_{end}", 0)) for end in ("before", "after"))
+        found -= {before, after}
+        if "rollback" in tags:
+            found |= {before}
+    return found - {now}
+
+
+def _other_cpu(benchmark: Benchmark) -> list[str]:
+    """A line about the CPU that was measured on, if it is another than this one."""
+    here = cpu_facts()
+    there = {key: benchmark.environment.get(key, own) for key, own in here.items()}
+    if there == here:
+        return []
+    then, now = (f"{', '.join(facts.values())}" for facts in (there, here))
+    return [
+        f"measured on another CPU ({then}) than this one ({now}): "
+        f"{SAME_ELSEWHERE:.0%} of its labels are the same answers"
+    ]
+
+
+def _elsewhere(
+    study: Study,
+    benchmark: Benchmark,
+    decisions: Sequence[Mapping[str, str]],
+    incumbent: int | None,
+) -> list[str]:
+    """Why no alias moves, if the champion was decided on other instruction sets.
+
+    The newest of `decisions` comes first. Where either's are unknown they are not others.
+    """
+    sets = (
+        tags[INSTRUCTION_SETS]
+        for tags in decisions
+        if INSTRUCTION_SETS in tags and tags.get("champion_after") == str(incumbent)
+    )
+    theirs, own = next(sets, ""), benchmark.environment.get(INSTRUCTION_SETS, "")
+    if not (theirs and own) or set(theirs.split()) == set(own.split()):
+        return []
+    return [
+        f"version {incumbent} is champion by a benchmark on other instruction sets ({theirs}) than "
+        f"this one's ({own}): this decision is on record and moves no alias; to move them all the "
+        f"same, run: fincompress promote --study {study.name} --any-cpu"
+    ]
+
+
+def _still_there(
+    study: Study, incumbent: int | None, measured: Collection[int]
+) -> tuple[int | None, list[str]]:
+    """The incumbent, unless it was not measured and does not load, and a line that says so."""
+    if incumbent is None or incumbent in measured:
+        return incumbent, []
+    try:
+        registry.ask(study, incumbent, [[PROBE]])
+    except UserError as error:
+        return None, [f"version {incumbent}, champion until now, counts no more: {error}"]
+    return incumbent, []
+
+
+def _served(study: Study, number: int, answers: Answers) -> Served:
+    """What a version answers to validation, as it is served."""
     texts, size = list(answers.texts["val"]), study.benchmark.throughput_batch
     # In the benchmark's batches: dynamic INT8 answers depend a little on what else is in one.
     batches = [texts[start : start + size] for start in range(0, len(texts), size)]
-    given = [LABELS.index(one["label"]) for batch in batches for one in model.predict(batch)]
-    measured = answers.predicted(variant, "val").tolist()
-    return float(mean(a == b for a, b in zip(given, measured, strict=True)))
+    return registry.ask(study, number, batches)
 
 
-def _overhead_ms(study: Study, number: int, answers: Answers) -> float:
-    """What the pyfunc adds to a call with one sentence: its median time around a model of none."""
-    model = registry.load(study, number, study.benchmark.threads)
-    inside = model.unwrap_python_model()
-    texts = answers.texts["val"]
-    logits = inside.predictor(texts[:1])
-    inside.predictor = lambda texts: logits  # whose own time, milliseconds, would hide the rest
-    seconds = []
-    for place in range(CALLS):
-        start = perf_counter()
-        model.predict([texts[place % len(texts)]])
-        seconds.append(perf_counter() - start)
-    return 1e3 * median(seconds)
+def _same(served: Served, answers: Answers, variant: str) -> float:
+    """Share of validation sentences that got the label that was measured."""
+    measured = (LABELS[place] for place in answers.predicted(variant, "val").tolist())
+    return float(mean(a == b for a, b in zip(served.labels, measured, strict=True)))
 
 
 def _move_aliases(study: Study, decision: Decision, numbers: Mapping[str, int]) -> None:
@@ -175,6 +256,7 @@ def _said(variants: Mapping[int, str], before: int | None, after: int | None) ->
     return [f"champion goes {left}to version {after} ({variants[after]})"]
 
 
-def _say(study: Study, explained: Sequence[str], dry_run: bool) -> None:
+def _say(study: Study, explained: Sequence[str], moved: bool, dry_run: bool) -> None:
     print("\n".join(explained))
-    print("dry run: no alias was moved" if dry_run else f"aliases of {study.model_name} are set")
+    left = "dry run: no alias was moved" if dry_run else "no alias was moved"
+    print(f"aliases of {study.model_name} are set" if moved else left)

@@ -44,6 +44,7 @@ class Options:
     data_dir: Path | None = None
     again: bool = False
     promote: bool = True
+    any_cpu: bool = False
     seeds: int = 1
     ablations: str = ""
     extra_test: Path | None = None

@@ -4,9 +4,11 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import time
+from collections import Counter
 from collections.abc import Sequence
-from dataclasses import replace
+from itertools import pairwise, permutations
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -17,7 +19,7 @@ from numpy.typing import NDArray
 
 from fincompress.artifact import Artifact
 from fincompress.data import Splits
-from fincompress.evaluation import benchmark
+from fincompress.evaluation import rounds
 from fincompress.evaluation.benchmark import FLOOR, Timing, measure, median_latencies
 from fincompress.evaluation.measurement import (
     COLD_START,
@@ -31,12 +33,14 @@ from fincompress.evaluation.measurement import (
     at_threads,
 )
 from fincompress.evaluation.resident import Resident, Start, Subject
+from fincompress.evaluation.rounds import turns
 from fincompress.export import export
 from fincompress.runtimes import runtime_names
+from fincompress.spec import UserError
 from tests.conftest import refusal
 
 TIMING = Timing(
-    threads=1, warmup=4, latency_runs=110, padded_runs=10, throughput_batch=8, batches=(1, 8),
+    threads=1, warmup=4, latency_runs=82, padded_runs=3, throughput_batch=8, batches=(1, 8),
     throughput_sentences=16, throughput_passes=2,
 )  # fmt: skip
 
@@ -46,26 +50,32 @@ class Fake:
 
     asked: ClassVar[list[tuple[str, str, int]]] = []
     drift = 1.0  # what the time of later calls is multiplied by
+    dies: ClassVar[dict[str, str]] = {}  # who, and asked for what
 
     def __init__(self, subject: Subject, threads: int, train: Any = None) -> None:
         self.subject, self.name = subject, subject.variant
         self.ms = 10.0 if self.name == "b" else 1.0
 
+    def ask(self, what: str, count: int = 1) -> None:
+        self.asked.append((self.name, what, count))
+        if self.dies.get(self.name) == what:
+            raise UserError(f"benchmark: {self.name} died")
+
     def prepare(self) -> None:
-        self.asked.append((self.name, "prepare", 1))
+        self.ask("prepare")
 
     def start(self, threads: int, text: str) -> Start:
-        self.asked.append((self.name, f"start {threads}", 1))
-        return Start(7.0, "f32")
+        self.ask(f"start {threads}")
+        return Start(7.0, self.subject.runtime, "f32")
 
     def run(self, batches: Sequence[Sequence[str]]) -> tuple[list[float], NDArray[np.float32]]:
-        self.asked.append((self.name, "run", len(batches)))
+        self.ask("run", len(batches))
         self.ms *= self.drift
         logits = np.zeros((sum(map(len, batches)), 3), dtype=np.float32)
         return [1e-3 * self.ms * len(batch) for batch in batches], logits
 
     def forward(self, batches: Sequence[Sequence[str]]) -> list[float]:
-        self.asked.append((self.name, "forward", len(batches)))
+        self.ask("forward", len(batches))
         return [1e-2 * self.ms * len(batch) for batch in batches]
 
     def peak_memory_mb(self) -> float:
@@ -77,8 +87,9 @@ class Fake:
 
 @pytest.fixture
 def fakes(monkeypatch: pytest.MonkeyPatch, base: Artifact) -> list[Subject]:
-    monkeypatch.setattr(benchmark, "Resident", Fake)
+    monkeypatch.setattr(rounds, "Resident", Fake)
     monkeypatch.setattr(Fake, "asked", [])
+    monkeypatch.setattr(Fake, "dies", {})
     return [Subject(name, None, "torch_eager", base) for name in "ab"]
 
 
@@ -87,30 +98,37 @@ def asked(splits: Splits) -> dict[str, Sequence[str]]:
 
 
 def test_variants_take_turns_and_every_call_is_kept(splits: Splits, fakes: list[Subject]) -> None:
-    (a, b), drift = measure(fakes, splits, TIMING, parts=asked(splits))
-
-    def turns(what: str, *counts: int) -> list[tuple[str, str, int]]:
-        """Each count in turn for both, after the untimed calls that open a turn."""
-        return [(n, what, c) for count in counts for n in "ab" for c in (3, count)]
+    measured = measure(fakes, splits, TIMING, parts=asked(splits))
+    a, b = measured.results
 
     def each(what: str, *counts: int) -> list[tuple[str, str, int]]:
         return [(name, what, count) for count in counts for name in "ab"]
 
+    def in_turns(what: str, first: int, *counts: int) -> list[tuple[str, str, int]]:
+        """Each count in a round, after calls that are not timed, and every other round from b."""
+        orders = [("ab", "ba")[number % 2] for number in range(len(counts))]
+        return [
+            (name, what, calls)
+            for order, count in zip(orders, counts, strict=True)
+            for name in order
+            for calls in (min(first, count), count)
+        ]
+
     reference = [("a", "run", 50)]
-    turns_of_two = [(n, "forward", c) for n in "ab" for c in (1, 2)]
+    loaded_anew = [(n, what, c) for n in "ab" for what, c in
+                   (("start 1", 1), ("run", 1), ("run", 2))]  # fmt: skip
     assert Fake.asked == [
         *each("prepare", 1), *each("start 1", 1), *each("run", 4), *reference,
-        *turns("run", 25, 25, 25, 25, 10), *turns("forward", 10),
-        ("a", "run", 1), ("a", "run", 16), ("b", "run", 1), ("b", "run", 16),  # one a call
-        *[("a", "run", 1), ("a", "run", 2), ("b", "run", 1), ("b", "run", 2)] * 3,  # eight, thrice
-        *turns_of_two, *turns_of_two,
+        *in_turns("run", 3, *[4] * 20, 2), *in_turns("forward", 3, 1, 1, 1),
+        *in_turns("run", 1, 16, 2),  # one text a call, and then eight
+        *in_turns("run", 1, 2, 2), *in_turns("forward", 1, 2, 2),  # two passes of each protocol
         *each("run", 3, 3),  # validation and test, 21 sentences each
-        *[(n, what, c) for n in "ab" for what, c in (("start 1", 1), ("run", 1), ("run", 2))],
-        *reference,
+        *loaded_anew, *reference,
         ("a", "stop", 0), ("b", "stop", 0),
     ]  # fmt: skip
-    assert len(a.samples.latency_ms) == len(b.samples.latency_ms) == 110
-    assert len(a.samples.throughput_per_s) == 2 and len(a.samples.padded_latency_ms) == 10
+    assert len(a.samples.latency_ms) == len(b.samples.latency_ms) == 82
+    assert len(a.samples.throughput_per_s) == 2 and len(a.samples.padded_latency_ms) == 3
+    assert a.samples.round_calls == 4
     for result, ms in ((a, 1.0), (b, 10.0)):
         found = result.measurement.metrics
         assert found[P50] == found[P99] == pytest.approx(ms)
@@ -123,44 +141,82 @@ def test_variants_take_turns_and_every_call_is_kept(splits: Splits, fakes: list[
         assert {part: rows.shape for part, rows in result.logits.items()} == {
             "val": (21, 3), "test": (21, 3),
         }  # fmt: skip
-        assert result.measurement.unreliable == ""
-    assert drift == {
+        assert result.measurement.round_medians_ms == pytest.approx([ms] * 21)
+    assert measured.failed == {} and measured.drift == {
         "reference_first_ms": pytest.approx(1), "reference_last_ms": pytest.approx(1),
     }  # fmt: skip
 
 
-def test_a_machine_that_moves_makes_every_timing_unreliable(
+@pytest.mark.parametrize("runs", [20, 39, 100, 500])
+def test_there_are_twenty_rounds_at_least(runs: int) -> None:
+    counts = [len(calls) for _, calls in rounds.rounds(["profit rose ."], runs)]
+    assert len(counts) >= 20 and sum(counts) == runs
+    assert counts[:20] == [runs // 20] * 20
+
+
+def test_turns_begin_with_each_in_turn_and_nobody_always_follows_the_same() -> None:
+    orders = [turns(6, number) for number in range(6)]
+    assert [order[0] for order in orders] == list(range(6))
+    assert all(sorted(order) == list(range(6)) for order in orders)
+    followers = Counter(pair for order in orders for pair in pairwise(order))
+    assert followers == Counter(permutations(range(6), 2)), "each follows each other once"
+    assert turns(1, 7) == [0] and turns(0, 3) == []
+
+
+def test_how_the_reference_moves_is_said(
     splits: Splits, fakes: list[Subject], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(Fake, "drift", 1.01)
-    results, drift = measure(fakes, splits, TIMING, parts={})
+    drift = measure(fakes, splits, TIMING, parts={}).drift
     assert drift["reference_last_ms"] > 1.1 * drift["reference_first_ms"]
-    for result in results:
-        why = result.measurement.unreliable
-        assert why.startswith("the reference moved by ") and why.endswith("% meanwhile")
 
 
-def test_a_median_that_is_not_known_well_is_unreliable(
+@pytest.mark.parametrize("asked_for", ["prepare", "start 1", "run", "forward"])
+def test_one_that_dies_is_left_out_and_the_others_are_measured(
+    splits: Splits, fakes: list[Subject], monkeypatch: pytest.MonkeyPatch, asked_for: str
+) -> None:
+    monkeypatch.setattr(Fake, "dies", {"b": asked_for})
+    found = measure(fakes, splits, TIMING, parts=asked(splits))
+    assert found.failed == {"b": "benchmark: b died"}
+    (a,) = found.results
+    assert len(a.samples.latency_ms) == 82 and set(a.logits) == {"val", "test"}
+    mine = [what for name, what, _ in Fake.asked if name == "b"]
+    assert mine[mine.index(asked_for) + 1 :] == ["stop", "stop"], "it is asked no more"
+
+
+def test_without_the_reference_nothing_is_measured(
     splits: Splits, fakes: list[Subject], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    noise = np.random.default_rng(0)
-
-    def run(self: Fake, batches: Sequence[Sequence[str]]) -> tuple[list[float], Any]:
-        factor = noise.uniform(1, 3) if self.name == "b" else 1.0  # by round
-        count = sum(map(len, batches))
-        return [1e-3 * factor * len(batch) for batch in batches], np.zeros((count, 3))
-
-    monkeypatch.setattr(Fake, "run", run)
-    (a, b), _ = measure(fakes, splits, TIMING, parts={})
-    assert a.measurement.unreliable == ""
-    assert b.measurement.unreliable.startswith("its median is known to within ")
+    monkeypatch.setattr(Fake, "dies", {"a": "forward"})
+    message = refusal(lambda: measure(fakes, splits, TIMING, parts={}))
+    assert message == "benchmark: a died"
+    assert Fake.asked[-2:] == [("a", "stop", 0), ("b", "stop", 0)]
 
 
-def test_too_few_calls_to_tell_an_interval_from_are_unreliable(
-    splits: Splits, fakes: list[Subject]
+def test_only_one_measures_at_once_on_a_machine(
+    fakes: list[Subject], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (a, _), _ = measure(fakes, splits, replace(TIMING, latency_runs=99), parts={})
-    assert a.measurement.unreliable == "99 calls are fewer than 4 rounds of 25"
+    """Another process, in another folder and with another store, waits; it says so once."""
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    monkeypatch.setattr(tempfile, "tempdir", None)  # which it had found before
+    code = (
+        "from fincompress.evaluation.benchmark import FLOOR\n"
+        "from fincompress.evaluation.rounds import loaded\n"
+        "with loaded([], 1, 'profit rose .', None, 0): print('holds', flush=True)\n"
+    )
+    root = Path(__file__).parents[1]
+    with rounds.loaded(fakes, 1, "profit rose .", None, 1):
+        other = subprocess.Popen(
+            [sys.executable, "-c", code], cwd=root, stdout=subprocess.PIPE, text=True
+        )
+        assert other.stdout is not None
+        waits = other.stdout.readline()
+        assert other.poll() is None
+    said, _ = other.communicate(timeout=60)
+    assert waits == "another process is measuring on this machine; waiting for it to end\n"
+    assert said == "holds\n"
+    (file,) = tmp_path.glob("fincompress-*.lock")
+    assert file.stat().st_mode & 0o777 == 0o666, "whoever comes next may be another user"
 
 
 @pytest.mark.timed
@@ -184,7 +240,7 @@ def test_the_floor_and_a_model_are_measured_in_processes_of_their_own(
     splits: Splits, base: Artifact
 ) -> None:
     subjects = [Subject("base", 1, "torch_eager", base), FLOOR]
-    (model, floor), _ = measure(subjects, splits, TIMING, parts={})
+    model, floor = measure(subjects, splits, TIMING, parts={}).results
     found, floors = model.measurement.metrics, floor.measurement.metrics
     assert found[P50] > 0 and floors[P50] > 0 and found[COLD_START] > 0
     assert found["bench/size_mb"] == base.size_mb
@@ -194,8 +250,8 @@ def test_the_floor_and_a_model_are_measured_in_processes_of_their_own(
 
 
 def test_what_is_not_asked_is_timed_alone(splits: Splits, fakes: list[Subject]) -> None:
-    results, _ = measure(fakes, splits, TIMING, parts={})
-    assert [result.logits for result in results] == [{}, {}]
+    found = measure(fakes, splits, TIMING, parts={})
+    assert [result.logits for result in found.results] == [{}, {}]
 
 
 def test_what_fails_in_a_process_is_said_here(

@@ -1,8 +1,8 @@
-"""Who was champion when: replayed from the tags of decisions."""
+"""Who was champion when, and who was rolled back: replayed from the tags of decisions."""
 
 import pytest
 
-from fincompress.roles import champions
+from fincompress.roles import champions, rolled_back
 
 UP: dict[str, str] = {}
 BACK = {"rollback": "true"}
@@ -21,14 +21,41 @@ HISTORIES = [
 ]  # fmt: skip
 
 
+# What it shows, the history, the champion now, and who was rolled back.
+ROLLED_BACK = [
+    ("nobody", [(0, 1, UP), (1, 2, UP)], 2, set()),
+    ("whom a rollback left", [(0, 1, UP), (1, 2, UP), (2, 1, BACK)], 1, {2}),
+    ("all whom rollbacks left", [(1, 2, UP), (2, 3, UP), (3, 2, BACK), (2, 1, BACK)], 1, {2, 3}),
+    ("still, after decisions", [(1, 2, UP), (2, 1, BACK), (1, 1, UP), (1, 4, UP)], 4, {2}),
+    ("not the one who has it by hand now", [(1, 2, UP), (2, 1, BACK)], 2, set()),
+    ("nor one who had it by hand", [(1, 2, UP), (2, 1, BACK), (2, 3, UP)], 3, set()),
+    ("one whom it left twice", [(1, 2, UP), (2, 1, BACK), (2, 2, UP), (2, 1, BACK)], 1, {2}),
+    ("with no champion now", [(1, 2, UP), (2, 1, BACK)], None, {2}),
+]  # fmt: skip
+
+
+def tagged(history: list[tuple[int, int, dict[str, str]]]) -> list[dict[str, str]]:
+    return [
+        {f"champion_{end}": str(n) for end, n in (("before", a), ("after", b)) if n} | more
+        for a, b, more in history
+    ]
+
+
 @pytest.mark.parametrize(
     ("history", "now", "expected"), [row[1:] for row in HISTORIES], ids=[r[0] for r in HISTORIES]
 )
 def test_champions_are_replayed(
     history: list[tuple[int, int, dict[str, str]]], now: int, expected: list[int]
 ) -> None:
-    tags = [
-        {f"champion_{end}": str(n) for end, n in (("before", a), ("after", b)) if n} | more
-        for a, b, more in history
-    ]
-    assert champions(tags, now) == expected
+    assert champions(tagged(history), now) == expected
+
+
+@pytest.mark.parametrize(
+    ("history", "now", "expected"),
+    [row[1:] for row in ROLLED_BACK],
+    ids=[row[0] for row in ROLLED_BACK],
+)
+def test_who_was_rolled_back_is_replayed(
+    history: list[tuple[int, int, dict[str, str]]], now: int | None, expected: set[int]
+) -> None:
+    assert rolled_back(tagged(history), now) == expected

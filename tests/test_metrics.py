@@ -11,7 +11,9 @@ from fincompress.evaluation.metrics import (
     f1_intervals,
     macro_f1_difference_interval,
     mcnemar,
+    paired_ratio,
     percentile_intervals,
+    round_medians,
     scores,
 )
 
@@ -172,3 +174,29 @@ def test_percentiles_resample_whole_rounds() -> None:
     drifting = [1.0] * 240 + [2.0] * 60
     low, high = percentile_intervals(drifting, 30, {"p95": 95})["p95"]
     assert (low, high) == (1.0, 2.0)
+
+
+def test_rounds_have_their_medians_and_the_last_may_be_shorter() -> None:
+    assert round_medians([3.0, 1.0, 2.0, 9.0, 5.0, 7.0, 4.0, 8.0], 3) == (2.0, 7.0, 6.0)
+
+
+def test_a_ratio_is_that_of_rounds_and_not_of_medians() -> None:
+    # The machine halved its speed for two rounds of five: each alone moves, the ratio does not.
+    other, own = [10.0, 10.0, 10.0, 20.0, 20.0], [4.0, 4.0, 4.0, 8.0, 8.0]
+    assert paired_ratio(other, own) == (2.5, (2.5, 2.5))
+    assert paired_ratio(own, own) == (1.0, (1.0, 1.0))
+
+
+def test_the_interval_of_a_ratio_covers_what_is_true() -> None:
+    """Rounds whose ratios scatter by 15 %: twenty give an interval that is worth its name."""
+    noise = np.random.default_rng(0)
+    rounds = np.exp(noise.normal(0, 0.15, (300, 20)))
+    found = [paired_ratio((2 * row).tolist(), [1.0] * 20)[1] for row in rounds]
+    covered = np.mean([low <= 2 <= high for low, high in found])
+    assert 0.9 < covered < 0.99
+
+
+@pytest.mark.parametrize(("other", "own"), [([1.0, 2.0], [1.0]), ([], [])])
+def test_ratios_need_the_same_rounds_of_both(other: list[float], own: list[float]) -> None:
+    with pytest.raises(ValueError, match=f"not {len(other)} and {len(own)}"):
+        paired_ratio(other, own)

@@ -20,8 +20,8 @@ MODULES = sorted(PACKAGE.rglob("*.py"))
 
 # From the top down; a module may import its own layer's packages' innards and those below.
 MEASURING = (
-    "benchmark", "cells", "relations", "resident", "peers", "huggingface", "floor", "epochs",
-    "quality", "singular", "repeated",
+    "benchmark", "cells", "relations", "resident", "rounds", "peers", "huggingface", "floor",
+    "epochs", "quality", "singular", "repeated",
 )  # fmt: skip
 LAYERS = [
     ["__main__"],
@@ -43,7 +43,7 @@ LAYERS = [
     ["data", "evaluation.metrics", "evaluation.calibration", "evaluation.measurement", "artifact"],
     ["hub", "goals"],
     ["space"],
-    ["interruption", "reporting", "spec", "cores"],
+    ["interruption", "locks", "reporting", "spec", "cores"],
 ]
 SIDEWAYS = range(10, len(LAYERS))  # below the tracking, neighbours may lean on one another
 ONLY_IN = {

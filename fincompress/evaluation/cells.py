@@ -35,16 +35,21 @@ def metric(key: str, write: Callable[[float], str]) -> Cell:
     return cell
 
 
-def with_interval(key: str, digits: int = 3, scale: float = 1.0) -> Cell:
-    """A metric, times `scale`, and its interval if it has one."""
+def metric_with_interval(key: str, write: Callable[[float], str]) -> Cell:
+    """A metric, and its interval if it has one, as `write` puts them."""
 
     def cell(own: Scored) -> str:
         if key not in own.metrics:
             return ""
-        ends = [f"{scale * end:.{digits}f}" for end in own.intervals.get(key, ())]
-        return f"{scale * own.metrics[key]:.{digits}f}" + (f" [{', '.join(ends)}]" if ends else "")
+        ends = [write(end) for end in own.intervals.get(key, ())]
+        return write(own.metrics[key]) + (f" [{', '.join(ends)}]" if ends else "")
 
     return cell
+
+
+def with_interval(key: str, digits: int = 3, scale: float = 1.0) -> Cell:
+    """A metric, times `scale`, and its interval if it has one."""
+    return metric_with_interval(key, lambda value: f"{scale * value:.{digits}f}")
 
 
 def difference(other: str, part: str = TEST) -> Cell:

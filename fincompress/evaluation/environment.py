@@ -10,7 +10,8 @@ import torch
 
 from fincompress.cores import cpu_model, usable_cores
 
-INSTRUCTION_SETS = (
+CPU, INSTRUCTION_SETS = "cpu", "instruction_sets"  # of the environment
+KNOWN = (  # instruction sets that matter here
     "avx2", "avx_vnni", "avx512_f", "avx512_vnni", "avx512_bf16", "amx_int8", "amx_bf16",
 )  # fmt: skip
 PACKAGES = (
@@ -19,16 +20,20 @@ PACKAGES = (
 
 
 def instruction_sets() -> tuple[str, ...]:
-    """Return those of `INSTRUCTION_SETS` that this CPU has."""
+    """Return those of `KNOWN` that this CPU has."""
     cpu = torch.cpu.get_capabilities()
-    return tuple(name for name in INSTRUCTION_SETS if cpu.get(name))
+    return tuple(name for name in KNOWN if cpu.get(name))
+
+
+def cpu_facts() -> dict[str, str]:
+    """Return the CPU's model and instruction sets, by their names in the environment."""
+    return {CPU: cpu_model(), INSTRUCTION_SETS: " ".join(instruction_sets()) or "none"}
 
 
 def environment(threads: int) -> dict[str, str]:
     """Return CPU, instruction sets, usable cores, threads, load, versions and commit as text."""
     return {
-        "cpu": cpu_model(),
-        "instruction_sets": " ".join(instruction_sets()),
+        **cpu_facts(),
         "cores": str(usable_cores()),
         "threads": str(threads),
         "load_average": f"{os.getloadavg()[0]:.2f}",

@@ -42,7 +42,7 @@ PRODUCTS = "bench/products"
 # Of the environment: what the reference took, before and after all others, and a benchmark ago.
 REFERENCE_FIRST, REFERENCE_LAST = "reference_first_ms", "reference_last_ms"
 REFERENCE_BEFORE = "reference_before_ms"
-MOVED = 0.1  # share by which a timing may move, or be uncertain, and still be trusted
+MOVED = 0.1  # share by which a speed-up may be uncertain, or the reference move, unmentioned
 
 
 def over(other: str, part: str) -> tuple[str, str]:
@@ -88,7 +88,9 @@ class Measurement:
     `version` is the registered version that was measured; None for the floor, the peers, and a
     source that was exported to the runtime of what was made from it. `precision` is what its
     engine computes in where it does not compute in INT8. `intervals` holds 95 % bootstrap
-    intervals of metrics. `unreliable` says why the timings are not to be trusted, if they are not.
+    intervals of metrics. `round_medians_ms` has the median latency of each round, (rounds,), in
+    the order taken: ratios of two measurements of one benchmark are taken round by round.
+    `unreliable` says why its speed-up is not known well, if it is not.
     """
 
     variant: str
@@ -97,6 +99,7 @@ class Measurement:
     precision: str = "f32"
     metrics: dict[str, float]
     intervals: dict[str, tuple[float, float]]
+    round_medians_ms: tuple[float, ...] = ()
     unreliable: str = ""
 
     def flat(self) -> dict[str, float]:
@@ -144,9 +147,13 @@ class Pair:
 
 @settings
 class Samples:
-    """Raw timings, in the order taken: ms a call at batch 1, sentences/s a pass in batches."""
+    """Raw timings, in the order taken: ms a call at batch 1, sentences/s a pass in batches.
+
+    Each round is `round_calls` of `latency_ms`; the last may be shorter.
+    """
 
     latency_ms: tuple[float, ...]
+    round_calls: int
     throughput_per_s: tuple[float, ...]
     padded_latency_ms: tuple[float, ...]
 

@@ -95,6 +95,30 @@ def percentile_intervals(
     return {name: _ends(found[:, place]) for place, name in enumerate(percentiles)}
 
 
+def round_medians(timings: Sequence[float], size: int) -> tuple[float, ...]:
+    """Return the median of each round of `size` of the `timings`, (n,), in the order taken."""
+    rounds = [timings[start : start + size] for start in range(0, len(timings), size)]
+    return tuple(float(np.median(one)) for one in rounds)
+
+
+def paired_ratio(
+    other: Sequence[float], own: Sequence[float], seed: int = 0
+) -> tuple[float, tuple[float, float]]:
+    """Return how many times as long `other` took as `own`, and the interval of that.
+
+    Both are (rounds,): the medians of rounds in which both were timed, side by side. The ratio is
+    taken in each round, so that a machine that slows down for both changes nothing, and its median
+    over rounds is returned; whole rounds are resampled. Raises `ValueError` unless both have the
+    same number of rounds, and one at least.
+    """
+    if not len(other) == len(own) > 0:
+        raise ValueError(f"ratios need the same rounds of both, not {len(other)} and {len(own)}")
+    ratios = np.asarray(other) / np.asarray(own)
+    rng = np.random.default_rng(seed)
+    chosen = rng.integers(0, len(ratios), (RESAMPLES, len(ratios)))
+    return float(np.median(ratios)), _ends(np.median(ratios[chosen], axis=1))
+
+
 def _counts(count: int, seed: int) -> NDArray[np.float64]:
     """How often each resample has each sentence, (resamples, n)."""
     rng = np.random.default_rng(seed)

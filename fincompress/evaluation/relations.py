@@ -6,6 +6,7 @@ from dataclasses import replace
 from fincompress.evaluation.benchmark import Result
 from fincompress.evaluation.measurement import (
     LATENCY_VS_PUBLISHED,
+    MOVED,
     OVER_BEFORE,
     P50,
     SPEEDUP,
@@ -14,6 +15,8 @@ from fincompress.evaluation.measurement import (
     THROUGHPUT_VS_PUBLISHED,
     Measurement,
 )
+from fincompress.evaluation.metrics import paired_ratio
+from fincompress.evaluation.rounds import ROUNDS
 from fincompress.spec import UserError
 
 
@@ -27,29 +30,47 @@ def related(
 ) -> tuple[Measurement, ...]:
     """Add to each one's metrics what they are beside those of others.
 
-    Speed-ups are the other's median latency over its own. `sources` names, for a variant, the
-    measurement of its source in the same runtime, `published` that of the published recipe,
-    `before` what was measured in the benchmark before. Raises `UserError` if the teacher is not
-    among them.
+    Ratios of latency are the other's over its own, taken round by round, with their intervals; a
+    speed-up over the teacher that is not known well makes a measurement unreliable. `sources`
+    names, for a variant, the measurement of its source in the same runtime, `published` that of the
+    published recipe, `before` what was measured in the benchmark before. What is not among
+    `results` has failed, and nothing is set beside it. Raises `UserError` if that is the teacher.
     """
-    by_name = {result.measurement.variant: result for result in results}
+    by_name = {result.measurement.variant: result.measurement for result in results}
     if teacher not in by_name:
         raise UserError(f"benchmark: a study needs the variant '{teacher}' to compare with")
-    latency = {name: result.measurement.metrics[P50] for name, result in by_name.items()}
-
     then = {(m.variant, m.version): m.metrics[P50] for m in before if P50 in m.metrics}
 
-    def one(result: Result) -> Measurement:
-        own = result.measurement
-        found = {SPEEDUP: latency[teacher] / own.metrics[P50]}
-        if own.variant in sources:
-            found[SPEEDUP_VS_SOURCE] = latency[sources[own.variant]] / own.metrics[P50]
+    def one(own: Measurement) -> Measurement:
+        others = {
+            SPEEDUP: teacher,
+            SPEEDUP_VS_SOURCE: sources.get(own.variant, ""),
+            LATENCY_VS_PUBLISHED: published,
+        }
+        found, intervals = dict[str, float](), dict[str, tuple[float, float]]()
+        for key, other in others.items():
+            if other in by_name:
+                theirs = by_name[other].round_medians_ms
+                found[key], intervals[key] = paired_ratio(theirs, own.round_medians_ms)
+        if published in by_name:
+            rate = by_name[published].metrics[THROUGHPUT]
+            found[THROUGHPUT_VS_PUBLISHED] = own.metrics[THROUGHPUT] / rate
         if (own.variant, own.version) in then:
             found[OVER_BEFORE] = own.metrics[P50] / then[own.variant, own.version]
-        if published in by_name:
-            theirs = by_name[published].measurement.metrics
-            found[LATENCY_VS_PUBLISHED] = theirs[P50] / own.metrics[P50]
-            found[THROUGHPUT_VS_PUBLISHED] = own.metrics[THROUGHPUT] / theirs[THROUGHPUT]
-        return replace(own, metrics=own.metrics | found)
+        return replace(
+            own,
+            metrics=own.metrics | found,
+            intervals=own.intervals | intervals,
+            unreliable=_unreliable(found[SPEEDUP], intervals[SPEEDUP], len(own.round_medians_ms)),
+        )
 
-    return tuple(one(result) for result in results)
+    return tuple(one(result.measurement) for result in results)
+
+
+def _unreliable(speedup: float, interval: tuple[float, float], rounds: int) -> str:
+    """Why a speed-up is not known well, if it is not."""
+    if rounds < ROUNDS:  # too few to resample
+        return f"{rounds} rounds are fewer than {ROUNDS}"
+    low, high = interval
+    uncertain = (high - low) / 2 / speedup
+    return f"its speed-up is known to within {uncertain:.0%} only" if uncertain > MOVED else ""

@@ -11,6 +11,7 @@ from fincompress.evaluation.cells import (
     difference,
     markdown_table,
     metric,
+    metric_with_interval,
     with_interval,
 )
 from fincompress.evaluation.measurement import (
@@ -73,13 +74,6 @@ def _times(value: float) -> str:
     return f"{value:.1f}x" if value < 100 else f"{value:.0f}x"
 
 
-def _over_before(own: Measurement) -> str:
-    if OVER_BEFORE not in own.metrics:
-        return ""
-    ratio = own.metrics[OVER_BEFORE]
-    return f"{ratio:.2f}x" + (", unreliable" if abs(ratio - 1) > MOVED else "")
-
-
 QUALITY: dict[str, Cell] = {
     "test macro-F1": with_interval(TEST_F1),
     "points": difference("teacher"),
@@ -113,7 +107,7 @@ SPEED: dict[str, Cell] = {
     "p50 ms": with_interval(P50, 2),
     "p95": metric(P95, "{:.2f}".format),
     "p99": metric(P99, "{:.2f}".format),
-    "speed-up": metric(SPEEDUP, _times),
+    "speed-up": metric_with_interval(SPEEDUP, _times),
     "over source": metric(SPEEDUP_VS_SOURCE, "{:.2f}x".format),
     "sentences/s": metric(THROUGHPUT, "{:.0f}".format),
     "latency over published": metric(LATENCY_VS_PUBLISHED, _times),
@@ -122,7 +116,7 @@ SPEED: dict[str, Cell] = {
     "padded /s": metric(PADDED_THROUGHPUT, "{:.0f}".format),
     "peak MB": metric(PEAK_MEMORY, "{:.0f}".format),
     "cold start ms": metric(COLD_START, "{:.0f}".format),
-    "over before": _over_before,
+    "over before": metric(OVER_BEFORE, "{:.2f}x".format),
     "unreliable": lambda own: own.unreliable,
 }
 
@@ -150,8 +144,8 @@ def markdown(benchmark: Benchmark, roles: Mapping[str, str] | None = None) -> st
 
     Quality; details of it; size; speed; throughput by batch size and by threads. Relative to the
     teacher are `points` of test macro-F1 (with their interval, and McNemar's `p`), `speed-up` of
-    median latency and the share of its size. `over source` is beside what it was made from, for
-    speed in the same runtime, `over published` that of the serving protocol over Hugging
+    latency, round by round, and the share of its size. `over source` is beside what it was made
+    from, for speed in the same runtime, `over published` that of the serving protocol over Hugging
     Face's teacher in PyTorch, padded; `published` is another study's test macro-F1. `over before`
     is the median of the same version over that in the benchmark before.
     """
@@ -168,7 +162,16 @@ def markdown(benchmark: Benchmark, roles: Mapping[str, str] | None = None) -> st
     tables = [markdown_table(benchmark.measurements, each, names) for each in columns]
     heading = f"Study `{benchmark.study}`. {' '.join(notes)}"
     pairs = "\n".join(str(pair) for pair in benchmark.pairs)
-    return "\n\n".join(part for part in (heading, *tables, pairs, shown) if part)
+    return "\n\n".join(part for part in (heading, *tables, pairs, _drift(facts), shown) if part)
+
+
+def _drift(facts: Mapping[str, str]) -> str:
+    """How the machine's speed moved while it was measured, if it did."""
+    if not {REFERENCE_FIRST, REFERENCE_LAST} <= facts.keys():
+        return ""
+    moved = float(facts[REFERENCE_LAST]) / float(facts[REFERENCE_FIRST]) - 1
+    said = f"The reference moved by {moved:+.0%} meanwhile: compare ratios, not milliseconds."
+    return said if abs(moved) > MOVED else ""
 
 
 def tables_of(benchmark: Benchmark, roles: Mapping[str, str] | None = None) -> dict[str, str]:

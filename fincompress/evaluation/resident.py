@@ -45,9 +45,13 @@ class Subject:
 
 @dataclass(frozen=True)
 class Start:
-    """What it cost to have the first answer, libraries being imported, and what is computed in."""
+    """What it cost to have the first answer, libraries being imported, and what computed it.
+
+    `engine` is the subject's runtime, or the one that `auto` took; `precision` what it computes in.
+    """
 
     milliseconds: float
+    engine: str
     precision: str
 
 
@@ -144,12 +148,14 @@ class _Server:
         else:
             load_runtime(subject.runtime)
 
-    def start(self, threads: int, text: str) -> tuple[float, str]:
+    def start(self, threads: int, text: str) -> tuple[float, str, str]:
         began = time.perf_counter()
         self.predictor = self._load(threads)
         self.predictor([text])
-        precision = self.classifier.precision if self.classifier else "f64"
-        return 1e3 * (time.perf_counter() - began), precision
+        milliseconds = 1e3 * (time.perf_counter() - began)
+        if self.classifier is None:
+            return milliseconds, self.subject.runtime, "f64"
+        return milliseconds, self.classifier.engine, self.classifier.precision
 
     def run(self, batches: Sequence[Sequence[str]]) -> tuple[list[float], Logits]:
         seconds, answers = [], []

@@ -124,6 +124,12 @@ def load_runtime(name: str) -> Runtime:
     return cast(Runtime, importlib.import_module(f"{__name__}.{name}"))
 
 
+def engine_of(name: str, artifact: Artifact, threads: int) -> str:
+    """Return the runtime whose engine the runtime `name` takes for `artifact` on this CPU."""
+    ranking = getattr(load_runtime(name), "ranking", None)
+    return str(ranking(artifact, threads)[0].engine) if ranking else name
+
+
 def load_accepted(
     name: str, artifact: Artifact, threads: int, judge: Callable[[Classifier], str]
 ) -> Classifier:

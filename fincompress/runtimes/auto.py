@@ -22,7 +22,7 @@ from pathlib import Path
 from statistics import median
 
 from fincompress.artifact import Artifact, Products
-from fincompress.cores import cpu_flags, cpu_model
+from fincompress.cores import cpu_flags, cpu_model, usable_cores
 from fincompress.models.probe import largest_move, read_probe
 from fincompress.runtimes import (
     EXACT,
@@ -75,8 +75,8 @@ def load(artifact: Artifact, threads: int) -> Classifier:
 
 
 def count_products(artifact: Artifact) -> Products:
-    """Count in the engine that a load with one thread takes."""
-    return load_runtime(ranking(artifact, 1)[0].engine).count_products(artifact)
+    """Count in the engine that a load for all cores takes."""
+    return load_runtime(ranking(artifact, usable_cores())[0].engine).count_products(artifact)
 
 
 def ranking(artifact: Artifact, threads: int) -> list[Way]:

@@ -1,10 +1,14 @@
 """An artifact becomes a version in the model registry; decisions become aliases."""
 
+import json
+import os
+import subprocess
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from importlib.metadata import version as installed
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import mlflow
@@ -15,7 +19,7 @@ from fincompress.experiments import Study, VariantSpec
 from fincompress.runtimes import load_runtime
 from fincompress.spec import UserError
 from fincompress.tracking import runs
-from fincompress.tracking.store import STORE_ERRORS, reason
+from fincompress.tracking.store import address, is_missing, reason
 
 PACKAGE = Path(__file__).parents[1]
 ARTIFACT = "artifact"  # the folder inside a logged model, or in the run that keeps it
@@ -41,7 +45,10 @@ class Version:
 
 
 def find(study: Study, spec: VariantSpec, fingerprint: str) -> Version | None:
-    """Return the newest version with this fingerprint whose files are whole, or None."""
+    """Return the newest version with this fingerprint whose files are whole, or None.
+
+    A store that does not answer is no reason to build anew: what it raises is raised.
+    """
     terms = (
         f"name = '{study.model_name}' and tags.variant = '{spec.name}' "
         f"and tags.fingerprint = '{fingerprint}'"
@@ -49,7 +56,7 @@ def find(study: Study, spec: VariantSpec, fingerprint: str) -> Version | None:
     for entry in _newest_first(mlflow.MlflowClient().search_model_versions(terms)):
         try:
             return _version(entry)
-        except (UserError, MlflowException, OSError) as error:
+        except UserError as error:
             print(f"{study.model_name} version {entry.version}: not reused: {error}")
     return None
 
@@ -70,9 +77,8 @@ def find_kept(study: Study, spec: VariantSpec, fingerprint: str) -> Version | No
     if run_id is None:
         return None
     try:
-        folder = mlflow.artifacts.download_artifacts(run_id=run_id, artifact_path=ARTIFACT)
-        artifact = read_artifact(Path(folder))
-    except (UserError, MlflowException, OSError) as error:
+        artifact = _download(f"runs:/{run_id}/{ARTIFACT}")
+    except UserError as error:
         print(f"{spec.name}: run {run_id}: not reused: {error}")
         return None
     return Version(study.model_name, None, spec.name, run_id, None, artifact)
@@ -161,8 +167,10 @@ def aliases(study: Study) -> dict[str, int]:
     """Return every alias of the study's registered model with its version."""
     try:
         model = mlflow.MlflowClient().get_registered_model(study.model_name)
-    except MlflowException:
-        return {}
+    except MlflowException as error:
+        if is_missing(error):
+            return {}
+        raise
     return {alias: int(number) for alias, number in model.aliases.items()}
 
 
@@ -172,22 +180,54 @@ def variants(study: Study) -> dict[int, str]:
     return {int(v.version): v.tags.get("variant", "") for v in found}
 
 
-def load(study: Study, number: int, threads: int) -> Any:
-    """Return a version as those who serve it load it: MLflow's pyfunc model.
+def fetch(study: Study, number: int) -> tuple[Version, str]:
+    """Return a version and the name of its runtime; raise `UserError` if its files are not whole.
 
-    Raises `UserError` if its files are gone or not what was registered. Versions from before
-    the setting take as many threads as the process may use.
+    What a store raises that does not answer is raised.
+    """
+    entry = mlflow.MlflowClient().get_model_version(study.model_name, str(number))
+    return _version(entry), entry.tags["runtime"]
+
+
+@dataclass(frozen=True)
+class Served:
+    """The label that a registered model gave to each text, and what it adds to a call, in ms."""
+
+    labels: tuple[str, ...]
+    overhead_ms: float
+
+
+def ask(study: Study, number: int, batches: Sequence[Sequence[str]]) -> Served:
+    """Let a version answer as those get it who serve it: in a process without this package.
+
+    With the threads of the study's benchmark; versions from before that setting take as many as
+    the process may use. Raises `UserError` if it does not load, or does not answer.
     """
     uri = f"models:/{study.model_name}/{number}"
-    path = sys.path
-    try:
-        return mlflow.pyfunc.load_model(uri, model_config={"threads": threads})
-    except (UserError, OSError, *STORE_ERRORS) as error:
+    request = {"model": uri, "threads": study.benchmark.threads, "batches": batches}
+    with TemporaryDirectory(prefix="fincompress-served-") as folder:
+        # Copies that MLflow makes of what it loads go with the folder.
+        own = {"MLFLOW_TRACKING_URI": address(), "TMPDIR": folder}
+        done = subprocess.run(
+            [sys.executable, "-E", "-P", str(Path(__file__).with_name("served.py"))],
+            input=json.dumps(request), env=os.environ | own, cwd=folder,
+            capture_output=True, text=True, encoding="utf-8", errors="replace",
+        )  # fmt: skip
+    answer: dict[str, Any] = {"error": _last_words(done)}
+    if done.returncode == 0 and done.stdout:
+        answer = json.loads(done.stdout)
+    if "error" in answer:
         raise UserError(
-            f"{uri} does not load: {reason(error)}; run: fincompress benchmark --study {study.name}"
-        ) from None
-    finally:
-        sys.path = path  # MLflow puts the model's copy of this package before the package
+            f"{uri} does not load: {reason(UserError(answer['error']))}; "
+            f"run: fincompress benchmark --study {study.name}"
+        )
+    return Served(tuple(answer["labels"]), answer["overhead_ms"])
+
+
+def _last_words(done: "subprocess.CompletedProcess[str]") -> str:
+    """What a process that gave no answer has said last."""
+    lines = done.stderr.strip().splitlines()
+    return f"its process ended with exit code {done.returncode}: {lines[-1] if lines else ''}"
 
 
 def _description(study: Study, artifact: Artifact) -> str:
@@ -199,14 +239,29 @@ def _newest_first(entries: Iterable[Any]) -> list[Any]:
 
 
 def _version(entry: Any) -> Version:
-    logged = mlflow.get_logged_model(entry.tags["model_id"])
-    uri = f"{logged.artifact_location}/artifacts/{ARTIFACT}"
-    folder = mlflow.artifacts.download_artifacts(artifact_uri=uri)
+    """Raises `UserError` if its files are gone, or not what was registered."""
+    try:
+        logged = mlflow.get_logged_model(entry.tags["model_id"])
+    except MlflowException as error:
+        if is_missing(error):
+            raise UserError(reason(error)) from None
+        raise
     return Version(
         model_name=entry.name,
         number=int(entry.version),
         variant=entry.tags["variant"],
         run_id=entry.run_id,
         model_id=entry.tags["model_id"],
-        artifact=read_artifact(Path(folder)),
+        artifact=_download(f"{logged.artifact_location}/artifacts/{ARTIFACT}"),
     )
+
+
+def _download(uri: str) -> Artifact:
+    """Raises `UserError` if there are no such files, or they are not whole."""
+    try:
+        folder = mlflow.artifacts.download_artifacts(artifact_uri=uri)
+    except (MlflowException, OSError):
+        if mlflow.artifacts.list_artifacts(artifact_uri=uri):  # or the store does not answer
+            raise
+        raise UserError(f"{uri}: its files are gone") from None
+    return read_artifact(Path(folder))

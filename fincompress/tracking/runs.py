@@ -16,7 +16,7 @@ from mlflow.entities import RunStatus, ViewType
 
 from fincompress.data import Splits
 from fincompress.spec import UserError, flatten
-from fincompress.tracking.store import STORE_ERRORS, reason
+from fincompress.tracking.store import STORE_ERRORS, is_missing, reason
 
 PROCESS = "fincompress.process"
 ERROR = "fincompress.error"
@@ -130,8 +130,10 @@ def exists(run_id: str) -> bool:
     """Whether the store has this run, and not in its bin."""
     try:
         return bool(mlflow.MlflowClient().get_run(run_id).info.lifecycle_stage == "active")
-    except mlflow.MlflowException:
-        return False
+    except mlflow.MlflowException as error:
+        if is_missing(error):
+            return False
+        raise
 
 
 def close(run_id: str, why: str) -> None:

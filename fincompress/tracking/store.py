@@ -11,9 +11,9 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 
 import mlflow
-from filelock import FileLock, Timeout
 from sqlalchemy.exc import SQLAlchemyError
 
+from fincompress.locks import hold
 from fincompress.spec import UserError
 
 EXPERIMENT = "fincompress"
@@ -62,6 +62,18 @@ def reason(error: BaseException) -> str:
     return " ".join(str(error).split()).partition(" [SQL: ")[0]
 
 
+def is_missing(error: mlflow.MlflowException) -> bool:
+    """Whether the store has answered, and has no such thing."""
+    return bool(error.error_code == "RESOURCE_DOES_NOT_EXIST")
+
+
+def address() -> str:
+    """The store's address, for a process in another folder too."""
+    uri = str(mlflow.get_tracking_uri())
+    path = uri.removeprefix("sqlite:///")
+    return uri if path == uri else f"sqlite:///{Path(path).resolve()}"
+
+
 def _touch(uri: str) -> None:
     """Fail at once if a sqlite file cannot be used; MLflow would retry for 100 s in silence."""
     path = uri.removeprefix("sqlite:///")
@@ -78,14 +90,6 @@ def lock(name: str, say: bool = True) -> Iterator[None]:
     place = hashlib.sha256(f"{uri} {Path.cwd()} {name}".encode()).hexdigest()[:16]
     folder = Path(tempfile.gettempdir()) / f"fincompress-locks-{getattr(os, 'getuid', int)()}"
     folder.mkdir(exist_ok=True)
-    file = FileLock(folder / f"{place}.lock")
-    try:
-        file.acquire(timeout=0.1)
-    except Timeout:
-        if say:
-            print(f"another process is busy with {name}; waiting for it", flush=True)
-        file.acquire()
-    try:
+    waiting = f"another process is busy with {name}; waiting for it" if say else ""
+    with hold(folder / f"{place}.lock", waiting):
         yield
-    finally:
-        file.release()

@@ -1,0 +1,113 @@
+"""Rollbacks on a real registry: champion by champion, and not undone by what comes next."""
+
+# ruff: noqa: F811
+import mlflow
+import pytest
+
+from fincompress.cli import main
+from fincompress.evaluation.measurement import Answers
+from fincompress.experiments import Study
+from fincompress.roles import promote_best, rollback
+from fincompress.spec import UserError
+from fincompress.tracking import registry
+from tests.conftest import refusal
+from tests.registered import (
+    MODEL,
+    answers,  # noqa: F401
+    benchmark,
+    decisions,
+    loaded,  # noqa: F401
+    moved,
+    published,  # noqa: F401
+    register,
+    roles,
+    study,  # noqa: F401
+    text_of,
+)
+
+
+def test_rollback_goes_back_champion_by_champion(
+    study: Study, answers: Answers, capsys: pytest.CaptureFixture[str]
+) -> None:
+    promote_best(study, benchmark(), answers)
+    promote_best(study, benchmark(near=4.0), answers)
+    promote_best(study, benchmark(near=4.0), answers)  # moves nothing, and neither does a dry run
+    promote_best(study, benchmark(good=1.0), answers, dry_run=True)
+    assert roles()["champion"] == 3
+    promote_best(study, benchmark(near=4.0, good=2.0, number=4), answers)
+    capsys.readouterr()
+    assert main(["promote", "--study", "tiny", "--rollback", "--dry-run"]) == 0
+    assert capsys.readouterr().out == (
+        "rollback of tiny\nchampion goes from version 4 (good) to version 3 (near)\n"
+        "dry run: no alias was moved\n"
+    )
+    assert roles()["champion"] == 4
+    assert main(["promote", "--study", "tiny", "--rollback"]) == 0
+    assert roles()["champion"] == 3
+    run = decisions()[0]
+    assert moved(run) == ("4", "3") and run.data.tags["fincompress.rollback"] == "true"
+    assert "champion goes from version 4 (good) to version 3 (near)\n" in text_of(run)
+    rollback(study)
+    assert roles()["champion"] == 2
+    assert main(["promote", "--study", "tiny", "--rollback"]) == 2
+    assert capsys.readouterr().err == (
+        "fincompress: fincompress-tiny: version 2 is the first champion on record; "
+        "there is none to go back to\n"
+    )
+
+
+def test_rollback_without_a_champion_says_what_to_run(study: Study) -> None:
+    assert refusal(lambda: rollback(study)) == (
+        "fincompress-tiny: no version is champion yet; run: fincompress promote --study tiny"
+    )
+
+
+def test_rollback_names_an_earlier_champion_that_is_gone(study: Study, answers: Answers) -> None:
+    number = register("good")
+    promote_best(study, benchmark(number=number), answers)
+    promote_best(study, benchmark(near=2.0, number=number), answers)
+    mlflow.MlflowClient().delete_model_version(MODEL, str(number))
+    assert refusal(lambda: rollback(study)) == (
+        f"fincompress-tiny: version {number}, the champion before version 3, is gone; "
+        "to decide again, run: fincompress promote --study tiny"
+    )
+    assert roles()["champion"] == 3
+
+
+def test_a_rollback_is_not_undone_by_the_next_promotion(
+    study: Study, answers: Answers, capsys: pytest.CaptureFixture[str]
+) -> None:
+    promote_best(study, benchmark(), answers)
+    promote_best(study, benchmark(near=1.0), answers)
+    rollback(study)
+    assert roles()["champion"] == 2
+    promote_best(study, benchmark(near=1.0), answers)
+    assert roles()["champion"] == 2 and roles()["challenger"] == roles()["fastest"] == 3
+    (line,) = (row for row in text_of(decisions()[0]).splitlines() if "rolled back" in row)
+    assert line.startswith("near ") and line.endswith(
+        "fails   a rollback took the alias from it; set champion to version 3 by hand, or build it "
+        "anew with --again, to let it stand again"
+    )
+    registry.set_alias(study, "champion", 3)
+    promote_best(study, benchmark(near=1.0), answers)
+    registry.set_alias(study, "champion", 2)
+    promote_best(study, benchmark(near=1.0), answers)
+    assert roles()["champion"] == 3, "a person has set it meanwhile: it may stand again"
+
+
+def test_rollback_leaves_a_version_that_does_not_answer(
+    study: Study, answers: Answers, monkeypatch: pytest.MonkeyPatch, loaded: list[int]
+) -> None:
+    promote_best(study, benchmark(), answers)
+    promote_best(study, benchmark(near=1.0), answers)
+    loaded.clear()
+
+    def lost(study: Study, number: int, batches: object) -> registry.Served:
+        raise UserError(f"version {number} does not load")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(registry, "ask", lost)
+        assert refusal(lambda: rollback(study)) == "version 2 does not load"
+    assert roles()["champion"] == 3
+    rollback(study)
+    assert roles()["champion"] == 2 and loaded == [2]
