@@ -45,7 +45,7 @@ def test_the_small_student_becomes_champion_by_its_measured_speed(
     ]
     parts = {"val": splits.val, "test": splits.test}
     asked = {part: sentences.texts for part, sentences in parts.items()}
-    results, _ = measure(subjects, splits, TIMING, parts=asked)
+    results = measure(subjects, splits, TIMING, parts=asked).results
     answers = gather(parts, {r.measurement.variant: r.logits for r in results})
     sources = {"student_int8": "student"}
     measured = judged(
