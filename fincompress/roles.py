@@ -3,6 +3,7 @@
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict
 from statistics import mean
+from typing import Any
 
 from fincompress.data import LABELS
 from fincompress.evaluation.environment import INSTRUCTION_SETS, cpu_facts
@@ -30,38 +31,25 @@ def promote_best(
     None moves if the benchmark was on other instruction sets than the champion's, unless `any_cpu`.
     Raises `UserError`, before any alias moves, if a measured version is gone or does not load.
     """
-    candidates = [m for m in benchmark.measurements if m.version is not None]
     numbers = {m.variant: m.version for m in benchmark.measurements if m.version is not None}
     variants = registry.variants(study)
-    again = f"run: fincompress benchmark --study {study.name}"
-    if gone := set(numbers.values()) - set(variants):
-        raise UserError(
-            f"{study.model_name}: version {min(gone)} was measured and is gone; {again}"
-        )
-    if not all(m.round_medians_ms for m in candidates):
-        raise UserError(f"{study.name}: its last benchmark has no rounds to compare; {again}")
+    _check_measured(study, benchmark, numbers, variants)
     before = registry.aliases(study).get(CHAMPION)
     decisions = runs.tags_of_runs("promote", study.name, dry_run="false")
-    said = _other_cpu(benchmark)
+    other_cpu = _other_cpu(benchmark)
     incumbent, broken = _still_there(study, before, numbers.values())
-    served: dict[str, Served] = {}
-    wanted = [""]
-    while wanted:  # who would be champion or challenger, and the incumbent, have to be asked
-        decision = decide(
-            candidates,
-            study.gate,
-            incumbent=incumbent,
-            barred=rolled_back(decisions[::-1], before),
-            same_answers={name: _same(one, answers, name) for name, one in served.items()},
-            least_same=SAME_ELSEWHERE if said else 1.0,
-        )
-        holders = {decision.roles.get(role) for role in (CHAMPION, CHALLENGER)}
-        able = [n for n in decision.passing if n in holders or numbers[n] == incumbent]
-        wanted = [name for name in able if name not in served]
-        served |= {name: _served(study, numbers[name], answers) for name in wanted}
+    decision, served = _decide(
+        study,
+        benchmark,
+        answers,
+        numbers,
+        incumbent=incumbent,
+        barred=rolled_back(decisions[::-1], before),
+        least_same=SAME_ELSEWHERE if other_cpu else 1.0,
+    )
     after = before if CHAMPION in decision.kept else numbers[decision.roles[CHAMPION]]
     heading = labelled(f"decision for {study.name}", benchmark.synthetic)
-    explained = [heading, *said, *broken, decision.explain(), *_said(variants, before, after)]
+    explained = [heading, *other_cpu, *broken, decision.explain(), *_said(variants, before, after)]
     if CHAMPION in decision.kept:
         explained += remedies(decision, f"experiments/{study.name}.yaml")
     elsewhere = [] if any_cpu else _elsewhere(study, benchmark, decisions, before)
@@ -162,6 +150,44 @@ def rolled_back(decisions: Sequence[Mapping[str, str]], now: int | None) -> set[
         if "rollback" in tags:
             found |= {before}
     return found - {now}
+
+
+def _check_measured(
+    study: Study, benchmark: Benchmark, numbers: Mapping[str, int], there: Collection[int]
+) -> None:
+    """Raise `UserError` if what was measured is gone, or cannot be compared."""
+    again = f"run: fincompress benchmark --study {study.name}"
+    if gone := set(numbers.values()) - set(there):
+        raise UserError(
+            f"{study.model_name}: version {min(gone)} was measured and is gone; {again}"
+        )
+    if not all(m.round_medians_ms for m in benchmark.measurements):
+        raise UserError(f"{study.name}: its last benchmark has no rounds to compare; {again}")
+
+
+def _decide(
+    study: Study,
+    benchmark: Benchmark,
+    answers: Answers,
+    numbers: Mapping[str, int],
+    *,
+    incumbent: int | None,
+    **rules: Any,
+) -> tuple[Decision, dict[str, Served]]:
+    """Decide among the versions in `numbers`, and return what those answered that matter.
+
+    These are the incumbent, and whoever would be champion or challenger: loading all takes long.
+    """
+    candidates = [m for m in benchmark.measurements if m.variant in numbers]
+    served: dict[str, Served] = {}
+    while True:
+        same = {name: _same(one, answers, name) for name, one in served.items()}
+        decision = decide(candidates, study.gate, incumbent=incumbent, same_answers=same, **rules)
+        holders = [decision.roles.get(role) for role in (CHAMPION, CHALLENGER)]
+        matter = [n for n in decision.passing if n in holders or numbers[n] == incumbent]
+        if served.keys() >= set(matter):
+            return decision, served
+        served |= {n: _served(study, numbers[n], answers) for n in matter if n not in served}
 
 
 def _other_cpu(benchmark: Benchmark) -> list[str]:

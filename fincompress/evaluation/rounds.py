@@ -13,7 +13,7 @@ from fincompress.evaluation.resident import Resident, Start, Subject
 from fincompress.locks import hold_for_machine
 from fincompress.spec import UserError
 
-ROUNDS = 20  # that an interval can be told from; with four, one of 95 % covered 80 %
+ROUNDS = 20  # that an interval can be told from: that of fewer covers less than it says
 AFTER_A_TURN = 3  # untimed calls before those of a turn: other models had the caches meanwhile
 REFERENCE_RUNS = 50  # calls that tell how much the machine's speed has moved
 

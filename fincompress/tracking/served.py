@@ -50,8 +50,7 @@ def ask(model: str, threads: int, batches: Sequence[Sequence[str]]) -> dict[str,
 
 def hide(package: str) -> None:
     """Leave no way to import `package` that an editable installation has made."""
-    finders = [f for f in sys.meta_path if not _is_pythons(f)]
-    for finder in finders:
+    for finder in [f for f in sys.meta_path if not _is_pythons(f)]:
         if finder.find_spec(package, None) is not None:
             sys.meta_path.remove(finder)
     installed = {*site.getsitepackages(), site.getusersitepackages()}
