@@ -32,7 +32,7 @@ LAYERS = [
     ["workers"],
     ["trials"],
     ["workshop", "roles"],
-    ["recording", "card"],
+    ["recording", "card", "summary"],
     ["tracking", "evaluation.report", "evaluation.plots", "search"],
     ["experiments"],
     ["build", "promotion", *(f"evaluation.{module}" for module in MEASURING)],
