@@ -29,7 +29,8 @@ from fincompress.preparation import log_data, prepared
 from fincompress.roles import promote_best, roles_now, rollback
 from fincompress.seeds import ablate, by_seed, last_tables, repeat
 from fincompress.spec import UserError
-from fincompress.tracking import runs
+from fincompress.summary import holder, interpreter, summary
+from fincompress.tracking import registry, runs
 from fincompress.tracking.store import open_store
 from fincompress.tuning import BEST, SUMMARY, TRIALS, last_studies, tasks
 from fincompress.tuning import tune as tune_variant
@@ -45,7 +46,7 @@ def main(options: Options) -> None:
     """
     if options.ablations and options.tuned:
         raise UserError("ablations: would be compared with tuned variants; leave out one of both")
-    with workshop(options) as shop, _command(shop, "main"):
+    with workshop(options) as shop, _command(shop, "main") as last_words:
         check_teacher(shop)
         known = load_ablations(shop.variants) if options.ablations else {}
         ablations = select_ablations(known, options.ablations) if options.ablations else {}
@@ -58,6 +59,7 @@ def main(options: Options) -> None:
             return
         with runs.step("benchmark", shop.tags("benchmark"), shop.note):
             measure_all(shop)
+        last_words.append(_summary(shop))
 
 
 def prepare(options: Options) -> None:
@@ -157,17 +159,27 @@ def recover(options: Options) -> None:
     print("\n".join(runs.recover()) or "no run was left open")
 
 
-@contextmanager
-def _command(shop: Workshop, name: str) -> Iterator[None]:
-    """The run of a command that consists of several steps; it ends with the versions.
+def _summary(shop: Workshop) -> str:
+    study = shop.study
+    champion = holder(registry.aliases(study), registry.variants(study))
+    _, benchmark = last_benchmark(study)
+    folder = shop.options.data_dir
+    return summary(study, benchmark, champion, python=interpreter(), data_dir=folder)
 
-    Raises `IncompleteError`, in which the run fails, if there is none of some variants.
+
+@contextmanager
+def _command(shop: Workshop, name: str) -> Iterator[list[str]]:
+    """The run of a command that consists of several steps.
+
+    It ends with the versions, and then with the texts that were put into the list it yields. Raises
+    `IncompleteError`, in which the run fails, if there is none of some variants.
     """
     tags = {"study": shop.study.name}
     note = "\n\n".join([shop.study.description, *shop.notes])
     with runs.step(f"{name} {shop.study.name}", tags, note):
         runs.log_config(shop.options.asked, "options.json")
-        yield
+        last_words: list[str] = []
+        yield last_words
         found = {name: version.number for name, version in shop.versions.items()}
         runs.log_json(found, "versions.json")
         for version in shop.versions.values():
@@ -177,6 +189,8 @@ def _command(shop: Workshop, name: str) -> Iterator[None]:
             alias = shop.variants[version.variant].alias
             said = f"{version.model_name}@{alias}: version {version.number}, validation F1 {f1:.4f}"
             print(shop.labelled(said))
+        for text in last_words:
+            print(f"\n{text}", flush=True)
         if shop.failed:
             runs.log_json(dict(shop.failed), "failed.json")
         check_complete(shop.failed)

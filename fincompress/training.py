@@ -97,7 +97,8 @@ def device() -> torch.device:
 
 
 def precision() -> str:
-    """`bf16` where the device has instructions for it, else `fp32`."""
+    """What steps of training compute in: `bf16` where the device has instructions for it, else
+    `fp32`."""
     # Without such instructions bf16 is emulated and slower than fp32.
     if torch.cuda.is_available():
         fast = torch.cuda.is_bf16_supported(including_emulation=False)
@@ -220,12 +221,15 @@ def imitation(model: Encoder, taught: Tensor, temperature: float, alpha: float) 
 
 @torch.no_grad()
 def predict(model: Encoder, ids: Ids) -> Tensor:
-    """Return logits (n, labels) in the order of `ids`, float32 on the CPU."""
+    """Return logits (n, labels) in the order of `ids`, float32 on the CPU.
+
+    They are computed in FP32 on every device, as the PyTorch runtime does: only steps of training
+    use a faster precision, so that what is scored is what ships.
+    """
     model.to(device()).eval()
     logits = torch.empty(len(ids), model.layout.labels)
     for rows in batches_by_length(ids, EVALUATION_BATCH):
-        with autocast():
-            logits[rows] = model(*to_tensors([ids[i] for i in rows])).float().cpu()
+        logits[rows] = model(*to_tensors([ids[i] for i in rows])).cpu()
     return logits
 
 

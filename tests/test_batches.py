@@ -1,10 +1,20 @@
 """Sentences become batches of similar length; predictions keep the order of the sentences."""
 
+from pathlib import Path
+
 import pytest
 import torch
 
 from fincompress import training
+from fincompress.data import LABELS
+from fincompress.evaluation.metrics import scores
+from fincompress.models.checkpoint import Base, import_checkpoint
+from fincompress.models.storage import load_encoder
+from fincompress.models.text import encode, load_tokenizer
+from fincompress.runtimes import torch_eager
+from fincompress.techniques.distill_hidden import _lesson
 from fincompress.training import Encoded, predict
+from tests.conftest import tiny_sentences
 from tests.test_training import TRAIN, encoder, sentences
 
 
@@ -53,3 +63,28 @@ def test_training_is_in_bfloat16_only_where_the_hardware_has_it(
         flags = {"avx2": True, "avx512_bf16": has, "amx_bf16": False}
         monkeypatch.setattr(torch.cpu, "get_capabilities", lambda flags=flags: flags)
         assert training.precision() == expected
+
+
+@pytest.mark.parametrize("lesson", [False, True])
+def test_answers_are_those_of_the_runtime_whatever_training_computes_in(
+    finbert: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, lesson: bool
+) -> None:
+    """Validation's and the teacher's, in FP32; in bfloat16 they would be off by a thousandth."""
+    monkeypatch.setattr(training, "precision", lambda: "bf16")
+    artifact = import_checkpoint(Base(folder=str(finbert)), 32, 0, tmp_path / "teacher")
+    texts, labels = zip(*tiny_sentences(), strict=True)
+    expected = torch.from_numpy(torch_eager.load(artifact, torch.get_num_threads())(texts))
+    model, ids = load_encoder(artifact), encode(load_tokenizer(artifact), texts)
+    if lesson:
+        found = _lesson(artifact.path, texts, (0,)).logits.cpu()
+    else:
+        found = predict(model, ids)
+        classes = tuple(LABELS.index(label) for label in labels)
+        shipped = scores(classes, expected.argmax(1))
+        assert training.validate(model, Encoded(ids, classes)) == {
+            f"val/{name}": value for name, value in shipped.items()
+        }
+    torch.testing.assert_close(found, expected, atol=1e-5, rtol=1e-5)
+    with training.autocast(), torch.no_grad():
+        rounded = model.to(training.device())(*training.to_tensors(ids)).float().cpu()
+    assert (rounded - expected).abs().max() > 1e-3, "bfloat16 would have shown"

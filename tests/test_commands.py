@@ -1,9 +1,11 @@
 """The whole study on a real MLflow store, with tiny models: runs, versions, aliases, files."""
 
+import ast
 import json
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import redirect_stdout
 from pathlib import Path
 from typing import Any
 
@@ -44,12 +46,13 @@ FILE_KEYS = PRODUCTS | {
 def finished(
     tmp_path_factory: pytest.TempPathFactory, checkpoint: Path, student_checkpoint: Path
 ) -> Iterator[Project]:
-    """A project in which `main` has run once, with a file of the user's."""
+    """A project in which `main` has run once, with a file of the user's, and said `said.txt`."""
     folder = tmp_path_factory.mktemp("finished")
     rows = [(f"{text} again", label) for text, label in tiny_sentences()[:12]]
     extra = write_csv(folder / "extra.csv", rows)
     with open_project(folder, checkpoint, student_checkpoint) as project:
-        assert main(["main", "--study", "tiny", "--extra-test", extra]) == 0
+        with (folder / "said.txt").open("w") as said, redirect_stdout(said):
+            assert main(["main", "--study", "tiny", "--extra-test", extra]) == 0
         yield project
 
 
@@ -177,8 +180,7 @@ def test_every_alias_answers_from_another_folder(finished: Project, tmp_path: Pa
     aliases = sorted(mlflow.MlflowClient().get_registered_model(MODEL).aliases)
     assert set(aliases) == set(ROLES) | {name.replace("_", "-") for name in VARIANTS}
     code = (
-        "import json, mlflow\n"
-        f"for alias in {aliases}:\n"
+        f"import json, mlflow\nfor alias in {aliases}:\n"
         f"    m = mlflow.pyfunc.load_model(f'models:/{MODEL}@{{alias}}')\n"
         "    print(json.dumps([m.predict(['profit rose .', 'sales fell .']), m.predict([])]))"
     )
@@ -201,6 +203,17 @@ def test_every_alias_answers_from_another_folder(finished: Project, tmp_path: Pa
         assert sum(answer["scores"].values()) == pytest.approx(1)
         assert answer["score"] == max(answer["scores"].values())
         assert answer["scores"][answer["label"]] == answer["score"]
+
+
+def test_the_study_ends_with_its_champion_and_a_command_that_asks_it(finished: Project) -> None:
+    *_, last = (finished.folder / "said.txt").read_text().split("\n\n")
+    number = mlflow.MlflowClient().get_registered_model(MODEL).aliases["champion"]
+    first, _, _, pasted, *_ = last.splitlines()
+    assert first.startswith(f"{MODEL}@champion is ") and first.endswith(f", version {number}")
+    # It finds the store in this folder.
+    environment = {"PATH": "/usr/bin:/bin", "OMP_NUM_THREADS": "1"}
+    answers = subprocess.check_output(pasted, shell=True, cwd=finished.folder, env=environment)
+    assert ast.literal_eval(answers.decode())[0]["label"] in ("negative", "neutral", "positive")
 
 
 def test_a_second_call_reuses_everything(

@@ -32,7 +32,7 @@ LAYERS = [
     ["workers"],
     ["trials", "builder"],
     ["workshop", "roles"],
-    ["recording", "card", "failures"],
+    ["recording", "card", "failures", "summary"],
     ["tracking", "evaluation.report", "evaluation.plots", "search"],
     ["experiments"],
     ["build", "promotion", *(f"evaluation.{module}" for module in MEASURING)],

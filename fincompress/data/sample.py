@@ -12,41 +12,39 @@ in val alone and the third in test alone, so that both ask for more than the wor
 import random
 import re
 
+from fincompress.data.frames import NEWS
+from fincompress.data.plain import PLAIN
+from fincompress.data.tiers import Tiers, tiers
+
 Item = tuple[str, str]
-Tiers = dict[str, list[str]]
 
-SIZES = {"train": 1680, "val": 360, "test": 360}
-SHARES = {"positive": 0.25, "negative": 0.14, "neutral": 0.61}
+SIZES = {"train": 1900, "val": 360, "test": 360}
+SHARES = {"positive": 0.34, "negative": 0.33, "neutral": 0.33}
 WORTHS = [1] * 5 + [-1]  # how often a sentence is about something that had better be low
-HELD_OUT = 0.5  # chance that a val or test sentence takes a word, or a frame, of its own tier
-
-
-def _tiers(text: str) -> Tiers:
-    parts = [[w.strip() for w in re.split("[;\n]", p) if w.strip()] for p in text.split("/")]
-    return dict(zip(SIZES, parts if len(parts) == 3 else parts * 3, strict=True))
+HELD_OUT = 0.3  # chance that a val or test sentence takes a word, or a frame, of its own tier
 
 
 # What can move: (a result or a driver of it, +1 if more of it is good). The letter after the colon
 # is the unit. Concessive frames set a driver against a result, so that the result decides.
 QUANTITIES = {
-    ("result", 1): _tiers("""
+    ("result", 1): tiers("""
         operating profit:m; net profit:m; pretax profit:m; underlying profit:m; operating margin:p
-        return on capital employed:p; earnings per share:s
+        return on capital employed:p; earnings per share:s; profit:m; the margin:p
         / pretax earnings:m; net income:m; return on equity:p
         / EBITDA:m; group surplus:m; bottom-line earnings:m; profitability:p"""),
-    ("result", -1): _tiers("""
-        operating loss:m; net loss:m; underlying loss:m; loss per share:s
+    ("result", -1): tiers("""
+        operating loss:m; net loss:m; underlying loss:m; loss per share:s; the loss:m
         / pretax loss:m; loss before taxes:m / group deficit:m; after-tax loss:m"""),
-    ("driver", 1): _tiers("""
+    ("driver", 1): tiers("""
         net sales:m; order intake:m; order backlog:m; cash flow from operations:m; market share:p
         delivery volumes:n; passenger numbers:n; comparable sales:m; capacity utilisation:h
-        subscriber numbers:n; interest income:m; equity ratio:h
+        subscriber numbers:n; interest income:m; equity ratio:h; sales:m; orders:m; exports:m
         / revenue:m; export sales:m; new orders:m; room occupancy:h; production volumes:n
         / turnover:m; orders on hand:m; fee income:m; fleet utilisation:h; visitor numbers:n"""),
-    ("driver", -1): _tiers("""
+    ("driver", -1): tiers("""
         raw material costs:m; personnel expenses:m; net debt:m; credit losses:m; financing costs:m
         energy costs:m; interest-bearing liabilities:m; fixed costs:m; freight costs:m
-        impairment charges:m; customer complaints:n; customer churn:p
+        impairment charges:m; customer complaints:n; customer churn:p; costs:m; debt:m
         / logistics costs:m; administrative expenses:m; bank debt:m; rental expenses:m
         / overheads:m; write-downs:m; borrowings:m; fuel expenditure:m; wage costs:m"""),
 }
@@ -58,33 +56,36 @@ UNITS = {  # range of the lower level, decimals, pattern
     "n": (1300, 90000, 0, "#"),
 }
 MOVES = {  # past tense, infinitive and noun
-    1: _tiers("""
+    1: tiers("""
         rose|rise|rise; increased|increase|increase; grew|grow|increase; climbed|climb|climb
+        went up|go up|rise; soared|soar|surge
         / advanced|advance|advance; moved higher|move higher|uptick; picked up|pick up|pick-up
         / surged|surge|surge; jumped|jump|jump; headed up|head up|upturn"""),
-    -1: _tiers("""
+    -1: tiers("""
         fell|fall|fall; decreased|decrease|decrease; declined|decline|decline; dropped|drop|drop
+        went down|go down|fall; tumbled|tumble|plunge
         / slid|slide|slide; moved lower|move lower|downtick; contracted|contract|contraction
-        / slumped|slump|slump; dipped|dip|dip; came down|come down|plunge"""),
+        / slumped|slump|slump; dipped|dip|dip; came down|come down|setback"""),
 }
 SPECIAL_MOVES = {  # (worth, direction): verbs that only a good quantity, or only a loss, takes
-    (1, 1): _tiers("""
+    (1, 1): tiers("""
         improved|improve|improvement / strengthened|strengthen|strengthening
         / recovered|recover|recovery"""),
-    (1, -1): _tiers("""
+    (1, -1): tiers("""
         weakened|weaken|weakening / worsened|worsen|worsening
         / deteriorated|deteriorate|deterioration"""),
-    (-1, 1): _tiers("widened|widen|widening / deepened|deepen|deepening / swelled|swell|swelling"),
-    (-1, -1): _tiers("narrowed|narrow|narrowing / eased|ease|easing / shrank|shrink|shrinkage"),
+    (-1, 1): tiers("widened|widen|widening / deepened|deepen|deepening / swelled|swell|swelling"),
+    (-1, -1): tiers("narrowed|narrow|narrowing / eased|ease|easing / shrank|shrink|shrinkage"),
 }
 BY_MOVE = {  # up|down
-    "way": _tiers("up|down"),
-    "more": _tiers("higher|lower"),
-    "above": _tiers("above|below / exceeding|under / topping|undershooting"),
+    "way": tiers("up|down"),
+    "extreme": tiers("highest|lowest"),
+    "more": tiers("higher|lower"),
+    "above": tiers("above|below / exceeding|under / topping|undershooting"),
 }
 BY_OUTCOME = {  # good|bad: what did not happen had been a fear or a hope
-    "wished": _tiers("feared|hoped; warned|planned / dreaded|targeted / cautioned|wished"),
-    "reason": _tiers("""
+    "wished": tiers("feared|hoped; warned|planned / dreaded|targeted / cautioned|wished"),
+    "reason": tiers("""
         thanks to a successful efficiency programme|hit by a strike at its {city} plant
         thanks to its successful turnaround|because of serious delivery problems
         helped by smooth production in {city}|owing to a fire at its {city} plant
@@ -92,115 +93,51 @@ BY_OUTCOME = {  # good|bad: what did not happen had been a fear or a hope
         on the back of well-run operations|because of mounting quality problems
         / reflecting the success of its modern plants|burdened by machine breakdowns
         a reward for excellent management|after a botched system launch"""),
-    "rating": _tiers("""
+    "adj": tiers("""
+        excellent|terrible; good|bad; strong|weak; very satisfactory|unsatisfactory
+        encouraging|worrying; better than feared|worse than feared; impressive|disappointing
+        the best in years|the worst in years / pleasing|poor; promising|gloomy
+        / favourable|dismal; superb|dreadful; rosy|bleak"""),
+    "rating": tiers("""
         buy from sell|sell from buy; add from reduce|reduce from add
         / overweight from underweight|underweight from overweight
         / outperform from underperform|underperform from outperform"""),
 }
 WORDS = {
-    "co": _tiers("""
+    "co": tiers("""
         Kolvarex; Tuimetra; Ostvarin; Hallendro; Pelmikko; Sarvonex; Drammodal; Lindvargo; Vestrupa
         Ykkelin; Aurvanta; Jorbekka; Rautamar / Oravelta; Grennholtz; Timbrano; Vaskelo; Ilvaskar
         / Juurtekno; Brontell; Havskardo; Perkolux; Sydvanger; Zelmora"""),
-    "kind": _tiers("Finnish group; Norwegian company / Swedish listed firm / Danish concern"),
-    "city": _tiers("Helsinki; Tampere; Stockholm; Oslo; Tallinn / Riga; Lahti / Aarhus; Leeds"),
-    "goods": _tiers("harbour cranes; lifts; base stations; heat pumps / welding robots / ferries"),
-    "person": _tiers("Aino Kettervaara; Lars Bromdahl / Mikko Haltiavuo / Signe Aabrink"),
-    "bank": _tiers("Nordhavn Bank; Evarsson Securities / Tallmark Bank / Fjellgard Research"),
-    "per": _tiers("in the third quarter of {y}; in January-March {y}; in {y}"),
-    "base": _tiers("the corresponding period of {z}; the same period of {z}; the previous year"),
-    "date": _tiers("{d} May {y}; {d} August {y}; {d} October {y}; {d} February {y}; {d} March {y}"),
-    "cur": _tiers("EUR; EUR; EUR; SEK; NOK; DKK; USD"),
-    "mn": _tiers("mn; mn; million"),
+    "thing": tiers("""
+        the quarter; the result; demand; the start of the year; the financial situation
+        the cash position; trading; the response of customers; the order situation; the outlook
+        the year; the report / the season; the trend / the development; the second half"""),
+    "who": tiers("""
+        {co}; {co}; the company; the group; the firm; the bank; the airline; the retailer
+        / the insurer; the carmaker / the brewer; the shipyard"""),
+    "sector": tiers("car; paper; steel; retail; energy / travel; food / chemicals; property"),
+    "when": tiers("""
+        on Monday; on Friday; today; tomorrow; next week; in the autumn; in July
+        / on Wednesday; in December / on Saturday; in April"""),
+    "than": tiers("""
+        than a year earlier; than in {z}; than planned; than analysts had predicted
+        / than last time / than before"""),
+    "kind": tiers("Finnish group; Norwegian company / Swedish listed firm / Danish concern"),
+    "city": tiers("Helsinki; Tampere; Stockholm; Oslo; Tallinn / Riga; Lahti / Aarhus; Leeds"),
+    "goods": tiers("harbour cranes; lifts; base stations; heat pumps / welding robots / ferries"),
+    "person": tiers("Aino Kettervaara; Lars Bromdahl / Mikko Haltiavuo / Signe Aabrink"),
+    "bank": tiers("Nordhavn Bank; Evarsson Securities / Tallmark Bank / Fjellgard Research"),
+    "per": tiers("in the third quarter of {y}; in January-March {y}; in {y}"),
+    "base": tiers("the corresponding period of {z}; the same period of {z}; the previous year"),
+    "date": tiers("{d} May {y}; {d} August {y}; {d} October {y}; {d} February {y}; {d} March {y}"),
+    "cur": tiers("EUR; EUR; EUR; SEK; NOK; DKK; USD"),
+    "mn": tiers("mn; mn; million"),
 }
-FRAMES = {
-    "straight": _tiers("""
-        {q} of {co} {past} to {new} {per} from {old}{reason}
-        {co} posted {a} {noun} of {by} in {q}{reason}
-        {q} at {co} {past}{reason}
-        {co} expects its {q} to {verb} in {next}{reason}
-        {q} at {co} came to {new} {per} , {way} from {old}{reason}
-        {co} 's {q} came in at {new} , {above} the {old} forecast by analysts
-        although {contra} , {co} 's {result} {past} to {new} {per} from {old}
-        {co} 's {result} {past} to {new} {per} as {also}
-        / {co} saw its {q} {verb} to {new} {per}{reason}
-        {per} , {co} recorded {a} {noun} in {q}{reason}
-        {a} {noun} of {by} in {q} was announced by {co}{reason}
-        {q} at {co} turned out {more} than analysts had forecast{reason}
-        {contra} , but {result} at {co} {past} by {by} {per}
-        / {q} , {co} announced , {past} to {new} from {old}{reason}
-        analysts had put {co} 's {q} at {old} , but the outcome was {more} , at {new}
-        {co} is heading for {a} {noun} in {q}{reason}
-        while {contra} , the {result} of {co} {past} by {by} {per}
-        against {base} , {co} 's {q} {past} by {by}{reason}"""),
-    "reversed": _tiers("""
-        {co} no longer expects its {q} to {verb} in {next}
-        {co} 's {q} did not {verb} {per} as the company had {wished}
-        the {noun} in {co} 's {q} came to an end {per}
-        / {co} has withdrawn its estimate that its {q} would {verb} in {next}
-        the {noun} in {q} at {co} stopped {per}
-        / {co} has abandoned its view that its {q} would {verb} in {next}
-        contrary to what {co} had {wished} , its {q} did not {verb} {per}"""),
-    "failed": _tiers("""
-        {co} 's {q} failed to {verb} {per}
-        {co} sees no sign that its {q} will {verb} in {next}
-        there was no improvement in {co} 's {q} {per}
-        / {co} has not been able to make its {q} {verb} {per}
-        / the long-awaited {noun} in {co} 's {q} did not materialise {per}"""),
-    "event": _tiers("""
-        {co2} has [placed|cancelled] an order worth {m} for {goods} with {co}
-        {co} [won|failed to win] the {m} contract to supply {goods} to a customer in {city}
-        {co} [raised|lowered] its operating profit forecast for {y} to {better} from {worse}
-        {bank} [raised|lowered] its rating on {co} to {rating}
-        {co} will [recruit|lay off] {k} employees in {city} because of [strong|weak] demand
-        {co} [will not|has to] go ahead with the lay-off of {k} employees at its {city} plant
-        {co} proposes a dividend of {payout} per share for {y} , compared with {paid} for {z}
-        {co} [returned to profit|made a heavy loss] {per} , with net sales of {m}
-        / {co} [clinched|missed out on] a deal with {co2} on {goods} valued at {m}
-        {bank} is more [optimistic|pessimistic] about {co} and moves to {rating}
-        {co} is [hiring|shedding] {k} workers in {city} as demand for {goods} is [brisk|sluggish]
-        {co} [got back into the black|slipped into the red] {per} , [earning|losing] {m}
-        / {co2} [rewarded {co} with|deprived {co} of] a deal on {goods} worth {m} a year
-        {bank} [upgraded|downgraded] {co} to {rating}
-        {co} [lifted|slashed] its outlook and now sees earnings of {better} , not {worse}
-        redundancies at {co} in {city} [were averted|are worse than feared] , its union said
-        {co} swung to a pretax [gain|deficit] of {m} {per}"""),
-    "neutral": _tiers("""
-        {driver} of {co} came to {new} {per} , the same as in {base}
-        {co} 's {driver} stayed unchanged at {old} {per}
-        {co} 's {driver} neither {past} nor {opposite} {per}
-        {co} 's {driver} came in at {new} , in line with the forecast by analysts
-        {co} expects its {driver} to remain at the level of {y} in {next}
-        {bank} kept its rating on {co} unchanged
-        {co} proposes a dividend of {paid} per share for {y} , the same as for {z}
-        {co} reported {asset} of {new} {per}
-        {co} declined to comment on whether its {driver} would {verb} in {next}
-        the agreement with {co2} has no effect on {co} 's {driver} or operating profit in {y}
-        {co} will move up the publication of its operating profit for {z} to {date}
-        the share capital of {co} rises to {m} after the registration of the new shares on {date}
-        {co2} 's share of the votes in {co} fell below the limit of {limit} % on {date}
-        {co} , which employs {n} people , had net sales of {m} in {z}
-        {co} leases {n} square metres of space in {city} for its unit that makes {goods}
-        {person} has been appointed finance director of {co} as of {date}
-        the number of members on the board of {co} increases from five to six on {date}
-        / {co} kept its {driver} flat at {old} {per}
-        {co} 's {driver} matched what analysts had forecast {per}
-        {co} has yet to say if its {driver} {past} {per}
-        {person} is proposed for re-election to the board of {co} on {date}
-        the stake of {co2} in {co} passed {limit} % of the votes on {date}
-        the delivery of {k} {goods} from {co} to {co2} is scheduled for {date}
-        trading in the {n} new shares of {co} starts on {date}
-        / {driver} at {co} held steady at {old} {per}
-        {co} would not say how its {driver} had developed {per}
-        the analysts polled had correctly forecast the {driver} of {co} {per}
-        the ownership of {co2} in {co} crossed the {limit} % threshold on {date}
-        {co} brings forward the webcast on its quarterly earnings to {date}
-        how overheads and gains are split between {co} and {co2} is agreed in the contract"""),
-}
+FRAMES = NEWS | PLAIN
 FAMILIES = {
-    "positive": ["straight"] * 6 + ["reversed"] + ["event"] * 3,
-    "negative": ["straight"] * 5 + ["reversed"] + ["failed"] + ["event"] * 3,
-    "neutral": ["neutral"],
+    "positive": ["straight"] * 6 + ["reversed"] + ["event"] * 3 + ["plain"] * 24,
+    "negative": ["straight"] * 5 + ["reversed"] + ["failed"] + ["event"] * 3 + ["plain"] * 24,
+    "neutral": ["neutral"] + ["plain neutral"] * 3,
 }
 
 

@@ -34,7 +34,6 @@ from fincompress.training import (
     EVALUATION_BATCH,
     Batch,
     Optimizer,
-    autocast,
     device,
     fit,
     to_tensors,
@@ -147,9 +146,8 @@ def _lesson(path: Path, texts: tuple[str, ...], places: tuple[int, ...]) -> Less
     attention: list[Tensor] = [torch.empty(0)] * len(ids)
     same_heads = len({layer.heads for layer in teacher.layout.layers}) == 1
     for rows in batches_by_length(ids, EVALUATION_BATCH):
-        with autocast():
-            seen = teacher.trace(*to_tensors([ids[row] for row in rows]))
-        logits[rows] = seen.logits.float().cpu()
+        seen = teacher.trace(*to_tensors([ids[row] for row in rows]))
+        logits[rows] = seen.logits.cpu()
         states = torch.stack([seen.hidden[place] for place in places]).half().cpu()
         # Layers with unlike head counts are kept as means, which is what the loss compares.
         kept = [seen.attention[p] if same_heads else seen.attention[p].mean(1, keepdim=True)

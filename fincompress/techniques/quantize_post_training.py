@@ -94,7 +94,7 @@ def compress(inputs: Inputs, config: Config, out: Path, report: Report) -> Artif
 def _check_drop(
     draft: Artifact, inputs: Inputs, config: Config, found: Sequence[Sensitivity]
 ) -> None:
-    """Both answer as they ship. Training's `predict` would compute in bf16 where that is fast."""
+    """Both answer as they ship."""
 
     def f1(model: Classifier) -> float:
         return scores(inputs.val.labels, model(inputs.val.texts).argmax(1))["macro_f1"]

@@ -1,0 +1,100 @@
+"""Summary of a finished study: its champion, what that gained, and the commands to try next."""
+
+import shlex
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from fincompress.evaluation.measurement import (
+    SIZE,
+    SPEEDUP,
+    TEST,
+    Benchmark,
+    labelled,
+    over,
+    points,
+)
+from fincompress.experiments import Study
+from fincompress.promotion import CHAMPION, TEACHER
+
+EXAMPLE = "Profit rose 12 % ."
+REAL_STUDY = "cpu"  # what to run after a look at synthetic data
+
+
+@dataclass(frozen=True)
+class Holder:
+    """The version that holds the alias `champion`."""
+
+    variant: str
+    version: int
+
+
+def holder(aliases: Mapping[str, int], variants: Mapping[int, str]) -> Holder | None:
+    """Return who is champion, from the registry's aliases and the variants of its versions."""
+    number = aliases.get(CHAMPION, 0)  # versions count from 1
+    return Holder(variants[number], number) if number in variants else None
+
+
+def interpreter() -> str:
+    """Return the running Python as it is typed in a shell: relative to this folder if inside."""
+    path = Path(sys.executable)
+    here = Path.cwd()
+    return shlex.quote(str(path.relative_to(here) if path.is_relative_to(here) else path))
+
+
+def summary(
+    study: Study,
+    benchmark: Benchmark,
+    champion: Holder | None,
+    *,
+    python: str,
+    data_dir: Path | None = None,
+) -> str:
+    """Return the lines with which a study ends.
+
+    `python` is the interpreter of the commands, quoted for a shell; `data_dir` is the folder of
+    corpora that the study was given, and is given to commands that read them.
+    """
+    folder = f" --data-dir {shlex.quote(str(data_dir))}" if data_dir else ""
+    fincompress = f"{python} -m fincompress"
+    if champion is None:
+        lines = [
+            f"{study.model_name} has no {CHAMPION}",
+            "The decision above has what each variant passes and fails; change 'gate' in "
+            f"experiments/{study.name}.yaml, and decide again:",
+            f"  {fincompress} promote --study {study.name}",
+        ]
+    else:
+        load = f"mlflow.pyfunc.load_model('models:/{study.model_name}@{CHAMPION}')"
+        code = f"import mlflow; print({load}.predict(['{EXAMPLE}']))"
+        named = f"{study.model_name}@{CHAMPION} is {champion.variant}, version {champion.version}"
+        lines = [
+            labelled(named, benchmark.synthetic),
+            _gained(benchmark, champion),
+            "Try next, in this folder. Ask it:",
+            f'  {python} -c "{code}"',
+        ]
+    if benchmark.synthetic:
+        real = f"{fincompress} main --study {REAL_STUDY}{folder}"
+        then = ["The same study on real text (from the hub, or --data-dir FOLDER):", f"  {real}"]
+    else:
+        tune = f"{fincompress} tune --study {study.name}{folder}"
+        then = ["Search for better settings of every variant:", f"  {tune}"]
+    return "\n".join([*lines, "See every run and version:", "  make ui", *then])
+
+
+def _gained(benchmark: Benchmark, champion: Holder) -> str:
+    measured = {m.variant: m for m in benchmark.measurements}
+    ours = measured.get(champion.variant)
+    if ours is None or ours.version != champion.version:
+        return "This benchmark has not measured it."
+    if champion.variant == TEACHER:
+        return "No faster variant passes the gate."
+    difference, _ = over(TEACHER, TEST)
+    smaller = measured[TEACHER].metrics[SIZE] / ours.metrics[SIZE]
+    return (
+        f"{ours.metrics[SPEEDUP]:.1f} times as fast as the teacher, {smaller:.1f} times smaller; "
+        f"test macro-F1 less the teacher's: "
+        f"{points(ours.metrics[difference], ours.intervals[difference])} points"
+    )
