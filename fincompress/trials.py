@@ -15,6 +15,7 @@ from typing import cast
 import torch
 
 from fincompress import search
+from fincompress.addresses import reason
 from fincompress.artifact import Artifact
 from fincompress.build import build, plan
 from fincompress.evaluation.benchmark import Timing, median_latencies
@@ -27,6 +28,7 @@ from fincompress.interruption import (
     raise_if_terminated,
     raise_when_terminated,
 )
+from fincompress.output import configure_output
 from fincompress.recording import RunReport, log_manifest, log_recipe
 from fincompress.reporting import Chart, Heatmap, Stop
 from fincompress.search import Search, Trial
@@ -34,7 +36,7 @@ from fincompress.space import Choices, Range, Scalar, Space, tidy
 from fincompress.spec import UserError, dump
 from fincompress.techniques import Inputs
 from fincompress.tracking import runs
-from fincompress.tracking.store import STORE_ERRORS, lock, quieten, reason
+from fincompress.tracking.store import STORE_ERRORS, lock, quieten
 
 STORES = (*STORE_ERRORS, *search.SEARCH_ERRORS)
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EMFILE)
@@ -94,6 +96,7 @@ def _prepare_process(log: Path) -> None:
     file = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
     os.dup2(file, 1)
     os.dup2(file, 2)
+    configure_output(encoding="utf-8")
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     raise_when_terminated()
     parent = multiprocessing.parent_process()

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from fincompress import search
+from fincompress.addresses import masked, storage_address
 from fincompress.artifact import Artifact, sha256
 from fincompress.build import Recipe, build, plan
 from fincompress.card import MODEL_CARD, model_card
@@ -62,7 +63,7 @@ class Options:
     epochs: int | None = None
     max_latency_ms: float | None = None
     max_f1_drop: float | None = None
-    storage: str = "sqlite:///optuna.db"
+    storage: str = ""
     port: int = search.PORT
     asked: Mapping[str, str] = field(default_factory=dict)  # as `mlflow run` would log it
 
@@ -189,12 +190,12 @@ def workshop(options: Options) -> Iterator[Workshop]:
 
 def _tuned(options: Options, variants: Mapping[str, VariantSpec]) -> dict[str, VariantSpec]:
     """The variants with the values of their best trials, where they have been tuned."""
-    storage = search.open_storage(options.storage)
+    storage = search.open_storage(address := storage_address(options.storage))
     found = {name: search.best_trial(storage, f"{options.study}/{name}/") for name in variants}
     if not any(found.values()) or (options.variant != ALL and not found.get(options.variant)):
         asked = f"--study {options.study} --variant {options.variant}"
         raise UserError(
-            f"tuned: {search.masked(options.storage)} has no finished trial of what was asked for; "
+            f"tuned: {masked(address)} has no finished trial of what was asked for; "
             f"run: fincompress tune {asked}"
         )
     tuned = {}
@@ -228,11 +229,11 @@ def _version(shop: Workshop, name: str, again: bool = False) -> registry.Version
 
 def _find(shop: Workshop, spec: VariantSpec, fingerprint: str) -> registry.Version | None:
     if spec.name in shop.unregistered:
-        found = registry.find_kept(shop.study, spec, fingerprint)
+        found = registry.find_kept(shop.study, spec, fingerprint, shop.scratch)
         if found:
             print(f"{spec.name}: run {found.run_id} is up to date")
         return found
-    found = registry.find(shop.study, spec, fingerprint)
+    found = registry.find(shop.study, spec, fingerprint, shop.scratch)
     if found:
         found = registry.renew(shop.study, spec, found)
         print(f"{spec.name}: version {found.number} is up to date")

@@ -43,7 +43,7 @@ LAYERS = [
     ["data", "evaluation.metrics", "evaluation.calibration", "evaluation.measurement", "artifact"],
     ["hub", "goals"],
     ["space"],
-    ["interruption", "reporting", "spec"],
+    ["interruption", "reporting", "spec", "addresses", "output"],
 ]
 SIDEWAYS = range(10, len(LAYERS))  # below the tracking, neighbours may lean on one another
 ONLY_IN = {

@@ -6,6 +6,7 @@ import subprocess
 from importlib.metadata import version
 from pathlib import Path
 
+import psutil
 import torch
 
 INSTRUCTION_SETS = (
@@ -29,7 +30,7 @@ def environment(threads: int) -> dict[str, str]:
         "instruction_sets": " ".join(instruction_sets()),
         "cores": str(os.cpu_count()),
         "threads": str(threads),
-        "load_average": f"{os.getloadavg()[0]:.2f}",
+        "load_average": f"{psutil.getloadavg()[0]:.2f}",
         "python": platform.python_version(),
         **{package: version(package) for package in PACKAGES},
         "commit": commit(),
@@ -49,7 +50,7 @@ def commit() -> str:
 def _git(root: Path, *arguments: str) -> str:
     try:
         done = subprocess.run(
-            ["git", *arguments], cwd=root, capture_output=True, text=True, check=False
+            ["git", *arguments], cwd=root, capture_output=True, encoding="utf-8", check=False
         )
     except OSError:
         return ""
@@ -59,7 +60,7 @@ def _git(root: Path, *arguments: str) -> str:
 def _cpu_model() -> str:
     cpuinfo = Path("/proc/cpuinfo")
     if cpuinfo.exists():
-        for line in cpuinfo.read_text().splitlines():
+        for line in cpuinfo.read_text(encoding="utf-8").splitlines():
             if line.startswith("model name"):
                 return line.partition(":")[2].strip()
     return platform.processor() or platform.machine()

@@ -1,6 +1,7 @@
 """An artifact becomes a version in the model registry; decisions become aliases."""
 
 import sys
+import tempfile
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from importlib.metadata import version as installed
@@ -9,13 +10,15 @@ from typing import Any
 
 import mlflow
 from mlflow.exceptions import MlflowException
+from mlflow.utils.uri import is_local_uri
 
+from fincompress.addresses import reason
 from fincompress.artifact import Artifact, read_artifact
 from fincompress.experiments import Study, VariantSpec
 from fincompress.runtimes import load_runtime
 from fincompress.spec import UserError
 from fincompress.tracking import runs
-from fincompress.tracking.store import STORE_ERRORS, reason
+from fincompress.tracking.store import STORE_ERRORS
 
 PACKAGE = Path(__file__).parents[1]
 ARTIFACT = "artifact"  # the folder inside a logged model, or in the run that keeps it
@@ -40,17 +43,22 @@ class Version:
     artifact: Artifact
 
 
-def find(study: Study, spec: VariantSpec, fingerprint: str) -> Version | None:
-    """Return the newest version with this fingerprint whose files are whole, or None."""
+def find(study: Study, spec: VariantSpec, fingerprint: str, scratch: Path) -> Version | None:
+    """Return the newest version with this fingerprint whose files are whole, or None.
+
+    `scratch` is the caller's folder for the files of a store that is not on this machine.
+    """
     terms = (
         f"name = '{study.model_name}' and tags.variant = '{spec.name}' "
         f"and tags.fingerprint = '{fingerprint}'"
     )
     for entry in _newest_first(mlflow.MlflowClient().search_model_versions(terms)):
         try:
-            return _version(entry)
+            logged = mlflow.get_logged_model(entry.tags["model_id"])
+            location = f"{logged.artifact_location}/artifacts/{ARTIFACT}"
+            return _version(entry, _fetch(location, scratch))
         except (UserError, MlflowException, OSError) as error:
-            print(f"{study.model_name} version {entry.version}: not reused: {error}")
+            print(f"{study.model_name} version {entry.version}: not reused: {reason(error)}")
     return None
 
 
@@ -63,17 +71,20 @@ def keep(study: Study, spec: VariantSpec, artifact: Artifact) -> Version:
     return Version(study.model_name, None, spec.name, run.info.run_id, None, artifact)
 
 
-def find_kept(study: Study, spec: VariantSpec, fingerprint: str) -> Version | None:
-    """Return what the newest finished build with this fingerprint kept in its run, or None."""
+def find_kept(study: Study, spec: VariantSpec, fingerprint: str, scratch: Path) -> Version | None:
+    """Return what the newest finished build with this fingerprint kept in its run, or None.
+
+    `scratch` is the caller's folder for the files of a store that is not on this machine.
+    """
     tags = {"variant": spec.name, "fingerprint": fingerprint, KEPT: "true"}
     run_id = runs.find_run("build", study.name, **tags)
     if run_id is None:
         return None
     try:
-        folder = mlflow.artifacts.download_artifacts(run_id=run_id, artifact_path=ARTIFACT)
-        artifact = read_artifact(Path(folder))
+        location = mlflow.MlflowClient().get_run(run_id).info.artifact_uri
+        artifact = _fetch(f"{location}/{ARTIFACT}", scratch)
     except (UserError, MlflowException, OSError) as error:
-        print(f"{spec.name}: run {run_id}: not reused: {error}")
+        print(f"{spec.name}: run {run_id}: not reused: {reason(error)}")
         return None
     return Version(study.model_name, None, spec.name, run_id, None, artifact)
 
@@ -118,7 +129,7 @@ def publish(study: Study, spec: VariantSpec, artifact: Artifact, card: Path) -> 
         model_id=logged.model_id,
     )  # fmt: skip
     set_alias(study, spec.alias, int(entry.version))
-    return _version(entry)
+    return _version(entry, artifact)
 
 
 def describe(study: Study, version: Version, card: Path) -> None:
@@ -181,7 +192,8 @@ def load(study: Study, number: int, threads: int) -> Any:
     uri = f"models:/{study.model_name}/{number}"
     path = sys.path
     try:
-        return mlflow.pyfunc.load_model(uri, model_config={"threads": threads})
+        with tempfile.TemporaryDirectory() as folder:  # MLflow would leave its copy there
+            return mlflow.pyfunc.load_model(uri, dst_path=folder, model_config={"threads": threads})
     except (UserError, OSError, *STORE_ERRORS) as error:
         raise UserError(
             f"{uri} does not load: {reason(error)}; run: fincompress benchmark --study {study.name}"
@@ -198,15 +210,22 @@ def _newest_first(entries: Iterable[Any]) -> list[Any]:
     return sorted(entries, key=lambda entry: -int(entry.version))
 
 
-def _version(entry: Any) -> Version:
-    logged = mlflow.get_logged_model(entry.tags["model_id"])
-    uri = f"{logged.artifact_location}/artifacts/{ARTIFACT}"
-    folder = mlflow.artifacts.download_artifacts(artifact_uri=uri)
+def _fetch(location: str, scratch: Path) -> Artifact:
+    """Read an artifact where it is, if that is this machine, or else a copy of it in `scratch`.
+
+    Of what it downloads without being told where to, MLflow leaves a copy in the temporary folder.
+    """
+    target = None if is_local_uri(location) else tempfile.mkdtemp(dir=scratch)
+    folder = mlflow.artifacts.download_artifacts(artifact_uri=location, dst_path=target)
+    return read_artifact(Path(folder))
+
+
+def _version(entry: Any, artifact: Artifact) -> Version:
     return Version(
         model_name=entry.name,
         number=int(entry.version),
         variant=entry.tags["variant"],
         run_id=entry.run_id,
         model_id=entry.tags["model_id"],
-        artifact=read_artifact(Path(folder)),
+        artifact=artifact,
     )
