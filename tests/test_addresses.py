@@ -120,7 +120,7 @@ def test_only_the_first_request_is_impatient(
     project: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_TIMEOUT", "77")
-    seen = {}
+    seen: dict[str, str] = {}
 
     class Client:
         def search_experiments(self, max_results: int) -> None:

@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 
 from fincompress.cli import VERBS
-from fincompress.evaluation import resident
 from fincompress.evaluation.resident import Resident, Subject
 from tests.conftest import refusal
 
@@ -81,7 +80,7 @@ def test_help_and_every_module_work_where_unix_is_missing() -> None:
 
 
 def test_measuring_says_what_it_needs(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(resident.sys, "platform", "win32")
+    monkeypatch.setattr(sys, "platform", "win32")
     said = refusal(lambda: Resident(Subject("teacher", 1, "torch_eager", None), 1))
     assert said.startswith("benchmark: a model is measured in a process that gets a pipe")
     assert "WSL" in said
