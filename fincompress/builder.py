@@ -70,11 +70,11 @@ def _version(shop: Workshop, name: str, again: bool = False) -> registry.Version
 
 def _find(shop: Workshop, spec: VariantSpec, fingerprint: str) -> registry.Version | None:
     if spec.name in shop.unregistered:
-        found = registry.find_kept(shop.study, spec, fingerprint)
+        found = registry.find_kept(shop.study, spec, fingerprint, shop.scratch)
         if found:
             print(f"{spec.name}: run {found.run_id} is up to date")
         return found
-    found = registry.find(shop.study, spec, fingerprint)
+    found = registry.find(shop.study, spec, fingerprint, shop.scratch)
     if found:
         found = registry.renew(shop.study, spec, found)
         print(f"{spec.name}: version {found.number} is up to date")

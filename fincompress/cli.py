@@ -4,6 +4,7 @@
 """
 
 import argparse
+import os
 import shlex
 import sys
 from collections.abc import Callable, Sequence
@@ -14,11 +15,13 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from fincompress import commands
+from fincompress.addresses import STORAGE, has_password, masked, reason
 from fincompress.failures import IncompleteError
 from fincompress.interruption import TERMINATED, Terminated, raise_when_terminated
-from fincompress.search import SEARCH_ERRORS, masked
+from fincompress.output import configure_output
+from fincompress.search import SEARCH_ERRORS
 from fincompress.spec import UserError, nearest
-from fincompress.tracking.store import STORE_ERRORS, reason
+from fincompress.tracking.store import STORE_ERRORS
 from fincompress.workshop import WEIGHTS, Options
 
 FAILED, USAGE, INTERRUPTED = 1, 2, 130
@@ -69,6 +72,18 @@ def positive(text: str) -> float | None:
     return found
 
 
+def storage(text: str) -> str:
+    """The address of a database; its password comes from the environment."""
+    if not has_password(text):
+        return text
+    told = "others can read it in the list of processes; "
+    if run_id := os.environ.get("MLFLOW_RUN_ID"):
+        told = f"`mlflow run` has printed it, and run {run_id} keeps it for good; change it, and "
+    raise argparse.ArgumentTypeError(
+        f"must not hold a password: {told}give the address in the variable {STORAGE}"
+    )
+
+
 @dataclass(frozen=True)
 class Option:
     """How one field of `Options` is written; the default is that field's own."""
@@ -99,7 +114,9 @@ OPTIONS = {
     "epochs": Option(epochs, "epochs of a trial (default: the study's)"),
     "max_latency_ms": Option(positive, "look for the best macro-F1 within this latency"),
     "max_f1_drop": Option(positive, "look for the lowest latency this near to the teacher's"),
-    "storage": Option(str, "the database of Optuna's studies"),
+    "storage": Option(
+        storage, "the database of Optuna's studies (or FINCOMPRESS_STORAGE; else a sqlite file)"
+    ),
     "port": Option(whole(1), "the dashboard's port on this machine"),
 }
 
@@ -162,6 +179,7 @@ class Parser(argparse.ArgumentParser):
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the verb and return the exit code: 0, 1 (all or some of it failed), 2 (wrong input), or
     128 + signal."""
+    configure_output()
     raise_when_terminated()
     try:
         verb, options = parse_arguments(sys.argv[1:] if arguments is None else arguments)
@@ -196,13 +214,11 @@ def parse_arguments(arguments: Sequence[str]) -> tuple[Verb, Options]:
         given = unknown[0].lstrip("-").partition("=")[0]
         raise UserError(f"{name}: unknown option '{given}'; {nearest(given, verb.options)}")
     asked = {option: _as_logged(getattr(values, option)) for option in verb.options}
-    if "storage" in asked:
-        asked["storage"] = _as_logged(masked(values.storage))
     return verb, Options(**vars(values), asked=asked)
 
 
 def _complain(message: str, code: int) -> int:
-    print(f"fincompress: {message}", file=sys.stderr)
+    print(f"fincompress: {masked(message)}", file=sys.stderr)
     return code
 
 

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from fincompress import search
+from fincompress.addresses import storage_address
 from fincompress.builder import build_all, for_each
 from fincompress.comparison import (
     RAW,
@@ -94,7 +95,7 @@ def tune(options: Options) -> None:
 
 def dashboard(options: Options) -> None:
     """Serve Optuna's dashboard until it is interrupted."""
-    search.dashboard(options.storage, options.port)
+    search.dashboard(storage_address(options.storage), options.port)
 
 
 def benchmark(options: Options) -> None:

@@ -155,7 +155,7 @@ def _champion(shop: Workshop) -> list[Subject]:
     if number is None or number in [version.number for version in shop.versions.values()]:
         return []
     try:
-        version, runtime = registry.fetch(shop.study, number)
+        version, runtime = registry.fetch(shop.study, number, shop.scratch)
     except UserError as error:
         print(f"benchmark: without version {number}, the champion: {error}", flush=True)
         return []

@@ -5,8 +5,9 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
 from fincompress import search
+from fincompress.addresses import reason
 from fincompress.spec import UserError
-from fincompress.tracking.store import STORE_ERRORS, reason
+from fincompress.tracking.store import STORE_ERRORS
 
 STORES = (*STORE_ERRORS, *search.SEARCH_ERRORS)
 # No `errno` at all: whoever writes or sends the files has errors of its own.

@@ -5,7 +5,6 @@ one. A place whose trial was lost gets another; the last trial of a place is the
 """
 
 import logging
-import re
 import warnings
 from collections.abc import Callable, Mapping
 from contextlib import suppress
@@ -27,6 +26,7 @@ from optuna.trial import Trial as Trial
 from optuna.visualization import matplotlib as plots
 from sqlalchemy.exc import SQLAlchemyError
 
+from fincompress.addresses import connect_args, masked, probe, reason
 from fincompress.goals import F1, LATENCY, Goal, Outcome, best
 from fincompress.space import Scalar, Space, tidy
 from fincompress.spec import UserError, dump, parse
@@ -68,30 +68,24 @@ class Search:
         )  # fmt: skip
 
 
-def masked(url: str) -> str:
-    """The address of a storage without its password."""
-    return re.sub(r"(//?[^/:@]*):.*@", r"\1:***@", url)
-
-
 def open_storage(url: str, lost: Callable[[str], None] | None = None) -> BaseStorage:
     """Open (or create) the storage; `lost` hears the MLflow run of a trial that is given up.
 
-    Raises `UserError` if it does not answer.
+    Raises `UserError` if it does not answer within seconds.
     """
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     logging.getLogger("alembic").setLevel(logging.WARNING)
     warnings.simplefilter("ignore", ExperimentalWarning)  # the retries and the plots
     try:
-        patience = {"sqlite": {"timeout": 60}, "postgresql": {"connect_timeout": 10}}
-        backend = url.partition(":")[0].partition("+")[0]
+        probe(url)
         storage = RDBStorage(
-            url, engine_kwargs={"connect_args": patience.get(backend, {})},
+            url, engine_kwargs={"connect_args": connect_args(url)},
             heartbeat_interval=HEARTBEAT_S, grace_period=GRACE_S,
             heartbeat_stale_trial_callback=partial(_give_up, lost),
         )  # fmt: skip
     except Exception as error:  # SQLAlchemy's, the driver's and Optuna's own
-        reason = " ".join(str(error.__cause__ or error).split()).partition(" (Background on")[0]
-        raise UserError(f"storage {masked(url)}: does not answer: {reason}") from None
+        why = reason(error.__cause__ or error)
+        raise UserError(f"storage {masked(url)}: does not answer: {why}") from None
     return get_storage(storage)  # which keeps what is over in memory
 
 

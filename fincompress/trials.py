@@ -27,6 +27,7 @@ from fincompress.interruption import (
     raise_if_terminated,
     raise_when_terminated,
 )
+from fincompress.output import configure_output
 from fincompress.recording import RunReport, log_artifact, log_recipe
 from fincompress.reporting import Chart, Heatmap, Stop
 from fincompress.search import Search, Trial
@@ -91,6 +92,7 @@ def _prepare_process(log: Path) -> None:
     file = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
     os.dup2(file, 1)
     os.dup2(file, 2)
+    configure_output(encoding="utf-8")
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     raise_when_terminated()
     parent = multiprocessing.parent_process()

@@ -8,6 +8,7 @@ import pandas as pd
 import torch
 
 from fincompress import search
+from fincompress.addresses import masked, storage_address
 from fincompress.build import Recipe
 from fincompress.builder import make_recipe
 from fincompress.evaluation import plots
@@ -60,7 +61,7 @@ def tasks(shop: Workshop) -> dict[str, Task]:
     else:
         wanted = [options.variant]
     goals = {name: _goal(options, shop.variants[name]) for name in wanted}
-    storage = search.open_storage(options.storage, _close)
+    storage = search.open_storage(storage_address(options.storage), _close)
     return {name: Task(name, goal, storage) for name, goal in goals.items()}
 
 
@@ -113,7 +114,7 @@ def tune(shop: Workshop, task: Task) -> None:
         search.link(study, run_id, runs.address(run_id))
         runs.log_config({"goal": dump(goal), "search": {k: dump(v) for k, v in spec.search.items()},
                          "budget": dump(budget), "optuna_study": found.name})  # fmt: skip
-        print(f"{spec.name}: Optuna study {found.name} in {search.masked(options.storage)}")
+        print(f"{spec.name}: Optuna study {found.name} in {_shown(options)}")
         job = _job(shop, found, recipe, spec, run_id)
         if options.workers:
             run_workers(job, options.workers)
@@ -128,10 +129,13 @@ def _identity(recipe: Recipe, spec: VariantSpec, goal: Goal) -> str:
 
 
 def _note(shop: Workshop, study: Study) -> str:
-    storage = search.masked(shop.options.storage)
-    return (
-        f"Optuna study `{study.study_name}` in `{storage}`: {search.address(study)}\n\n{shop.note}"
-    )
+    where = f"`{_shown(shop.options)}`: {search.address(study)}"
+    return f"Optuna study `{study.study_name}` in {where}\n\n{shop.note}"
+
+
+def _shown(options: Options) -> str:
+    """Where the studies are, for people to read."""
+    return masked(storage_address(options.storage))
 
 
 def _job(shop: Workshop, found: Search, recipe: Recipe, spec: VariantSpec, run_id: str) -> Job:

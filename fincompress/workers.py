@@ -77,7 +77,7 @@ class Crew:
             return
         self.killed += 1
         if code == 1 or self.killed > REPLACEMENTS:
-            said = log.read_text(errors="replace").strip().splitlines()
+            said = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
             last = said[-1] if said and code == 1 else "killed"
             raise UserError(f"tune: a worker ended (exit code {code}): {last}")
         print(f"a worker was killed (exit code {code}); another one takes over", flush=True)

@@ -13,6 +13,7 @@ from typing import Any
 import torch
 
 from fincompress import search
+from fincompress.addresses import masked, storage_address
 from fincompress.artifact import Artifact, sha256
 from fincompress.cores import usable_cores
 from fincompress.data import LABELS, SAMPLE, DataConfig, Sentences, Splits, load_splits
@@ -58,7 +59,7 @@ class Options:
     epochs: int | None = None
     max_latency_ms: float | None = None
     max_f1_drop: float | None = None
-    storage: str = "sqlite:///optuna.db"
+    storage: str = ""
     port: int = search.PORT
     asked: Mapping[str, str] = field(default_factory=dict)  # as `mlflow run` would log it
 
@@ -205,12 +206,12 @@ def on_this_machine(study: Study) -> Study:
 
 def _tuned(options: Options, variants: Mapping[str, VariantSpec]) -> dict[str, VariantSpec]:
     """The variants with the values of their best trials, where they have been tuned."""
-    storage = search.open_storage(options.storage)
+    storage = search.open_storage(address := storage_address(options.storage))
     found = {name: search.best_trial(storage, f"{options.study}/{name}/") for name in variants}
     if not any(found.values()) or (options.variant != ALL and not found.get(options.variant)):
         asked = f"--study {options.study} --variant {options.variant}"
         raise UserError(
-            f"tuned: {search.masked(options.storage)} has no finished trial of what was asked for; "
+            f"tuned: {masked(address)} has no finished trial of what was asked for; "
             f"run: fincompress tune {asked}"
         )
     tuned = {}

@@ -14,6 +14,7 @@ from fincompress.export import export
 from fincompress.models.probe import SENTENCES, read_probe
 from fincompress.models.storage import load_encoder
 from fincompress.runtimes import (
+    CACHE,
     Classifier,
     auto,
     load_accepted,
@@ -33,7 +34,7 @@ def graph(base: Artifact, tmp_path_factory: pytest.TempPathFactory) -> Artifact:
 @pytest.fixture(autouse=True)
 def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """A machine on which nothing was measured yet; without bf16, whatever this one has."""
-    monkeypatch.setenv(auto.CACHE, str(tmp_path / "cache"))
+    monkeypatch.setenv(CACHE, str(tmp_path / "cache"))
     monkeypatch.setattr(auto, "_has_bf16", lambda: False)
     yield tmp_path / "cache" / "engines"
 
@@ -122,7 +123,7 @@ def test_a_precision_is_taken_only_where_it_is_faster_and_as_right(
     monkeypatch.setattr(auto, "_has_bf16", lambda: True)
 
     def best(bf16_s: float, place: str) -> str:
-        monkeypatch.setenv(auto.CACHE, str(tmp_path / place))
+        monkeypatch.setenv(CACHE, str(tmp_path / place))
         seconds = {"onnx_runtime": 0.003, "openvino_runtime": 0.002}
         slowed(monkeypatch, seconds | {"openvino_runtime bf16": bf16_s})
         return auto.load(graph, 1).way
@@ -175,7 +176,7 @@ def test_a_folder_that_cannot_be_written_costs_the_memory_alone(
     graph: Artifact, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     (tmp_path / "file").write_text("")
-    monkeypatch.setenv(auto.CACHE, str(tmp_path / "file"))
+    monkeypatch.setenv(CACHE, str(tmp_path / "file"))
     assert auto.load(graph, 1)(["profit rose"]).shape == (1, 3)
 
 

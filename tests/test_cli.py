@@ -42,11 +42,25 @@ def test_a_wrong_argument_is_one_message(
     assert error.count("\n") == 1
 
 
-def test_a_password_is_not_logged() -> None:
-    address = "postgresql://me:secret@host/db"
-    _, options = parse_arguments(["tune", "--storage", address])
-    assert options.storage == address
-    assert options.asked["storage"] == "'postgresql://me:***@host/db'"
+ADDRESSES = ["postgresql://me:secret@host/db", "postgresql://host/db?user=me&password=secret"]
+
+
+@pytest.mark.parametrize("address", ADDRESSES)
+def test_a_password_is_no_option(address: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["tune", "--storage", address]) == 2
+    assert main(["tune", address]) == 2
+    error = capsys.readouterr().err
+    assert "argument --storage: must not hold a password: others can read it in the" in error
+    assert "give the address in the variable FINCOMPRESS_STORAGE" in error
+    assert "secret" not in error
+
+
+def test_what_is_logged_of_the_storage_is_what_was_asked_for(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("FINCOMPRESS_STORAGE", ADDRESSES[0])
+    _, options = parse_arguments(["tune"])
+    assert options.storage == "" and options.asked["storage"] == "''"
 
 
 def test_report_without_measurements_says_what_to_run(

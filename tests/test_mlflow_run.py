@@ -1,4 +1,4 @@
-"""The same verbs under `mlflow run`, in a copy of the project with a tiny study."""
+"""The same verbs under `mlflow run`, in a copy of the project in a folder named `sp ace é`."""
 
 import os
 import shutil
@@ -7,6 +7,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import mlflow
 import pytest
 
 from tests.conftest import Project, open_project
@@ -21,7 +22,8 @@ pytestmark = pytest.mark.slow
 def checkout(
     tmp_path_factory: pytest.TempPathFactory, checkpoint: Path, student_checkpoint: Path
 ) -> Iterator[Project]:
-    folder = tmp_path_factory.mktemp("checkout")
+    folder = tmp_path_factory.mktemp("checkout") / "sp ace é"
+    folder.mkdir()
     with open_project(folder, checkpoint, student_checkpoint) as project:
         shutil.copytree(
             ROOT / "fincompress", folder / "fincompress", ignore=shutil.ignore_patterns("__pyc*")
@@ -59,6 +61,45 @@ def test_distill_builds_the_teacher_first_and_then_reuses_everything(checkout: P
     assert again.stdout.count("is up to date") == 3
     assert len(runs()) == 6, "only the second command's own run is new"
     assert {run.info.status for run in runs()} == {"FINISHED"}
+
+
+def test_its_models_load_from_another_folder(checkout: Project, tmp_path: Path) -> None:
+    code = (
+        "import mlflow; model = mlflow.pyfunc.load_model('models:/fincompress-tiny@teacher'); "
+        "print(model.predict(['profit rose .'])[0]['label'])"
+    )
+    address = f"sqlite:///{checkout.folder}/mlflow.db"
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True,
+        env=os.environ | {"MLFLOW_TRACKING_URI": address, "PYTHONPATH": ""},
+    )  # fmt: skip
+    assert done.stdout.strip() in ("negative", "neutral", "positive"), done.stderr
+    assert not (tmp_path / "mlruns").exists() and not (tmp_path / "mlflow.db").exists()
+
+
+def test_a_password_that_mlflow_has_on_record_is_said_to_be(checkout: Project) -> None:
+    done = mlflow_run(checkout, "tune", storage="postgresql://127.0.0.1:1/x?password=secret")
+    assert done.returncode != 0
+    (on_record,) = (run for run in runs() if "secret" in run.data.params.get("storage", ""))
+    (line,) = (line for line in done.stderr.splitlines() if line.startswith("fincompress: "))
+    assert "secret" not in line
+    assert f"and run {on_record.info.run_id} keeps it for good; change it, and give" in line
+    # As the message claims:
+    with pytest.raises(mlflow.MlflowException):
+        mlflow.MlflowClient().log_param(on_record.info.run_id, "storage", "''")
+
+
+def test_the_environments_storage_is_in_no_parameter_and_no_output(
+    checkout: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FINCOMPRESS_STORAGE", "postgresql://me:secret@127.0.0.1:1/x")
+    done = mlflow_run(checkout, "tune", study="tiny", variant="teacher")
+    assert done.returncode != 0
+    assert "storage postgresql://me:***@127.0.0.1:1/x: does not answer" in done.stderr
+    assert "secret" not in done.stdout + done.stderr
+    newest = max(runs(), key=lambda run: run.info.start_time)
+    assert newest.data.params["storage"] == "''"
+    assert "secret" not in str(newest.to_dictionary())
 
 
 def test_a_mistyped_parameter_fails_the_run_with_one_message(checkout: Project) -> None:

@@ -93,13 +93,17 @@ def both(study: Study, base: Artifact) -> list[registry.Version | None]:
     spec = load_variants()["teacher"]
     kept = replace(spec, name="kept")
     fingerprint = base.manifest.fingerprint
-    return [registry.find(study, spec, fingerprint), registry.find_kept(study, kept, "f")]
+    return [
+        registry.find(study, spec, fingerprint, base.path.parent),
+        registry.find_kept(study, kept, "f", base.path.parent),
+    ]
 
 
 def test_an_artifact_store_that_is_away_is_no_reason_to_build_again(
-    study: Study, base: Artifact, monkeypatch: pytest.MonkeyPatch
+    study: Study, base: Artifact, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert None not in both(study, base)
+    teacher = load_variants()["teacher"]
 
     def away(*_: object, **__: object) -> None:
         raise MlflowException("API request to http://store failed with exception")
@@ -108,9 +112,9 @@ def test_an_artifact_store_that_is_away_is_no_reason_to_build_again(
     for listed in (away, lambda **_: ["manifest.json"]):  # it does not list either, or it does
         monkeypatch.setattr(mlflow.artifacts, "list_artifacts", listed)
         with pytest.raises(MlflowException, match="http://store failed"):
-            registry.find(study, load_variants()["teacher"], base.manifest.fingerprint)
+            registry.find(study, teacher, base.manifest.fingerprint, tmp_path)
         with pytest.raises(MlflowException, match="http://store failed"):
-            registry.find_kept(study, replace(load_variants()["teacher"], name="kept"), "f")
+            registry.find_kept(study, replace(teacher, name="kept"), "f", tmp_path)
 
 
 def test_files_that_are_gone_are_built_again(

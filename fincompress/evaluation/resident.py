@@ -4,7 +4,6 @@ Run as a program it imports nothing but what the model needs, so that its memory
 """
 
 import os
-import resource
 import subprocess
 import sys
 import time
@@ -21,6 +20,7 @@ from numpy.typing import NDArray
 
 from fincompress.artifact import Artifact, read_artifact
 from fincompress.models.text import encode, pad
+from fincompress.output import configure_output
 from fincompress.runtimes import Classifier, Predictor, load_runtime
 from fincompress.spec import UserError
 
@@ -60,6 +60,11 @@ class Resident:
 
     def __init__(self, subject: Subject, threads: int, train: Any = None) -> None:
         self.subject, self.train = subject, train
+        if sys.platform == "win32":
+            raise UserError(
+                "benchmark: a model is measured in a process that gets a pipe from this one, as "
+                "Linux and macOS do it; on Windows, run this in WSL"
+            )
         self.pipe, other = Pipe()
         # Tokenizers and every engine get the same number of threads.
         limits = {"RAYON_NUM_THREADS": str(threads), "OMP_NUM_THREADS": str(threads)}
@@ -179,8 +184,12 @@ class _Server:
     def memory(self) -> float:
         status = Path("/proc/self/status")
         if status.exists():  # ru_maxrss would count what the parent held when it forked
-            lines = dict(line.split(":", 1) for line in status.read_text().splitlines())
+            lines = dict(
+                line.split(":", 1) for line in status.read_text(encoding="utf-8").splitlines()
+            )
             return int(lines["VmHWM"].split()[0]) * 1024 / 1e6
+        import resource  # which Windows has not, nor what is measured there
+
         return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6  # bytes on macOS
 
     def _load(self, threads: int) -> Predictor:
@@ -214,4 +223,5 @@ if __name__ == "__main__":
     # As a module of its package, so that what is sent through the pipe is known by one name.
     from fincompress.evaluation import resident
 
+    configure_output()
     resident.main(Connection(int(sys.argv[1])))

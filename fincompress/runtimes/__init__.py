@@ -33,6 +33,7 @@ BATCH_TOKENS = 128  # padding included: more costs more padding than it saves (L
 
 log = logging.getLogger(__name__)
 
+CACHE = "FINCOMPRESS_CACHE_DIR"  # the variable that names the folder of what was measured
 EXACT = "f32"  # the precision that every engine has
 
 # Token ids, int64, and mask, bool, both (n, tokens), become logits, float32 (n, labels).

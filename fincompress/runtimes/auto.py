@@ -25,6 +25,7 @@ from fincompress.artifact import Artifact, Products
 from fincompress.cores import cpu_flags, cpu_model, usable_cores
 from fincompress.models.probe import largest_move, read_probe
 from fincompress.runtimes import (
+    CACHE,
     EXACT,
     Classifier,
     load_runtime,
@@ -35,7 +36,6 @@ from fincompress.spec import UserError
 
 FORMAT = onnx_runtime.FORMAT
 REQUIREMENTS = (*onnx_runtime.REQUIREMENTS, *openvino_runtime.REQUIREMENTS)
-CACHE = "FINCOMPRESS_CACHE_DIR"  # the variable that names the folder of what was measured
 MOST_MOVED = 0.15  # of a probability of the probe; INT8 kernels round by a few hundredths
 TURNS = 5
 BF16 = "bf16"

@@ -120,7 +120,8 @@ def _by_nncf(exported: Artifact, calibration: Sequence[list[int]]) -> Writer:
         return dict(zip(("ids", "mask"), pad([ids]), strict=True))
 
     nncf.set_log_level(40)  # errors
-    with Path(os.devnull).open("w") as nowhere, redirect_stdout(nowhere):  # its progress bars
+    # Its progress bars are of characters that not every terminal has.
+    with Path(os.devnull).open("w", encoding="utf-8") as nowhere, redirect_stdout(nowhere):
         model = nncf.quantize(
             read_openvino(exported),
             nncf.Dataset(calibration, feed),

@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from importlib.metadata import version as installed
@@ -13,13 +14,15 @@ from typing import Any
 
 import mlflow
 from mlflow.exceptions import MlflowException
+from mlflow.utils.uri import is_local_uri
 
+from fincompress.addresses import reason
 from fincompress.artifact import Artifact, read_artifact
 from fincompress.experiments import Study, VariantSpec
 from fincompress.runtimes import load_runtime
 from fincompress.spec import UserError
 from fincompress.tracking import runs
-from fincompress.tracking.store import address, is_missing, reason
+from fincompress.tracking.store import is_missing
 
 PACKAGE = Path(__file__).parents[1]
 ARTIFACT = "artifact"  # the folder inside a logged model, or in the run that keeps it
@@ -44,10 +47,11 @@ class Version:
     artifact: Artifact
 
 
-def find(study: Study, spec: VariantSpec, fingerprint: str) -> Version | None:
+def find(study: Study, spec: VariantSpec, fingerprint: str, scratch: Path) -> Version | None:
     """Return the newest version with this fingerprint whose files are whole, or None.
 
-    A store that does not answer is no reason to build anew: what it raises is raised.
+    `scratch` is the caller's folder for the files of a store that is not on this machine. A store
+    that does not answer is no reason to build anew: what it raises is raised.
     """
     terms = (
         f"name = '{study.model_name}' and tags.variant = '{spec.name}' "
@@ -55,7 +59,7 @@ def find(study: Study, spec: VariantSpec, fingerprint: str) -> Version | None:
     )
     for entry in _newest_first(mlflow.MlflowClient().search_model_versions(terms)):
         try:
-            return _version(entry)
+            return _stored(entry, scratch)
         except UserError as error:
             print(f"{study.model_name} version {entry.version}: not reused: {error}")
     return None
@@ -70,14 +74,18 @@ def keep(study: Study, spec: VariantSpec, artifact: Artifact) -> Version:
     return Version(study.model_name, None, spec.name, run.info.run_id, None, artifact)
 
 
-def find_kept(study: Study, spec: VariantSpec, fingerprint: str) -> Version | None:
-    """Return what the newest finished build with this fingerprint kept in its run, or None."""
+def find_kept(study: Study, spec: VariantSpec, fingerprint: str, scratch: Path) -> Version | None:
+    """Return what the newest finished build with this fingerprint kept in its run, or None.
+
+    `scratch` is the caller's folder for the files of a store that is not on this machine.
+    """
     tags = {"variant": spec.name, "fingerprint": fingerprint, KEPT: "true"}
     run_id = runs.find_run("build", study.name, **tags)
     if run_id is None:
         return None
     try:
-        artifact = _download(f"runs:/{run_id}/{ARTIFACT}")
+        location = mlflow.MlflowClient().get_run(run_id).info.artifact_uri
+        artifact = _fetch(f"{location}/{ARTIFACT}", scratch)
     except UserError as error:
         print(f"{spec.name}: run {run_id}: not reused: {error}")
         return None
@@ -124,7 +132,7 @@ def publish(study: Study, spec: VariantSpec, artifact: Artifact, card: Path) -> 
         model_id=logged.model_id,
     )  # fmt: skip
     set_alias(study, spec.alias, int(entry.version))
-    return _version(entry)
+    return _version(entry, artifact)
 
 
 def describe(study: Study, version: Version, card: Path) -> None:
@@ -180,13 +188,13 @@ def variants(study: Study) -> dict[int, str]:
     return {int(v.version): v.tags.get("variant", "") for v in found}
 
 
-def fetch(study: Study, number: int) -> tuple[Version, str]:
+def fetch(study: Study, number: int, scratch: Path) -> tuple[Version, str]:
     """Return a version and the name of its runtime; raise `UserError` if its files are not whole.
 
     What a store raises that does not answer is raised.
     """
     entry = mlflow.MlflowClient().get_model_version(study.model_name, str(number))
-    return _version(entry), entry.tags["runtime"]
+    return _stored(entry, scratch), entry.tags["runtime"]
 
 
 @dataclass(frozen=True)
@@ -207,7 +215,7 @@ def ask(study: Study, number: int, batches: Sequence[Sequence[str]]) -> Served:
     request = {"model": uri, "threads": study.benchmark.threads, "batches": batches}
     with TemporaryDirectory(prefix="fincompress-served-") as folder:
         # Copies that MLflow makes of what it loads go with the folder.
-        own = {"MLFLOW_TRACKING_URI": address(), "TMPDIR": folder}
+        own = {"MLFLOW_TRACKING_URI": str(mlflow.get_tracking_uri()), "TMPDIR": folder}
         done = subprocess.run(
             [sys.executable, "-E", "-P", str(Path(__file__).with_name("served.py"))],
             input=json.dumps(request), env=os.environ | own, cwd=folder,
@@ -238,30 +246,40 @@ def _newest_first(entries: Iterable[Any]) -> list[Any]:
     return sorted(entries, key=lambda entry: -int(entry.version))
 
 
-def _version(entry: Any) -> Version:
-    """Raises `UserError` if its files are gone, or not what was registered."""
+def _stored(entry: Any, scratch: Path) -> Version:
+    """A version with its files; raises `UserError` if they are gone, or not what was registered."""
     try:
         logged = mlflow.get_logged_model(entry.tags["model_id"])
     except MlflowException as error:
         if is_missing(error):
             raise UserError(reason(error)) from None
         raise
+    location = f"{logged.artifact_location}/artifacts/{ARTIFACT}"
+    return _version(entry, _fetch(location, scratch))
+
+
+def _version(entry: Any, artifact: Artifact) -> Version:
     return Version(
         model_name=entry.name,
         number=int(entry.version),
         variant=entry.tags["variant"],
         run_id=entry.run_id,
         model_id=entry.tags["model_id"],
-        artifact=_download(f"{logged.artifact_location}/artifacts/{ARTIFACT}"),
+        artifact=artifact,
     )
 
 
-def _download(uri: str) -> Artifact:
-    """Raises `UserError` if there are no such files, or they are not whole."""
+def _fetch(location: str, scratch: Path) -> Artifact:
+    """Read an artifact where it is, if that is this machine, or else a copy of it in `scratch`.
+
+    Of what it downloads without being told where to, MLflow leaves a copy in the temporary folder.
+    Raises `UserError` if there are no such files, or they are not whole.
+    """
+    target = None if is_local_uri(location) else tempfile.mkdtemp(dir=scratch)
     try:
-        folder = mlflow.artifacts.download_artifacts(artifact_uri=uri)
+        folder = mlflow.artifacts.download_artifacts(artifact_uri=location, dst_path=target)
     except (MlflowException, OSError):
-        if mlflow.artifacts.list_artifacts(artifact_uri=uri):  # or the store does not answer
+        if mlflow.artifacts.list_artifacts(artifact_uri=location):  # or the store does not answer
             raise
-        raise UserError(f"{uri}: its files are gone") from None
+        raise UserError(f"{location}: its files are gone") from None
     return read_artifact(Path(folder))

@@ -14,9 +14,10 @@ import pandas as pd
 import psutil
 from mlflow.entities import RunStatus, ViewType
 
+from fincompress.addresses import masked, reason
 from fincompress.data import Splits
 from fincompress.spec import UserError, flatten
-from fincompress.tracking.store import STORE_ERRORS, is_missing, reason
+from fincompress.tracking.store import STORE_ERRORS, is_missing
 
 PROCESS = "fincompress.process"
 ERROR = "fincompress.error"
@@ -59,7 +60,7 @@ def step(
         with suppress(*STORE_ERRORS, OSError):
             mlflow.set_tag(ERROR, f"{type(error).__name__}: {reason(error)}"[:500])
             if isinstance(error, Exception) and not isinstance(error, UserError):
-                mlflow.log_text(traceback.format_exc(), "traceback.txt")
+                mlflow.log_text(masked(traceback.format_exc()), "traceback.txt")
             mlflow.end_run(RunStatus.to_string(status))
         raise
     mlflow.end_run()
@@ -167,7 +168,7 @@ def read_run_file(run_id: str, file: str) -> str:
     try:
         return str(mlflow.artifacts.load_text(f"runs:/{run_id}/{file}"))
     except (mlflow.MlflowException, OSError) as error:
-        raise UserError(f"run {run_id}: artifact {file} cannot be read: {error}") from None
+        raise UserError(f"run {run_id}: artifact {file} cannot be read: {reason(error)}") from None
 
 
 def recover() -> list[str]:

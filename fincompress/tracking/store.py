@@ -3,20 +3,29 @@
 import hashlib
 import logging
 import os
-import sqlite3
 import tempfile
 import warnings
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
+from urllib.parse import unquote, urlsplit
 
 import mlflow
+from sqlalchemy.engine import make_url
 from sqlalchemy.exc import SQLAlchemyError
 
+from fincompress.addresses import DATABASES, PATIENCE_S, backend, masked, probe, reason
 from fincompress.locks import hold
+from fincompress.runtimes import CACHE
 from fincompress.spec import UserError
 
 EXPERIMENT = "fincompress"
+WEB = ("http", "https")
+# For the first request alone: later ones are tried again for minutes, as MLflow does.
+IMPATIENT = {
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0",
+    "MLFLOW_HTTP_REQUEST_TIMEOUT": str(PATIENCE_S),
+}
 # What a store raises: MLflow wraps most of its database's errors, and not a full disk.
 STORE_ERRORS = (mlflow.MlflowException, SQLAlchemyError)
 
@@ -25,30 +34,96 @@ def open_store() -> None:
     """Create the store if it is empty and choose the experiment.
 
     Under `mlflow run` the experiment of the run that it opened stays. Raises `UserError` if
-    the store does not answer.
+    the store does not answer within seconds.
     """
     quieten()
-    uri = mlflow.get_tracking_uri()
+    uri = _settle_uri()
+    _cache_beside(uri)
     with lock("store"):  # the migrations of an empty database must not run twice at once
         try:
-            _touch(uri)
+            _probe(uri)
             if "MLFLOW_RUN_ID" not in os.environ:
                 mlflow.set_experiment(os.environ.get("MLFLOW_EXPERIMENT_NAME", EXPERIMENT))
-        except Exception as error:  # SQLAlchemy's, sqlite's and MLflow's own
-            raise UserError(f"MLflow store {uri}: {reason(error)}") from None
+        except Exception as error:  # SQLAlchemy's, its drivers' and MLflow's own
+            raise UserError(f"MLflow store {masked(uri)}: {_advice(uri, reason(error))}") from None
     if "MLFLOW_RUN_ID" in os.environ:
         try:
             mlflow.MlflowClient().get_run(os.environ["MLFLOW_RUN_ID"])
         except mlflow.MlflowException as error:
             raise UserError(
-                f"MLflow store {uri}: {reason(error)}; "
+                f"MLflow store {masked(uri)}: {reason(error)}; "
                 "start `mlflow run .` in the project's own folder"
             ) from None
+
+
+def _settle_uri() -> str:
+    """Set and return the tracking URI in the one form that this process and its children use.
+
+    A sqlite file is named by its absolute path: MLflow percent-encodes its default, and then makes
+    a folder of that name. A server's password goes where MLflow neither prints nor logs it.
+    """
+    uri = str(mlflow.get_tracking_uri())
+    if backend(uri) == "sqlite":
+        url = make_url(uri)
+        if url.database and url.database != ":memory:" and not url.query:
+            path = Path(url.database).absolute().as_posix()
+            uri = "sqlite:///" + path.replace("%", "%25").replace("?", "%3F")
+    elif backend(uri) in WEB:
+        server, uri = urlsplit(uri), uri.rstrip("/")
+        if server.password is not None:
+            os.environ["MLFLOW_TRACKING_USERNAME"] = unquote(server.username or "")
+            os.environ["MLFLOW_TRACKING_PASSWORD"] = unquote(server.password)
+            uri = uri.replace(server.netloc, server.netloc.rpartition("@")[2], 1)
+    mlflow.set_tracking_uri(uri)
+    return uri
+
+
+def _cache_beside(uri: str) -> None:
+    """Let what is measured of engines be kept beside a store that is a file on this machine."""
+    if backend(uri) == "sqlite" and (file := make_url(uri).database):
+        os.environ.setdefault(CACHE, str(Path(file).parent / "mlruns"))
+
+
+def _probe(uri: str) -> None:
+    if backend(uri) in WEB:
+        with _environment(IMPATIENT):
+            mlflow.MlflowClient().search_experiments(max_results=1)
+    elif backend(uri) in DATABASES:
+        probe(uri)
+
+
+def _advice(uri: str, said: str) -> str:
+    """What went wrong with the first request, and what to do where MLflow does not say it."""
+    if "Max retries exceeded" in said:  # of none, and the cause comes last
+        return "does not answer: " + said.rpartition(": ")[2].removesuffix('"))')
+    if "Invalid Host header" not in said:
+        return said
+    host = urlsplit(uri).netloc
+    return (
+        f"answers 403, as the server does not go by the name '{host}'; start it with "
+        f"--allowed-hosts {host}, and all the other names that it is reached by"
+    )
+
+
+@contextmanager
+def _environment(values: Mapping[str, str]) -> Iterator[None]:
+    before = {name: os.environ.get(name) for name in values}
+    os.environ.update(values)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
 
 
 def quieten() -> None:
     """Leave out what MLflow says beside its errors."""
     os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
+    # Two links for each run, where the store is a server.
+    os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")
     # What MLflow logs as an error it raises too, and one message is enough.
     logging.getLogger("mlflow").setLevel(logging.CRITICAL)
     logging.getLogger("alembic").setLevel(logging.WARNING)
@@ -57,30 +132,9 @@ def quieten() -> None:
     warnings.filterwarnings("ignore", message="For backward compatibility, 'str' dtypes")
 
 
-def reason(error: BaseException) -> str:
-    """One line of what went wrong, without the statement that a database was given."""
-    return " ".join(str(error).split()).partition(" [SQL: ")[0]
-
-
 def is_missing(error: mlflow.MlflowException) -> bool:
     """Whether the store has answered, and has no such thing."""
     return bool(error.error_code == "RESOURCE_DOES_NOT_EXIST")
-
-
-def address() -> str:
-    """The store's address, for a process in another folder too."""
-    uri = str(mlflow.get_tracking_uri())
-    path = uri.removeprefix("sqlite:///")
-    return uri if path == uri else f"sqlite:///{Path(path).resolve()}"
-
-
-def _touch(uri: str) -> None:
-    """Fail at once if a sqlite file cannot be used; MLflow would retry for 100 s in silence."""
-    path = uri.removeprefix("sqlite:///")
-    if path != uri:
-        with closing(sqlite3.connect(path, timeout=60)) as connection:
-            connection.execute("BEGIN IMMEDIATE")
-            connection.rollback()
 
 
 @contextmanager

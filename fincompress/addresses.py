@@ -1,0 +1,87 @@
+"""Addresses of stores and databases: shown without passwords, and tried before they are used."""
+
+import os
+import re
+from threading import Thread
+from typing import Any
+
+from sqlalchemy import NullPool, create_engine
+
+PATIENCE_S = 5  # within which a store must give its first sign of life
+STORAGE = "FINCOMPRESS_STORAGE"  # the variable with the address, and password, of Optuna's storage
+DATABASES = ("sqlite", "postgresql", "mysql", "mssql")
+# What follows a host may be a port, and what follows an address in a sentence a colon.
+_USER = re.compile(r"(://[^/:@\s]*):(?!\s|\d+(?:[/:?\s]|$))[^@]*@(?:[^/@\s]*@)*")
+_QUERY = re.compile(
+    r"([?&][^=&#\s]*(?:password|passwd|pwd|token|secret|api_?key|access_?key)[^=&#\s]*=)"
+    r"[^&#\s]*?(?=[.,:;)'\"]?(?:[&#\s]|$))",
+    re.IGNORECASE,
+)
+_DRIVER = re.compile(r"^\(\w+\.\w+\) ")  # (sqlite3.OperationalError)
+
+
+def storage_address(asked: str) -> str:
+    """Return the address of Optuna's storage: as asked, or the environment's, or a file here."""
+    return asked or os.environ.get(STORAGE) or "sqlite:///optuna.db"
+
+
+def masked(text: str) -> str:
+    """Return `text` with `***` in place of the passwords of all addresses in it.
+
+    A password stands before the host (`user:password@host`) or is a value of the query
+    (`?password=`, `?token=`).
+    """
+    return _QUERY.sub(r"\1***", _USER.sub(r"\1:***@", text))
+
+
+def has_password(address: str) -> bool:
+    return masked(address) != address
+
+
+def reason(error: BaseException) -> str:
+    """One line of what went wrong, without passwords and what SQLAlchemy says beside a cause."""
+    text = " ".join(str(error).split())
+    text = text.partition(" [SQL: ")[0].partition(" (Background on")[0]
+    return masked(_DRIVER.sub("", text))
+
+
+def backend(address: str) -> str:
+    """Return `postgresql` of `postgresql+psycopg://...`, and `http` of `http://...`."""
+    return address.partition(":")[0].partition("+")[0]
+
+
+def connect_args(database: str) -> dict[str, Any]:
+    """Return the arguments with which SQLAlchemy connects: how many seconds are waited for."""
+    patience = {"sqlite": {"timeout": 60}, "postgresql": {"connect_timeout": 10}}
+    return patience.get(backend(database), {})
+
+
+def probe(database: str) -> None:
+    """Connect to a database, and raise what stands in the way, after `PATIENCE_S` at the latest.
+
+    MLflow would try again for minutes in silence, and drivers wait as long as the network does.
+    """
+    failures: list[Exception] = []
+
+    def attempt() -> None:
+        try:
+            _connect(database)
+        except Exception as error:
+            failures.append(error)
+
+    thread = Thread(target=attempt, daemon=True)
+    thread.start()
+    # In a sqlite file another process may be at work, which is no reason to give up.
+    thread.join(None if backend(database) == "sqlite" else PATIENCE_S)
+    if thread.is_alive():
+        raise TimeoutError(f"no answer within {PATIENCE_S} s")
+    if failures:
+        raise failures[0]
+
+
+def _connect(database: str) -> None:
+    engine = create_engine(database, poolclass=NullPool, connect_args=connect_args(database))
+    with engine.connect() as connection:
+        if backend(database) == "sqlite":  # which may be a file that cannot be written to
+            connection.exec_driver_sql("BEGIN IMMEDIATE")
+            connection.rollback()
