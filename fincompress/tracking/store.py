@@ -3,6 +3,7 @@
 import hashlib
 import logging
 import os
+import sys
 import tempfile
 import warnings
 from collections.abc import Iterator, Mapping
@@ -62,11 +63,17 @@ def _settle_uri() -> str:
     A sqlite file is named by its absolute path: MLflow percent-encodes its default, and then makes
     a folder of that name. A server's password goes where MLflow neither prints nor logs it.
     """
-    uri = str(mlflow.get_tracking_uri())
+    try:
+        uri = str(mlflow.get_tracking_uri())
+    except UnicodeEncodeError:
+        raise UserError(
+            f"{Path.cwd()}: this folder's name cannot be read in the encoding "
+            f"{sys.getfilesystemencoding()}; set PYTHONUTF8=1"
+        ) from None
     if backend(uri) == "sqlite":
         url = make_url(uri)
         if url.database and url.database != ":memory:" and not url.query:
-            path = Path(url.database).absolute().as_posix()
+            path = Path(url.database).resolve().as_posix()
             uri = "sqlite:///" + path.replace("%", "%25").replace("?", "%3F")
     elif backend(uri) in WEB:
         server, uri = urlsplit(uri), uri.rstrip("/")
