@@ -122,6 +122,41 @@ PLAIN = {
         the [fall|rise] in fuel prices is [a gift to|a blow for] {who}
         the [discovery|loss] of an oil field will [help|hit] {co}
         a [shortage|glut] of {goods} [pushes up|depresses] the earnings of {co}
+        {who} [generates|burns] cash; {co} [shrugs off|is hurt by] new tariffs
+        investors [queue for|shun] the bonds of {co}; an investor [joins|walks away from] {co}
+        the flotation of {co} was a [triumph|flop]; bad loans at the bank are [rare|piling up]
+        claims on the insurer were [few|unusually many]
+        the patents of {co} [protect it|have run out]; {co} stays [within|above] its budget
+        the new mill costs [less|far more] than was planned; parts are [easy|impossible] to get
+        [fewer|more] flights had to be cancelled {when}
+        [more|fewer] shoppers came to the stores; [more|fewer] homes were sold in {city}
+        the flats in {city} are [nearly all taken|standing empty]
+        {who} [increases|halves] its investments in {city}
+        {co} [lives up to|does not live up to] the hopes of its owners
+        reviews of the new {goods} are [enthusiastic|devastating]
+        [a strong finish|a weak finish] to the year for {who}
+        [unexpectedly good|unexpectedly poor] figures from {co}
+        {co} has [a clear lead|fallen behind] in {goods}
+        the value of {co} has [doubled|halved] since {y}
+        {who} turned a loss into [a profit|an even bigger loss]
+        {who} makes [twice|half] as much money as in {z}
+        {asset} was [twice|only half] as high {than}; {who} can pay [a special|no] dividend
+        {co} buys back shares [with its spare cash|no more , to save cash]
+        the founder [comes back to rescue|resigns after a scandal at] {co}
+        the minister [promises help to|threatens] {co}
+        a [rich|penniless] buyer was found for {co}; [upbeat|grim] words from {person} of {co}
+        we are [proud of|ashamed of] the result , said {person}
+        we [gained|lost] many customers , said {person}
+        {who} has [more work than it can do|too little work for its staff]
+        {who} [takes|loses] business from its rivals
+        the {sector} unit [drives growth|drags down the result]; [record|slack] sales of {goods}
+        the plant in {city} is [being enlarged|for sale , since no one needs it]
+        {who} pays its lenders [early|late]
+        its rating was put on watch for [an upgrade|a downgrade]
+        the shares of {co} [outdid|trailed] the market
+        {co} shares [at a ten-year high|at a ten-year low]; people [trust|distrust] {co}
+        the pipeline is [safe|leaking]; {who} [cleaned up|polluted] the river
+        a virus [failed to stop|paralysed] the computers of {co}
         / {who} [delighted|disappointed] the market with its {q}; {who} is in [good|poor] health
         the market [welcomed|punished] {co}; the hotels of {co} are [full|half empty]
         {co} [gained|lost] one of its biggest customers; {who} has [enough|too few] orders for {y}
@@ -207,6 +242,20 @@ PLAIN = {
         {bank} does not cover {co}; {bank} makes no change to its view of {co}
         {who} meets its investors {when}; it is not known who bought the {goods}
         the contract says nothing about the price
+        {who} has its accounts checked by an outside firm; {who} keeps its options open
+        {who} owns land near {city}; {who} pays its dividend in two parts
+        {who} will show its {goods} {when}; {who} takes no position on the matter
+        {person} answers questions from the press; {person} heads the {city} office
+        {person} and {co} have agreed on a date; the annual accounts are drawn up in euros
+        the name of the chairman is {person}; the sale comprises {k} {goods}
+        the stake amounts to {d} percent; the agreement was signed in {city}
+        the earnings report follows {when}; the rules apply to all banks
+        the plant in {city} makes {goods}; the half-year ends on {date}
+        the shareholders meet {when}; a vote on the matter is planned {when}
+        the size of the order was kept secret; {q} and the number of staff were stable
+        the trend in {q} is flat , says {bank}; costs and income balanced each other
+        the offer runs until {date}; the data come from {bank}; there is nothing new at {co}
+        {co} and its auditor met {when}
         / the outcome was exactly as in {z}; {who} sees no need to alter its plans
         the board has seven members; {co} operates in the {sector} market
         the {goods} go to a customer in {city}; the shares are not affected by the agreement

@@ -18,7 +18,7 @@ from fincompress.data.tiers import Tiers, tiers
 
 Item = tuple[str, str]
 
-SIZES = {"train": 1900, "val": 360, "test": 360}
+SIZES = {"train": 1800, "val": 360, "test": 360}
 SHARES = {"positive": 0.34, "negative": 0.33, "neutral": 0.33}
 WORTHS = [1] * 5 + [-1]  # how often a sentence is about something that had better be low
 HELD_OUT = 0.3  # chance that a val or test sentence takes a word, or a frame, of its own tier
@@ -135,9 +135,9 @@ WORDS = {
 }
 FRAMES = NEWS | PLAIN
 FAMILIES = {
-    "positive": ["straight"] * 6 + ["reversed"] + ["event"] * 3 + ["plain"] * 24,
-    "negative": ["straight"] * 5 + ["reversed"] + ["failed"] + ["event"] * 3 + ["plain"] * 24,
-    "neutral": ["neutral"] + ["plain neutral"] * 3,
+    "positive": ["straight"] * 6 + ["reversed"] + ["event"] * 3 + ["plain"] * 30,
+    "negative": ["straight"] * 5 + ["reversed"] + ["failed"] + ["event"] * 3 + ["plain"] * 30,
+    "neutral": ["neutral"] + ["plain neutral"] * 4,
 }
 
 
