@@ -176,13 +176,17 @@ def _make_small(file: Path) -> None:
 
 
 @contextmanager
-def open_project(folder: Path, checkpoint: Path, student_checkpoint: Path) -> Iterator[Project]:
-    """The real variants with small students, a study `tiny` and an empty store, in this folder."""
+def open_project(
+    folder: Path, checkpoint: Path, student_checkpoint: Path, *, small: bool = True
+) -> Iterator[Project]:
+    """The real variants, a study `tiny` and an empty store, in this folder; students are `small`
+    or as wide as the real ones, and so is `student_checkpoint`."""
     real = experiments.EXPERIMENTS
     for kind in ("variants", "ablations"):
         shutil.copytree(real / kind, folder / "experiments" / kind)
         for file in (folder / "experiments" / kind).glob("*.yaml"):
-            _make_small(file)
+            if small:
+                _make_small(file)
     rows = [{"text": text, "label": label} for text, label in tiny_sentences()]
     (folder / "tiny.jsonl").write_text("\n".join(json.dumps(row) for row in rows))
     loose = folder / "experiments" / "variants" / "student_ptq.yaml"

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import mlflow
-import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
@@ -86,7 +85,7 @@ def test_training_in_bf16_ends_near_fp32(
 
         monkeypatch.setattr(training, "precision", lambda kind=kind: kind)
         fit(
-            model, objective, train, val, budget=Budget(epochs=4, patience=4, batch_size=16),
+            model, objective, train, val, budget=Budget(epochs=2, patience=2, batch_size=16),
             optimizer=Optimizer(learning_rate=1e-4, averaging=0.0), seed=0, report=log,
         )  # fmt: skip
         hook.remove()
@@ -112,6 +111,5 @@ def test_the_latency_of_a_trial_is_measured_beside_its_source(project: Project) 
     # Each is its ratio to the source, times one latency of the source for all.
     first, second = (m["bench/latency_p50_ms"] * m[source] / m[own] for m in found)
     assert first == pytest.approx(second) and first > 0
-    # The source has no part in what is tuned: what moved between the trials is the machine.
-    assert found[0][source] == pytest.approx(found[1][source], rel=0.5)
-    assert np.isfinite([m[own] for m in found]).all() and min(m[own] for m in found) > 0
+    raw = [m[key] for m in found for key in (own, source)]
+    assert min(raw) > 0 and len(set(raw)) == 4, "timed anew for each trial"

@@ -49,11 +49,11 @@ def _one_process() -> Iterator[None]:
 
 @pytest.fixture(scope="module")
 def tuned(
-    tmp_path_factory: pytest.TempPathFactory, checkpoint: Path, student_checkpoint: Path
+    tmp_path_factory: pytest.TempPathFactory, checkpoint: Path, wide_checkpoint: Path
 ) -> Iterator[Project]:
-    """A project whose two kinds of study have run."""
+    """A project whose two kinds of study have run: small students would all score the same."""
     folder = tmp_path_factory.mktemp("tuned")
-    with open_project(folder, checkpoint, student_checkpoint) as project:
+    with open_project(folder, checkpoint, wide_checkpoint, small=False) as project:
         with in_this_process():
             assert main([*VANILLA, "--trials", "4", "--epochs", "1"]) == 0
             assert main([*PRUNED, "--trials", "6", "--epochs", "1"]) == 0
