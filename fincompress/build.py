@@ -11,7 +11,7 @@ from fincompress.artifact import Artifact, Products, amend_artifact
 from fincompress.evaluation.metrics import scores
 from fincompress.models.storage import FORMAT
 from fincompress.reporting import Report
-from fincompress.runtimes import load_runtime
+from fincompress.runtimes import engine_of, load_runtime
 from fincompress.spec import UserError, dump, fingerprint
 from fincompress.techniques import Inputs, Technique, load_technique
 
@@ -71,7 +71,8 @@ def build(recipe: Recipe, out: Path, report: Report) -> Artifact:
         draft = recipe.technique.compress(inputs, recipe.config, Path(scratch) / "draft", report)
         runtime = load_runtime(inputs.runtime)
         if recipe.technique.FAMILY == QUANTIZE:
-            _check_int8(runtime.count_products(draft), draft, inputs)
+            engine = engine_of(inputs.runtime, draft, torch.get_num_threads())
+            _check_int8(load_runtime(engine).count_products(draft), draft, inputs)
         predictor = runtime.load(draft, torch.get_num_threads())
         found = scores(inputs.val.labels, predictor(inputs.val.texts).argmax(1))
         metrics = draft.manifest.metrics | {f"val/{name}": f1 for name, f1 in found.items()}

@@ -252,10 +252,10 @@ def _disagreement(
     moved = largest_move(logits, expected)
     said = []
     if others > max(1, (1 - LEAST_KEPT) * len(wanted)):  # one is none in a handful of sentences
-        said.append(f"{others} of {len(wanted)} labels are others, at most 1 % may be")
+        said.append(f"{others} of {len(wanted)} labels are others, {LEAST_KEPT:.0%} have to stay")
     if others > 1 and before - f1 > MOST_F1_LOST:
         said.append(f"macro-F1 falls from {before:.4f} to {f1:.4f}, at most {MOST_F1_LOST} may go")
-    if moved > MOST_MOVED:
+    if not moved <= MOST_MOVED:  # which is so of no number, too
         said.append(f"a probability moves by {moved:.2f}, at most {MOST_MOVED} may be")
     return ", ".join(said)
 

@@ -11,7 +11,7 @@ from fincompress.build import Recipe
 from fincompress.evaluation import plots
 from fincompress.experiments import VariantSpec
 from fincompress.reporting import Chart, Heatmap
-from fincompress.runtimes import load_runtime
+from fincompress.runtimes import engine_of, load_runtime
 from fincompress.spec import dump
 from fincompress.tracking import runs
 from fincompress.training import device, precision
@@ -71,7 +71,8 @@ def log_artifact(artifact: Artifact, runtime: str) -> str:
     manifest, threads = artifact.manifest, torch.get_num_threads()
     runs.log_json(dump(manifest), MANIFEST)
     best = {f"best/{k.removeprefix('val/')}": v for k, v in manifest.metrics.items()}
-    products = load_runtime(runtime).count_products(artifact)
+    engine = engine_of(runtime, artifact, threads)
+    products = load_runtime(engine).count_products(artifact)
     counted = {f"products/{k}": float(v) for k, v in dump(products).items()}
     runs.log_metrics(best | counted | {"parameters": manifest.parameters})
     ranking = getattr(load_runtime(runtime), "ranking", None)

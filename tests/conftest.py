@@ -80,7 +80,8 @@ def write_checkpoint(folder: Path, *, width: int, layers: int, heads: int, ffn: 
 def _engines(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """Which engine is the fastest is measured for the tests alone, and kept beside them."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("FINCOMPRESS_CACHE_DIR", str(tmp_path_factory.mktemp("engines")))
+        for variable in ("FINCOMPRESS_CACHE_DIR", "XDG_CACHE_HOME"):
+            patch.setenv(variable, str(tmp_path_factory.mktemp("engines")))
         yield
 
 

@@ -35,6 +35,8 @@ def graph(base: Artifact, tmp_path_factory: pytest.TempPathFactory) -> Artifact:
 def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """A machine on which nothing was measured yet; without bf16, whatever this one has."""
     monkeypatch.setenv(CACHE, str(tmp_path / "cache"))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "user"))
+    monkeypatch.setattr(auto, "_refused", {})
     monkeypatch.setattr(auto, "_has_bf16", lambda: False)
     yield tmp_path / "cache" / "engines"
 
@@ -124,12 +126,14 @@ def test_a_precision_is_taken_only_where_it_is_faster_and_as_right(
 
     def best(bf16_s: float, place: str) -> str:
         monkeypatch.setenv(CACHE, str(tmp_path / place))
+        monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / place))
         seconds = {"onnx_runtime": 0.003, "openvino_runtime": 0.002}
         slowed(monkeypatch, seconds | {"openvino_runtime bf16": bf16_s})
         return auto.load(graph, 1).way
 
     assert best(0.001, "faster") == "openvino_runtime bf16"
     assert best(0.004, "slower") == "openvino_runtime"
+    assert best(0.00195, "hardly faster") == "openvino_runtime"
     change[0] = 3
     assert best(0.001, "wrong") == "openvino_runtime"
 
@@ -154,7 +158,7 @@ def test_what_is_refused_on_real_sentences_gives_way_to_the_next_engine(
     graph: Artifact,
     base: Artifact,
     monkeypatch: pytest.MonkeyPatch,
-    caplog: pytest.LogCaptureFixture,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     slowed(monkeypatch, {"onnx_runtime": 0.001, "openvino_runtime": 0.002})
 
@@ -162,12 +166,18 @@ def test_what_is_refused_on_real_sentences_gives_way_to_the_next_engine(
         return "9 of 506 labels are others" if loaded.engine == "onnx_runtime" else ""
 
     assert load_accepted("auto", graph, 1, judge).engine == "openvino_runtime"
-    assert "onnx_runtime: 9 of 506 labels are others; the next engine is tried" in caplog.text
+    said = capsys.readouterr().err
+    assert said == "onnx_runtime: 9 of 506 labels are others; the next engine is tried\n"
     assert auto.load(graph, 1).engine == "openvino_runtime", "and is not taken again"
-    assert auto.load(graph, 2).engine == "onnx_runtime", "with other threads nobody refused it"
+    assert auto.load(graph, 2).engine == "openvino_runtime", "nor with other threads"
+    monkeypatch.delenv(CACHE)
+    monkeypatch.setattr(auto, "_refused", {})
+    assert auto.load(graph, 1).engine == "openvino_runtime", "nor by who serves it, on this machine"
 
     with pytest.raises(UserError, match=r"^openvino_runtime: wrong$"):
         load_accepted("auto", graph, 1, lambda _: "wrong")
+    message = refusal(lambda: auto.load(graph, 1))
+    assert message == f"{graph.path}: what it answers was wrong in every engine"
     with pytest.raises(UserError, match=r"^torch_eager: wrong$"):
         load_accepted("torch_eager", base, 1, lambda _: "wrong")
 
@@ -177,7 +187,10 @@ def test_a_folder_that_cannot_be_written_costs_the_memory_alone(
 ) -> None:
     (tmp_path / "file").write_text("")
     monkeypatch.setenv(CACHE, str(tmp_path / "file"))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
     assert auto.load(graph, 1)(["profit rose"]).shape == (1, 3)
+    with pytest.raises(UserError, match=r"^(\w+): wrong; (\w+): wrong$"):  # and comes to an end
+        load_accepted("auto", graph, 1, lambda _: "wrong")
 
 
 def test_one_graph_runs_in_both_engines(graph: Artifact) -> None:

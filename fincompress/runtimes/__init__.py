@@ -12,13 +12,14 @@ A runtime is a module with
 """
 
 import importlib
-import logging
 import pkgutil
+import sys
 from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
+from threading import Lock
 from typing import Protocol, cast
 
 import numpy as np
@@ -30,8 +31,6 @@ from fincompress.models.text import batches_by_tokens, encode, load_tokenizer, p
 from fincompress.spec import UserError, nearest
 
 BATCH_TOKENS = 128  # padding included: more costs more padding than it saves (LOG.md)
-
-log = logging.getLogger(__name__)
 
 CACHE = "FINCOMPRESS_CACHE_DIR"  # the variable that names the folder of what was measured
 EXACT = "f32"  # the precision that every engine has
@@ -65,6 +64,7 @@ class Classifier:
     threads: int
     engine: str
     precision: str
+    _opening: Lock = field(default_factory=Lock, init=False, repr=False, compare=False)
 
     def __call__(self, texts: Sequence[str]) -> NDArray[np.float32]:
         ids = encode(self.tokenizer, texts, self.threads)
@@ -80,10 +80,13 @@ class Classifier:
                     return
                 logits[rows] = infer(*pad([ids[row] for row in rows]))
 
-        if parallel == 1 or len(batches) == 1:
+        if parallel == 1 or len(batches) <= 1:
             work(self.infer)
         else:
-            list(self._pool.map(work, self.streams[: len(batches)]))
+            streams = self.streams[: len(batches)]
+            with self._opening:
+                pool = self._pool
+            list(pool.map(work, streams))
         return logits
 
     @property
@@ -91,8 +94,14 @@ class Classifier:
         """Engine and precision, as they are shown: `onnx_runtime`, `openvino_runtime bf16`."""
         return self.engine if self.precision == EXACT else f"{self.engine} {self.precision}"
 
-    @cached_property
+    @property
     def streams(self) -> Sequence[Infer]:
+        """What a call of several texts goes through, made when the first such call comes."""
+        with self._opening:  # a server may get two such calls at once
+            return self._opened
+
+    @cached_property
+    def _opened(self) -> Sequence[Infer]:
         return self.open_streams() if self.open_streams else ()
 
     @cached_property
@@ -149,7 +158,7 @@ def load_accepted(
         set_aside = getattr(runtime, "set_aside", None)
         if set_aside is None or not set_aside(artifact, threads, loaded):
             raise UserError("; ".join(wrong))
-        log.warning("%s; the next engine is tried", wrong[-1])
+        print(f"{wrong[-1]}; the next engine is tried", file=sys.stderr, flush=True)
 
 
 def classifier(

@@ -13,10 +13,9 @@ import math
 import os
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
-from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 from statistics import median
@@ -24,23 +23,21 @@ from statistics import median
 from fincompress.artifact import Artifact, Products
 from fincompress.cores import cpu_flags, cpu_model, usable_cores
 from fincompress.models.probe import largest_move, read_probe
-from fincompress.runtimes import (
-    CACHE,
-    EXACT,
-    Classifier,
-    load_runtime,
-    onnx_runtime,
-    openvino_runtime,
-)
+from fincompress.runtimes import CACHE, EXACT, Classifier, load_runtime
 from fincompress.spec import UserError
 
-FORMAT = onnx_runtime.FORMAT
-REQUIREMENTS = (*onnx_runtime.REQUIREMENTS, *openvino_runtime.REQUIREMENTS)
-MOST_MOVED = 0.15  # of a probability of the probe; INT8 kernels round by a few hundredths
-TURNS = 5
+FORMAT, GRAPH = "onnx", "model.onnx"
+REQUIREMENTS = ("onnxruntime", "openvino")
 BF16 = "bf16"
+WAYS = (("onnx_runtime", EXACT), ("openvino_runtime", EXACT), ("openvino_runtime", BF16))
+MOST_MOVED = 0.15  # of a probability of the probe; INT8 kernels round by a few hundredths
+# What a precision must have over the same engine without it: as right, and faster beyond doubt.
+MOVED_MORE, SHARE_OF_COST = 0.02, 0.95
+TURNS = 5
 
 log = logging.getLogger(__name__)
+Key = tuple[str, str]  # engine and precision
+_refused: dict[str, set[Key]] = {}  # by graph and CPU, where no file can be written
 
 
 @dataclass(frozen=True)
@@ -71,11 +68,11 @@ def load(artifact: Artifact, threads: int) -> Classifier:
     Raises `UserError` if the answers of none are right.
     """
     best = ranking(artifact, threads)[0]
-    return _openers()[best.engine, best.precision](artifact, threads)
+    return _open(best.engine, best.precision, artifact, threads)
 
 
 def count_products(artifact: Artifact) -> Products:
-    """Count in the engine that a load for all cores takes."""
+    """Count in the engine that `load` takes for all cores."""
     return load_runtime(ranking(artifact, usable_cores())[0].engine).count_products(artifact)
 
 
@@ -85,79 +82,89 @@ def ranking(artifact: Artifact, threads: int) -> list[Way]:
     They are measured once, and then remembered. Raises `UserError` if none is right.
     """
     artifact.require_format(FORMAT)
-    file = _file(artifact, threads)
-    with suppress(OSError, ValueError, TypeError):  # not there, or of another release
-        if found := [Way(**each) for each in json.loads(file.read_text(encoding="utf-8"))]:
-            return found
-    found = _measure(artifact, threads)
-    log.info("%s: %s", artifact.path, "; ".join(map(str, found)))
-    _remember(file, found)
-    return found
+    name = _name("ways", artifact, threads)
+    ways = _read_ways(name)
+    if not ways:
+        ways = _measure(artifact, threads)
+        log.info("%s: %s", artifact.path, "; ".join(map(str, ways)))
+        _remember(name, [asdict(way) for way in ways])
+    refused = _read_refused(artifact)
+    left = [way for way in ways if (way.engine, way.precision) not in refused]
+    if not left:
+        raise UserError(f"{artifact.path}: what it answers was wrong in every engine")
+    return left
 
 
 def set_aside(artifact: Artifact, threads: int, refused: Classifier) -> bool:
-    """Never take the way of `refused` for this artifact on this machine again.
+    """Never take the way of `refused` for this graph on this CPU again, whatever the threads.
 
     Returns whether another one is left.
     """
-    left = [
-        way
-        for way in ranking(artifact, threads)
-        if (way.engine, way.precision) != (refused.engine, refused.precision)
-    ]
-    if left:
-        _remember(_file(artifact, threads), left)
-    return bool(left)
+    name = _name("refused", artifact)
+    _refused[name] = _read_refused(artifact) | {(refused.engine, refused.precision)}
+    _remember(name, sorted(_refused[name]))
+    with suppress(UserError):
+        best = ranking(artifact, threads)[0]
+        return (best.engine, best.precision) not in _refused[name]
+    return False
 
 
-def _openers() -> dict[tuple[str, str], Callable[[Artifact, int], Classifier]]:
-    """What loads an artifact in each way that this CPU has, the safest first."""
-    openers: dict[tuple[str, str], Callable[[Artifact, int], Classifier]] = {
-        ("onnx_runtime", EXACT): onnx_runtime.load,
-        ("openvino_runtime", EXACT): openvino_runtime.load,
-    }
-    if _has_bf16():
-        openers["openvino_runtime", BF16] = lambda artifact, threads: openvino_runtime.load(
-            artifact, threads, BF16
-        )
-    return openers
+def _open(engine: str, precision: str, artifact: Artifact, threads: int) -> Classifier:
+    if precision == EXACT:
+        return load_runtime(engine).load(artifact, threads)
+    from fincompress.runtimes import openvino_runtime
+
+    return openvino_runtime.load(artifact, threads, precision)
 
 
-@cache
 def _has_bf16() -> bool:
+    from fincompress.runtimes import openvino_runtime
+
     return openvino_runtime.has_bf16()
 
 
 def _measure(artifact: Artifact, threads: int) -> list[Way]:
     probe = read_probe(artifact)
-    right, wrong = dict[tuple[str, str], Classifier](), list[str]()
-    for key, open_way in _openers().items():
+    right, moved, wrong = dict[Key, Classifier](), dict[Key, float](), list[str]()
+    for key in WAYS:
+        if key[1] == BF16 and not _has_bf16():
+            continue
         try:
-            classifier = open_way(artifact, threads)
-            moved = largest_move(classifier(probe.texts), probe.logits)
+            classifier = _open(*key, artifact, threads)
+            moved[key] = largest_move(classifier(probe.texts), probe.logits)
         except UserError:
             raise
         except Exception as error:  # what an engine raises for a graph that it cannot run
             wrong.append(f"{' '.join(key)}: {' '.join(str(error).split())}")
             continue
-        if moved <= MOST_MOVED:
+        exact = moved.get((key[0], EXACT), 0.0)
+        most = MOST_MOVED if key[1] == EXACT else min(MOST_MOVED, exact + MOVED_MORE)
+        if moved[key] <= most:
             right[key] = classifier
         else:
-            wrong.append(f"{' '.join(key)}: moves a probability by {moved:.2f}")
+            wrong.append(f"{' '.join(key)}: moves a probability by {moved[key]:.2f}")
     if not right:
         raise UserError(
             f"{artifact.path}: no engine answers the probe as PyTorch does, within "
             f"{MOST_MOVED}: {'; '.join(wrong)}"
         )
-    one: dict[tuple[str, str], list[float]] = {key: [] for key in right}
-    many: dict[tuple[str, str], list[float]] = {key: [] for key in right}
-    for _ in range(TURNS):
-        for key, classifier in right.items():
-            classifier(probe.texts[:1])  # others had the caches meanwhile
-            one[key] += [_ms(classifier, [text]) for text in probe.texts]
-            many[key].append(_ms(classifier, probe.texts))
-    ways = [Way(*key, median(one[key]), median(many[key])) for key in right]
-    return sorted(ways, key=lambda way: way.cost)
+    one: dict[Key, list[float]] = {key: [] for key in right}
+    many: dict[Key, list[float]] = {key: [] for key in right}
+    for turn in range(TURNS):
+        keys = list(right)
+        for key in keys[turn % len(keys) :] + keys[: turn % len(keys)]:
+            right[key](probe.texts[:1])  # others had the caches meanwhile
+            one[key] += [_ms(right[key], [text]) for text in probe.texts]
+            many[key].append(_ms(right[key], probe.texts))
+    ways = {key: Way(*key, median(one[key]), median(many[key])) for key in right}
+    kept = [
+        way
+        for (engine, precision), way in ways.items()
+        if precision == EXACT
+        or (engine, EXACT) not in ways
+        or way.cost < SHARE_OF_COST * ways[engine, EXACT].cost
+    ]
+    return sorted(kept, key=lambda way: way.cost)
 
 
 def _ms(classifier: Classifier, texts: Sequence[str]) -> float:
@@ -166,31 +173,51 @@ def _ms(classifier: Classifier, texts: Sequence[str]) -> float:
     return 1e3 * (time.perf_counter() - began)
 
 
-def _file(artifact: Artifact, threads: int) -> Path:
-    """Where the ways of this graph, with these threads, on this CPU, by these engines, are kept."""
+def _name(kind: str, artifact: Artifact, threads: int | None = None) -> str:
+    """The file for what is known of this graph on this CPU, by these engines."""
     facts = (
-        artifact.manifest.files[onnx_runtime.MODEL], threads, cpu_model(), cpu_flags(),
+        artifact.manifest.files[GRAPH], threads, cpu_model(), cpu_flags(),
         *(version(name) for name in REQUIREMENTS),
     )  # fmt: skip
-    name = hashlib.sha256(repr(facts).encode()).hexdigest()[:16]
-    return _cache() / "engines" / f"{name}.json"
+    return f"{kind}-{hashlib.sha256(repr(facts).encode()).hexdigest()[:16]}.json"
 
 
-def _cache() -> Path:
-    if folder := os.environ.get(CACHE):
-        return Path(folder)
+def _caches() -> list[Path]:
+    """The folder that the environment names, and the user's, which a served model finds too."""
+    named = [Path(folder)] if (folder := os.environ.get(CACHE)) else []
     try:
         caches = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
     except RuntimeError:  # a user without a home
         caches = Path(tempfile.gettempdir())
-    return caches / "fincompress"
+    return [folder / "engines" for folder in [*named, caches / "fincompress"]]
 
 
-def _remember(file: Path, ways: Sequence[Way]) -> None:
-    """Write the ways whole or not at all; where nothing can be written they are measured again."""
-    with suppress(OSError):
-        file.parent.mkdir(parents=True, exist_ok=True)
-        number, draft = tempfile.mkstemp(dir=file.parent)
-        with os.fdopen(number, "w", encoding="utf-8") as text:
-            json.dump([asdict(way) for way in ways], text, indent=1)
-        Path(draft).replace(file)
+def _read_ways(name: str) -> list[Way]:
+    """The first ranking that is kept; what is of another release, or broken, is none."""
+    for folder in _caches():
+        with suppress(OSError, ValueError, TypeError):
+            text = (folder / name).read_text(encoding="utf-8")
+            if ways := [Way(**each) for each in json.loads(text)]:
+                return ways
+    return []
+
+
+def _read_refused(artifact: Artifact) -> set[Key]:
+    name = _name("refused", artifact)
+    found = set(_refused.get(name, ()))
+    for folder in _caches():
+        with suppress(OSError, ValueError, TypeError):
+            text = (folder / name).read_text(encoding="utf-8")
+            found |= {(engine, precision) for engine, precision in json.loads(text)}
+    return found
+
+
+def _remember(name: str, known: Sequence[object]) -> None:
+    """Write the files whole or not at all; where none can be written it is measured again."""
+    for folder in _caches():
+        with suppress(OSError):
+            folder.mkdir(parents=True, exist_ok=True)
+            number, draft = tempfile.mkstemp(dir=folder)
+            with os.fdopen(number, "w", encoding="utf-8") as text:
+                json.dump(known, text, indent=1)
+            Path(draft).replace(folder / name)
