@@ -10,8 +10,8 @@ from sqlalchemy import NullPool, create_engine
 PATIENCE_S = 5  # within which a store must give its first sign of life
 STORAGE = "FINCOMPRESS_STORAGE"  # the variable with the address, and password, of Optuna's storage
 DATABASES = ("sqlite", "postgresql", "mysql", "mssql")
-# What follows a host may be a port and a path, and what follows an address in a sentence a colon, or
-# more words with an e-mail address, after which comes neither a path nor a port.
+# What follows a host may be a port and a path, and what follows an address in a sentence a colon,
+# or words with an e-mail address, after which comes neither a path nor a port.
 _USER = re.compile(
     r"""
     (://[^/:@\s]*):
