@@ -4,11 +4,13 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import mlflow
 import pytest
 
+from fincompress.tracking import store
 from fincompress.tracking.store import open_store
 from tests.conftest import Project, open_project
 
@@ -34,10 +36,33 @@ def test_the_default_store_is_in_the_folder_and_leaves_no_other(spaced: Project)
 
 
 @pytest.mark.parametrize("given", ["sqlite:///mlflow.db", "sqlite:///./x/../mlflow.db"])
-def test_one_file_has_one_address_and_so_one_lock(spaced: Project, given: str) -> None:
+def test_one_file_has_one_address(spaced: Project, given: str) -> None:
     mlflow.set_tracking_uri(given)
     open_store()
     assert mlflow.get_tracking_uri() == f"sqlite:///{spaced.folder}/mlflow.db"
+
+
+def test_two_checkouts_on_one_store_exclude_each_other(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    held: list[Path] = []
+
+    @contextmanager
+    def hold(file: Path, waiting: str) -> Iterator[None]:
+        held.append(file)
+        yield
+
+    monkeypatch.setattr(store, "hold", hold)
+    (project.folder / "other").mkdir()
+    for folder in (project.folder, project.folder / "other"):
+        monkeypatch.chdir(folder)
+        with store.lock("work"):
+            pass
+    mlflow.set_tracking_uri(f"sqlite:///{project.folder}/other.db")
+    with store.lock("work"):
+        pass
+    first, second, other_store = held
+    assert first == second != other_store
 
 
 @pytest.mark.slow

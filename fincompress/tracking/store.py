@@ -148,7 +148,7 @@ def is_missing(error: mlflow.MlflowException) -> bool:
 def lock(name: str, say: bool = True) -> Iterator[None]:
     """Hold `name` for this store among the processes of this machine; `say` so when waiting."""
     uri = mlflow.get_tracking_uri()
-    place = hashlib.sha256(f"{uri} {Path.cwd()} {name}".encode()).hexdigest()[:16]
+    place = hashlib.sha256(f"{uri} {name}".encode()).hexdigest()[:16]
     folder = Path(tempfile.gettempdir()) / f"fincompress-locks-{getattr(os, 'getuid', int)()}"
     folder.mkdir(exist_ok=True)
     waiting = f"another process is busy with {name}; waiting for it" if say else ""
