@@ -73,8 +73,7 @@ def _settle_uri() -> str:
     if backend(uri) == "sqlite":
         url = make_url(uri)
         if url.database and url.database != ":memory:" and not url.query:
-            path = Path(url.database).resolve().as_posix()
-            uri = "sqlite:///" + path.replace("%", "%25").replace("?", "%3F")
+            uri = _sqlite_uri(Path(url.database))
     elif backend(uri) in WEB:
         server, uri = urlsplit(uri), uri.rstrip("/")
         if server.password is not None:
@@ -83,6 +82,15 @@ def _settle_uri() -> str:
             uri = uri.replace(server.netloc, server.netloc.rpartition("@")[2], 1)
     mlflow.set_tracking_uri(uri)
     return uri
+
+
+def _sqlite_uri(file: Path) -> str:
+    return "sqlite:///" + file.resolve().as_posix().replace("%", "%25").replace("?", "%3F")
+
+
+def is_default_store() -> bool:
+    """Whether the open store is the file that MLflow takes in this folder if told of no other."""
+    return bool(mlflow.get_tracking_uri() == _sqlite_uri(Path("mlflow.db")))
 
 
 def _cache_beside(uri: str) -> None:
