@@ -49,6 +49,7 @@ HARMLESS = [
     "http://host:5000/path: text, and me@host.org",
     "postgresql://host:5432/db is down. Write to me@host.org: soon",
     "http://host:5000, or me@host.org",
+    "at http://host:5000\n@decorated",
     "http://host/path or me@host.org/",
     "models:/fincompress-cpu@champion does not load: http://host: no version @champion",
 ]  # fmt: skip
