@@ -2,11 +2,14 @@
 PYTHON ?= python3.11
 PIP_ARGS ?=
 PORT ?= 5000
+# MLflow's own spelling of this address is percent-encoded, and leaves a folder of that name.
+STORE = sqlite:///mlflow.db
 
 .PHONY: quickstart test fast ui dashboard lint
 
 quickstart: .venv/ready
-	. .venv/bin/activate && mlflow run . --env-manager local --experiment-name fincompress
+	. .venv/bin/activate && MLFLOW_TRACKING_URI="$${MLFLOW_TRACKING_URI:-$(STORE)}" \
+	    mlflow run . --env-manager local --experiment-name fincompress
 
 # Two processes with a thread each, and what measures time then has the machine to itself.
 SIDE_BY_SIDE = OMP_NUM_THREADS=1 .venv/bin/python -m pytest --numprocesses 2 --dist loadfile
@@ -24,7 +27,8 @@ lint: .venv/dev
 	.venv/bin/mypy
 
 ui: .venv/ready
-	.venv/bin/mlflow ui --host 127.0.0.1 --port $(PORT) --workers 1
+	MLFLOW_BACKEND_STORE_URI="$${MLFLOW_BACKEND_STORE_URI:-$(STORE)}" \
+	    .venv/bin/mlflow ui --host 127.0.0.1 --port $(PORT) --workers 1
 
 dashboard: .venv/ready
 	.venv/bin/python -m fincompress dashboard

@@ -10,8 +10,20 @@ from sqlalchemy import NullPool, create_engine
 PATIENCE_S = 5  # within which a store must give its first sign of life
 STORAGE = "FINCOMPRESS_STORAGE"  # the variable with the address, and password, of Optuna's storage
 DATABASES = ("sqlite", "postgresql", "mysql", "mssql")
-# What follows a host may be a port, and what follows an address in a sentence a colon.
-_USER = re.compile(r"(://[^/:@\s]*):(?!\s|\d+(?:[/:?\s]|$))[^@]*@(?:[^/@\s]*@)*")
+# What follows a host may be a port and a path, and what follows an address in a sentence a colon,
+# or words with an e-mail address, after which comes neither a path nor a port.
+_USER = re.compile(
+    r"""
+    (://[^/:@\s]*):
+    (?!\s)
+    (?!\d+ (?:[/?\#][^@\s]*)? (?=[\s:.,;)'"]|$) (?![^@\s]+@)
+       (?![ ][^@\s]*@) (?!(?:(?!://)[^@])*@[^@/:\s]+(?:/|:\d)))
+    [^@]*@(?:[^/@\s]*@)*
+    """,
+    re.VERBOSE,
+)
+# A server's access token may stand where a user does.
+_TOKEN = re.compile(r"(https?://)[^/:@\s]+(?=:?@)", re.IGNORECASE)
 _QUERY = re.compile(
     r"([?&][^=&#\s]*(?:password|passwd|pwd|token|secret|api_?key|access_?key)[^=&#\s]*=)"
     r"[^&#\s]*?(?=[.,:;)'\"]?(?:[&#\s]|$))",
@@ -28,10 +40,10 @@ def storage_address(asked: str) -> str:
 def masked(text: str) -> str:
     """Return `text` with `***` in place of the passwords of all addresses in it.
 
-    A password stands before the host (`user:password@host`) or is a value of the query
-    (`?password=`, `?token=`).
+    A password stands before the host (`user:password@host`, or `token@host` of a web server) or is
+    a value of the query (`?password=`, `?token=`).
     """
-    return _QUERY.sub(r"\1***", _USER.sub(r"\1:***@", text))
+    return _QUERY.sub(r"\1***", _USER.sub(r"\1:***@", _TOKEN.sub(r"\1***", text)))
 
 
 def has_password(address: str) -> bool:

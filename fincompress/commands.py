@@ -32,7 +32,7 @@ from fincompress.seeds import ablate, by_seed, last_tables, repeat
 from fincompress.spec import UserError
 from fincompress.summary import holder, interpreter, summary
 from fincompress.tracking import registry, runs
-from fincompress.tracking.store import open_store
+from fincompress.tracking.store import is_default_store, open_store
 from fincompress.tuning import BEST, SUMMARY, TRIALS, last_studies, tasks
 from fincompress.tuning import tune as tune_variant
 from fincompress.workshop import RANDOM, Options, Workshop, workshop
@@ -165,7 +165,10 @@ def _summary(shop: Workshop) -> str:
     champion = holder(registry.aliases(study), registry.variants(study))
     _, benchmark = last_benchmark(study)
     folder = shop.options.data_dir
-    return summary(study, benchmark, champion, python=interpreter(), data_dir=folder)
+    return summary(
+        study, benchmark, champion, python=interpreter(), default_store=is_default_store(),
+        data_dir=folder,
+    )  # fmt: skip
 
 
 @contextmanager

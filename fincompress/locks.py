@@ -1,5 +1,6 @@
 """Locks between processes: one holds a file, and the others wait."""
 
+import os
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -8,6 +9,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 EVERYBODY = 0o666  # may write it: another user's lock can be waited for, and taken over
+SHARED = Path("/tmp")  # by all users, where the temporary folder may be each one's own
 
 
 @contextmanager
@@ -29,5 +31,7 @@ def hold(file: Path, waiting: str = "") -> Iterator[None]:
 @contextmanager
 def hold_for_machine(name: str, waiting: str) -> Iterator[None]:
     """Hold `name` among all processes of this machine, whoever runs them."""
-    with hold(Path(tempfile.gettempdir()) / f"fincompress-{name}.lock", waiting):
+    shared = os.name == "posix" and SHARED.is_dir() and os.access(SHARED, os.W_OK)
+    folder = SHARED if shared else Path(tempfile.gettempdir())
+    with hold(folder / f"fincompress-{name}.lock", waiting):
         yield

@@ -49,12 +49,15 @@ def summary(
     champion: Holder | None,
     *,
     python: str,
+    default_store: bool,
     data_dir: Path | None = None,
 ) -> str:
     """Return the lines with which a study ends.
 
-    `python` is the interpreter of the commands, quoted for a shell; `data_dir` is the folder of
-    corpora that the study was given, and is given to commands that read them.
+    `python` is the interpreter of the commands, quoted for a shell; `default_store` says that the
+    store is the file `mlflow.db` of this folder, where commands find it without a variable;
+    `data_dir` is the folder of corpora that the study was given, and is given to commands that
+    read them.
     """
     folder = f" --data-dir {shlex.quote(str(data_dir))}" if data_dir else ""
     fincompress = f"{python} -m fincompress"
@@ -67,7 +70,9 @@ def summary(
         ]
     else:
         load = f"mlflow.pyfunc.load_model('models:/{study.model_name}@{CHAMPION}')"
-        code = f"import mlflow; print({load}.predict(['{EXAMPLE}']))"
+        # Left to itself, MLflow percent-encodes this address, and makes a folder of that name.
+        store = "mlflow.set_tracking_uri('sqlite:///mlflow.db'); " if default_store else ""
+        code = f"import mlflow; {store}print({load}.predict(['{EXAMPLE}']))"
         named = f"{study.model_name}@{CHAMPION} is {champion.variant}, version {champion.version}"
         lines = [
             labelled(named, benchmark.synthetic),

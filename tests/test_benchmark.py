@@ -4,7 +4,6 @@ import os
 import signal
 import subprocess
 import sys
-import tempfile
 import time
 from collections import Counter
 from collections.abc import Sequence
@@ -17,6 +16,7 @@ import psutil
 import pytest
 from numpy.typing import NDArray
 
+from fincompress import locks
 from fincompress.artifact import Artifact
 from fincompress.data import Splits
 from fincompress.evaluation import rounds
@@ -196,11 +196,14 @@ def test_without_the_reference_nothing_is_measured(
 def test_only_one_measures_at_once_on_a_machine(
     fakes: list[Subject], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Another process, in another folder and with another store, waits; it says so once."""
-    monkeypatch.setenv("TMPDIR", str(tmp_path))
-    monkeypatch.setattr(tempfile, "tempdir", None)  # which it had found before
+    """Another process, of a user with another temporary folder, waits; it says so once."""
+    (tmp_path / "own").mkdir()
+    monkeypatch.setenv("TMPDIR", str(tmp_path / "own"))
+    monkeypatch.setattr(locks, "SHARED", tmp_path)
     code = (
-        "from fincompress.evaluation.benchmark import FLOOR\n"
+        "from pathlib import Path\n"
+        "from fincompress import locks\n"
+        f"locks.SHARED = Path({str(tmp_path)!r})\n"
         "from fincompress.evaluation.rounds import loaded\n"
         "with loaded([], 1, 'profit rose .', None, 0): print('holds', flush=True)\n"
     )

@@ -2,15 +2,21 @@
 
 import errno
 from collections.abc import Callable
+from typing import Any
 
 import mlflow
 import pytest
 from mlflow.exceptions import MlflowException
 
+from fincompress import comparison
+from fincompress.artifact import Artifact
 from fincompress.cli import main
-from fincompress.experiments import load_variants
+from fincompress.comparison import last_benchmark
+from fincompress.evaluation.measurement import SPEEDUP, SPEEDUP_VS_SOURCE
+from fincompress.experiments import load_study, load_variants
+from fincompress.seeds import last_tables
 from fincompress.spec import UserError
-from fincompress.techniques import distill_hidden, distill_logits, finetune, quantize_aware
+from fincompress.techniques import Inputs, distill_hidden, distill_logits, finetune, quantize_aware
 from tests.conftest import Project
 from tests.test_commands import files, runs
 
@@ -71,6 +77,66 @@ def test_the_others_are_measured_and_promoted(
     monkeypatch.undo()
     assert main(["quantize", "--study", "tiny"]) == 0
     assert registered() == {*others, "student_qat"}
+
+
+@pytest.mark.slow
+def test_tables_over_seeds_and_of_ablations_have_the_rest(
+    project: Project, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    project.keep("teacher", "student_vanilla_kd", "student_intermediate_kd")
+    for file in (project.folder / "experiments" / "ablations").glob("pruned*.yaml"):
+        file.unlink()  # which stand beside pruned variants
+    compress = distill_hidden.compress
+
+    def fail_at_43(inputs: Inputs, *rest: Any) -> Artifact:
+        if inputs.seed == 43:
+            raise RuntimeError("scales are lost")
+        return compress(inputs, *rest)
+
+    monkeypatch.setattr(distill_hidden, "compress", fail_at_43)
+    ablations = "student_random,student_no_hidden_loss"
+    command = ["main", "--study", "tiny", "--seeds", "2", "--ablations", ablations]
+    assert main(command) == 1
+    assert capsys.readouterr().err == (
+        "fincompress: this failed, and all else was done:\n"
+        "  student_intermediate_kd, seed 43: failed: RuntimeError: scales are lost\n"
+        "  student_no_hidden_loss, seed 43: failed: RuntimeError: scales are lost\n"
+    )
+    tables = last_tables(load_study("tiny"))
+    assert {
+        file.partition("-")[0]: {row.variant: (row.beside, len(row.macro_f1)) for row in table.rows}
+        for file, table in tables.items()
+    } == {
+        "seeds": {"teacher": ("", 2), "student_vanilla_kd": ("teacher", 2), "tfidf_floor": ("", 2)},
+        "ablations": {
+            "teacher": ("", 2), "student_vanilla_kd": ("", 2),
+            "student_random": ("student_vanilla_kd", 2),
+        },
+    }  # fmt: skip
+    assert registered() == {"teacher", "student_vanilla_kd", "student_intermediate_kd"}
+
+
+@pytest.mark.slow
+def test_a_source_that_cannot_be_exported_costs_its_row(
+    project: Project, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    project.keep("teacher", "student_intermediate_kd", "student_ptq")
+    ptq = project.folder / "experiments" / "variants" / "student_ptq.yaml"
+    ptq.write_text(ptq.read_text().replace("runtime: auto", "runtime: openvino_runtime"))
+    monkeypatch.setattr(comparison, "export", failing(RuntimeError("no such operator")))
+    assert main(["benchmark", "--study", "tiny"]) == 1
+    lost = "student_intermediate_kd@openvino_runtime"
+    assert capsys.readouterr().err == (
+        "fincompress: this failed, and all else was done:\n"
+        f"  {lost}: failed: RuntimeError: no such operator\n"
+    )
+    _, found = last_benchmark(load_study("tiny"))
+    measured = {m.variant: m.metrics for m in found.measurements}
+    assert measured.keys() > {"teacher", "student_intermediate_kd", "student_ptq"}
+    assert lost not in measured
+    assert SPEEDUP in measured["student_ptq"]
+    assert SPEEDUP_VS_SOURCE not in measured["student_ptq"]
+    assert "champion" in mlflow.MlflowClient().get_registered_model(MODEL).aliases
 
 
 def test_what_is_made_from_it_is_skipped_and_named(

@@ -6,6 +6,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import mlflow
 import pytest
@@ -125,10 +126,14 @@ def test_a_rollback_to_files_that_are_gone_moves_nothing(study: Study, carried: 
     assert message.endswith(AGAIN) and roles()["champion"] == number
 
 
-def test_the_address_of_the_store_is_no_argument(
-    study: Study, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("mode", [0, 1])
+def test_its_process_gets_the_utf8_mode_and_no_address_as_arguments(
+    study: Study, monkeypatch: pytest.MonkeyPatch, mode: int
 ) -> None:
-    """It may hold a password, and everybody on a machine sees the arguments of its processes."""
+    """An address may hold a password, and everybody sees the arguments of a machine's processes.
+
+    `PYTHONUTF8`, in which a store's folder may only be readable, is not read by `-E`.
+    """
     asked: list[list[str]] = []
 
     def run(arguments: list[str], **more: object) -> subprocess.CompletedProcess[str]:
@@ -137,8 +142,10 @@ def test_the_address_of_the_store_is_no_argument(
         return subprocess.CompletedProcess(arguments, 0, json.dumps(answer), "")
 
     monkeypatch.setattr(subprocess, "run", run)
+    monkeypatch.setattr(sys, "flags", SimpleNamespace(utf8_mode=mode))
     assert registry.ask(study, 1, [["profit rose ."]]).labels == ("neutral",)
     assert mlflow.get_tracking_uri() not in str(asked)
+    assert f"-Xutf8={mode}" in asked[0]
 
 
 def test_an_editable_installation_cannot_be_imported(tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ from fincompress.summary import Holder, holder, interpreter, summary
 
 STUDY = load_study("quickstart")
 PYTHON = ".venv/bin/python"
+MAKEFILE = Path(__file__).parents[1] / "Makefile"
 CHAMPION = Holder("student_ptq", 5)
 
 
@@ -40,13 +41,24 @@ def benchmark(synthetic: bool = True) -> Benchmark:
     )
 
 
+def ended(
+    benchmark: Benchmark,
+    champion: Holder | None,
+    default_store: bool = True,
+    data_dir: Path | None = None,
+) -> str:
+    return summary(
+        STUDY, benchmark, champion, python=PYTHON, default_store=default_store, data_dir=data_dir
+    )
+
+
 def commands(text: str) -> list[list[str]]:
     """The lines that are to be pasted, as a shell splits them."""
     return [shlex.split(line) for line in text.splitlines() if line.startswith("  ")]
 
 
 def test_it_names_the_champion_and_what_it_gained() -> None:
-    first, second, *_ = summary(STUDY, benchmark(), CHAMPION, python=PYTHON).splitlines()
+    first, second, *_ = ended(benchmark(), CHAMPION).splitlines()
     assert first == "fincompress-quickstart@champion is student_ptq, version 5 (synthetic)"
     assert second == (
         "4.7 times as fast as the teacher, 4.0 times smaller; "
@@ -63,25 +75,32 @@ def test_it_names_the_champion_and_what_it_gained() -> None:
     ],
 )
 def test_it_claims_no_gain_that_was_not_measured(champion: Holder, expected: str) -> None:
-    assert summary(STUDY, benchmark(), champion, python=PYTHON).splitlines()[1] == expected
+    assert ended(benchmark(), champion).splitlines()[1] == expected
 
 
 def test_three_commands_come_next_and_can_be_pasted() -> None:
-    ask, ui, real = commands(summary(STUDY, benchmark(), CHAMPION, python=PYTHON))
+    ask, ui, real = commands(ended(benchmark(), CHAMPION))
     assert ask[:2] == [PYTHON, "-c"] and len(ask) == 3
     compile(ask[2], "pasted", "exec")
     assert "load_model('models:/fincompress-quickstart@champion').predict([" in ask[2]
     assert ui == ["make", "ui"]
-    assert "\nui: " in (Path(__file__).parents[1] / "Makefile").read_text()
+    assert "\nui: " in MAKEFILE.read_text()
     assert real[:3] == [PYTHON, "-m", "fincompress"]
     _, options = parse_arguments(real[3:])
     assert options.study == "cpu" and load_study("cpu")
 
 
+def test_the_default_store_is_named_as_it_is_spelled_and_another_is_left_to_its_variable() -> None:
+    named = "mlflow.set_tracking_uri('sqlite:///mlflow.db')"
+    for default in (True, False):
+        ask, *_ = commands(ended(benchmark(), CHAMPION, default_store=default))
+        compile(ask[2], "pasted", "exec")
+        assert (named in ask[2]) == default
+    assert "\nSTORE = sqlite:///mlflow.db\n" in MAKEFILE.read_text(), "what `make ui` shows"
+
+
 def test_after_real_data_it_offers_tuning_on_the_same_data() -> None:
-    text = summary(
-        STUDY, benchmark(synthetic=False), CHAMPION, python=PYTHON, data_dir=Path("my data")
-    )
+    text = ended(benchmark(synthetic=False), CHAMPION, data_dir=Path("my data"))
     *_, tune = commands(text)
     assert tune[3] == "tune"
     _, options = parse_arguments(tune[3:])
@@ -89,7 +108,7 @@ def test_after_real_data_it_offers_tuning_on_the_same_data() -> None:
 
 
 def test_without_a_champion_it_says_what_to_do() -> None:
-    text = summary(STUDY, benchmark(), None, python=PYTHON)
+    text = ended(benchmark(), None)
     assert text.startswith("fincompress-quickstart has no champion")
     assert "'gate' in experiments/quickstart.yaml" in text
     assert "@champion" not in text, "nothing to ask"

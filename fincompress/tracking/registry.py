@@ -217,7 +217,8 @@ def ask(study: Study, number: int, batches: Sequence[Sequence[str]]) -> Served:
         # Copies that MLflow makes of what it loads go with the folder.
         own = {"MLFLOW_TRACKING_URI": str(mlflow.get_tracking_uri()), "TMPDIR": folder}
         done = subprocess.run(
-            [sys.executable, "-E", "-P", str(Path(__file__).with_name("served.py"))],
+            [sys.executable, "-E", "-P", f"-Xutf8={sys.flags.utf8_mode}",
+             str(Path(__file__).with_name("served.py"))],
             input=json.dumps(request), env=os.environ | own, cwd=folder,
             capture_output=True, text=True, encoding="utf-8", errors="replace",
         )  # fmt: skip

@@ -73,8 +73,7 @@ def _settle_uri() -> str:
     if backend(uri) == "sqlite":
         url = make_url(uri)
         if url.database and url.database != ":memory:" and not url.query:
-            path = Path(url.database).resolve().as_posix()
-            uri = "sqlite:///" + path.replace("%", "%25").replace("?", "%3F")
+            uri = _sqlite_uri(Path(url.database))
     elif backend(uri) in WEB:
         server, uri = urlsplit(uri), uri.rstrip("/")
         if server.password is not None:
@@ -83,6 +82,15 @@ def _settle_uri() -> str:
             uri = uri.replace(server.netloc, server.netloc.rpartition("@")[2], 1)
     mlflow.set_tracking_uri(uri)
     return uri
+
+
+def _sqlite_uri(file: Path) -> str:
+    return "sqlite:///" + file.resolve().as_posix().replace("%", "%25").replace("?", "%3F")
+
+
+def is_default_store() -> bool:
+    """Whether the open store is the file that MLflow takes in this folder if told of no other."""
+    return bool(mlflow.get_tracking_uri() == _sqlite_uri(Path("mlflow.db")))
 
 
 def _cache_beside(uri: str) -> None:
@@ -148,7 +156,7 @@ def is_missing(error: mlflow.MlflowException) -> bool:
 def lock(name: str, say: bool = True) -> Iterator[None]:
     """Hold `name` for this store among the processes of this machine; `say` so when waiting."""
     uri = mlflow.get_tracking_uri()
-    place = hashlib.sha256(f"{uri} {Path.cwd()} {name}".encode()).hexdigest()[:16]
+    place = hashlib.sha256(f"{uri} {name}".encode()).hexdigest()[:16]
     folder = Path(tempfile.gettempdir()) / f"fincompress-locks-{getattr(os, 'getuid', int)()}"
     folder.mkdir(exist_ok=True)
     waiting = f"another process is busy with {name}; waiting for it" if say else ""
