@@ -50,8 +50,7 @@ def promote_best(
     after = before if CHAMPION in decision.kept else numbers[decision.roles[CHAMPION]]
     heading = labelled(f"decision for {study.name}", benchmark.synthetic)
     explained = [heading, *other_cpu, *broken, decision.explain(), *_said(variants, before, after)]
-    if CHAMPION in decision.kept:
-        explained += remedies(decision, f"experiments/{study.name}.yaml")
+    explained += remedies(decision, f"experiments/{study.name}.yaml")
     elsewhere = [] if any_cpu else _elsewhere(study, benchmark, decisions, before)
     moves = not dry_run and not elsewhere
     tags = _tags(study, before, after, not moves)

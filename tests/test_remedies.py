@@ -23,6 +23,11 @@ REMEDIES = [
      [noisy(TEACHER), noisy(GOOD), noisy(QUICK)], Gate(),
      ["to let teacher, good pass: more benchmark.latency_runs, or a quieter machine "
       "(the clock jumped)"]),
+    ("the teacher's among them, which nothing else shows to be known",
+     [TEACHER, noisy(GOOD)], Gate(),
+     ["to let teacher pass: more benchmark.latency_runs, or a quieter machine "
+      "(no other one was timed reliably)",
+      "to let good pass: more benchmark.latency_runs, or a quieter machine (the clock jumped)"]),
     ("a value of exactly the next limit", [measured("good", 0.85, 5, 70)], Gate(),
      ["to let good pass: gate.max_f1_drop: 0.05 in experiments/cpu.yaml "
       "(validation F1 drop 0.05 misses 0.01 by 0.04)"]),
@@ -45,6 +50,10 @@ def test_the_limit_that_is_proposed_lets_it_pass() -> None:
     (line,) = remedies(decide([failing], Gate()), "x.yaml")
     drop, agreement = (float(text) for text in re.findall(r"gate\.\w+: ([\d.]+) in", line))
     assert decide([failing], Gate(max_f1_drop=drop, min_agreement=agreement)).passing == ("good",)
+
+
+def test_where_one_passes_there_is_nothing_to_change() -> None:
+    assert not remedies(decide([GOOD, QUICK], GATE), "x.yaml")
 
 
 def test_another_label_than_measured_is_mended_by_building_it_again() -> None:
