@@ -43,6 +43,18 @@ class Gate:
 
 
 @dataclass(frozen=True)
+class Same:
+    """The `share` of sentences to which a registered model gave the label that was measured.
+
+    `least` is the smallest that passes; `note` says why that is below 1, or the share 0.
+    """
+
+    share: float
+    least: float = 1.0
+    note: str = ""
+
+
+@dataclass(frozen=True)
 class Check:
     """One rule applied to one variant. `margin` is how far it is inside (or, < 0, outside)."""
 
@@ -104,8 +116,7 @@ def decide(
     *,
     incumbent: int | None = None,
     barred: Collection[int] = (),
-    same_answers: Mapping[str, float] | None = None,
-    least_same: float = 1.0,
+    same_answers: Mapping[str, Same] | None = None,
 ) -> Decision:
     """Give each role to a measured version. Validation decides, never test.
 
@@ -117,15 +128,11 @@ def decide(
     fastest looks at all that were timed reliably; smallest and most-accurate look at all. Ties go
     to the one measured first. Where no speed is known champion, challenger and fastest are kept,
     and where none passes champion and challenger; the teacher's own, 1 by definition, is known
-    only where another's is. `same_answers` has, for the registered models
-    that were asked, the share of sentences to which they gave the label that was measured, and
-    `least_same` the smallest that passes.
+    only where another's is. `same_answers` has the registered models that were asked.
     """
     measurements = _timed(measurements, gate)
     checks = tuple(
-        check
-        for m in measurements
-        for check in _checks(m, gate, barred, same_answers or {}, least_same)
+        check for m in measurements for check in _checks(m, gate, barred, same_answers or {})
     )
     failed = {c.variant for c in checks if not c.passed and c.rule != ROLLED_BACK}
     by_speed = sorted(measurements, key=lambda m: m.latency_p50_ms)
@@ -256,8 +263,7 @@ def _checks(
     m: Measurement,
     gate: Gate,
     barred: Collection[int],
-    same_answers: Mapping[str, float],
-    least_same: float,
+    same_answers: Mapping[str, Same],
 ) -> Iterator[Check]:
     low, high = m.intervals[F1_DROP]
     drop, interval = m.metrics[F1_DROP], f"95 % [{low:.4g}, {high:.4g}]"
@@ -268,7 +274,8 @@ def _checks(
         yield _check(m, SIZE, m.size_mb, AT_MOST, gate.max_size_mb)
     yield _check(m, RELIABLE, float(not m.unreliable), AT_LEAST, 1.0, m.unreliable)
     if m.variant in same_answers:
-        yield _check(m, SAME, same_answers[m.variant], AT_LEAST, least_same)
+        same = same_answers[m.variant]
+        yield _check(m, SAME, same.share, AT_LEAST, same.least, same.note)
     if m.version in barred:
         note = (
             f"a rollback took the alias from it; set {CHAMPION} to version {m.version} by hand, "

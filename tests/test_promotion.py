@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 from fincompress.evaluation.measurement import Measurement
-from fincompress.promotion import ROLES, Decision, Gate, decide
+from fincompress.promotion import ROLES, Decision, Gate, Same, decide
 from fincompress.spec import UserError, parse
 
 KEPT = "as it was"
@@ -166,10 +166,11 @@ BARRED = [
 ]  # fmt: skip
 
 ANSWERS = [
-    ("other answers than those measured", {"good": 0.998}, None, ["teacher", None],
+    ("other answers than those measured", {"good": Same(0.998)}, None, ["teacher", None],
      f"teacher {FIRST}"),
-    ("the same answers", {"teacher": 1.0, "good": 1.0}, None, ["good", "teacher"], f"good {FIRST}"),
-    ("an incumbent with other answers", {"good": 0.998}, "good", ["teacher", None],
+    ("the same answers", {"teacher": Same(1), "good": Same(1)}, None, ["good", "teacher"],
+     f"good {FIRST}"),
+    ("an incumbent with other answers", {"good": Same(0.998)}, "good", ["teacher", None],
      "teacher replaces good as champion: good fails same answers 0.998, at least 1"),
 ]  # fmt: skip
 
@@ -234,7 +235,7 @@ def test_what_was_rolled_back(
     ids=[row[0] for row in ANSWERS],
 )
 def test_answers(
-    same: Mapping[str, float], incumbent: str | None, expected: list[str | None], reason: str
+    same: Mapping[str, Same], incumbent: str | None, expected: list[str | None], reason: str
 ) -> None:
     now = VERSIONS[incumbent] if incumbent else None
     decision = decide([TEACHER, GOOD], GATE, incumbent=now, same_answers=same)
@@ -244,9 +245,10 @@ def test_answers(
 
 
 def test_kernels_that_round_otherwise_dethrone_nobody() -> None:
-    same = {"good": 0.985}
-    here = decide([TEACHER, GOOD], GATE, incumbent=2, same_answers=same)
-    elsewhere = decide([TEACHER, GOOD], GATE, incumbent=2, same_answers=same, least_same=0.98)
+    here, elsewhere = (
+        decide([TEACHER, GOOD], GATE, incumbent=2, same_answers={"good": Same(0.985, least)})
+        for least in (1.0, 0.98)
+    )
     assert (here.roles["champion"], elsewhere.roles["champion"]) == ("teacher", "good")
 
 
@@ -257,9 +259,7 @@ def test_a_gate_that_asks_for_no_reliable_timings_takes_them_as_they_are() -> No
 
 
 def test_every_check_is_explained() -> None:
-    decision = decide(
-        [GOOD, noisy(QUICK)], Gate(max_f1_drop=0.02, max_size_mb=90.0), incumbent=2
-    )
+    decision = decide([GOOD, noisy(QUICK)], Gate(max_f1_drop=0.02, max_size_mb=90.0), incumbent=2)
     assert decision.passing == ("good",)
     assert decision.explain().splitlines() == [
         "champion       good",
@@ -269,7 +269,7 @@ def test_every_check_is_explained() -> None:
         "most-accurate  good",
         "good stays champion: it is the fastest that passes",
         "",
-        "good   validation F1 drop  0.005  at most 0.02  margin +0.015  passes  95 % [-0.005, 0.015]",
+        "good   validation F1 drop  0.005  at most 0.02  margin +0.015  passes  95 % [-0.005, 0.015]",  # noqa: E501
         "good   teacher's labels    1      at least 0.9  margin +0.1    passes",
         "good   speed-up            2      at least 1    margin +1      passes",
         "good   size in MB          70     at most 90    margin +20     passes",
