@@ -50,19 +50,24 @@ def summary(
     *,
     python: str,
     data_dir: Path | None = None,
+    decided: bool = True,
 ) -> str:
     """Return the lines with which a study ends.
 
     `python` is the interpreter of the commands, quoted for a shell; `data_dir` is the folder of
-    corpora that the study was given, and is given to commands that read them.
+    corpora that the study was given, and is given to commands that read them. `decided` says that
+    the decision was printed before them.
     """
     folder = f" --data-dir {shlex.quote(str(data_dir))}" if data_dir else ""
     fincompress = f"{python} -m fincompress"
     if champion is None:
+        failing = (
+            "The decision above has what each variant passes and fails; change 'gate' in "
+            f"experiments/{study.name}.yaml, and decide again:"
+        )
         lines = [
             f"{study.model_name} has no {CHAMPION}",
-            "The decision above has what each variant passes and fails; change 'gate' in "
-            f"experiments/{study.name}.yaml, and decide again:",
+            failing if decided else "Nothing was decided yet; decide:",
             f"  {fincompress} promote --study {study.name}",
         ]
     else:

@@ -54,7 +54,7 @@ def ask(model: str, threads: int, batches: Sequence[Sequence[str]], calls: int) 
 def hide(package: str) -> None:
     """Leave no way to import `package` that an editable installation has made."""
     for finder in [f for f in sys.meta_path if not _is_pythons(f)]:
-        find = getattr(finder, "find_spec", None)  # what only looks on is none
+        find = getattr(finder, "find_spec", None)  # finders of old have none
         if find is not None and find(package, None) is not None:
             sys.meta_path.remove(finder)
     installed = {*site.getsitepackages(), site.getusersitepackages()}
