@@ -15,6 +15,7 @@ from fincompress.comparison import (
     last_benchmark,
     measure_all,
 )
+from fincompress.evaluation.measurement import Benchmark
 from fincompress.evaluation.repeated import Repeated, rows_markdown, written
 from fincompress.evaluation.report import markdown, tables_of
 from fincompress.experiments import (
@@ -58,9 +59,7 @@ def main(options: Options) -> None:
         if ablations:
             ablate(shops, ablations, whole=ablations.keys() == known.keys())
             return
-        with runs.step("benchmark", shop.tags("benchmark"), shop.note):
-            measure_all(shop)
-        last_words.append(_summary(shop))
+        last_words.append(_summary(shop, _benchmark(shop)))
 
 
 def prepare(options: Options) -> None:
@@ -104,8 +103,7 @@ def benchmark(options: Options) -> None:
         check_teacher(shop)
         prepared(shop)
         build_all(shop, shop.variants)
-        with runs.step("benchmark", shop.tags("benchmark"), shop.note):
-            measure_all(shop)
+        _benchmark(shop)
 
 
 def promote(options: Options) -> None:
@@ -160,14 +158,23 @@ def recover(options: Options) -> None:
     print("\n".join(runs.recover()) or "no run was left open")
 
 
-def _summary(shop: Workshop) -> str:
-    study = shop.study
+def _benchmark(shop: Workshop) -> Benchmark:
+    """Measure, and then promote: a decision that fails leaves a whole benchmark to decide from."""
+    study, options = shop.study, shop.options
+    with runs.step("benchmark", shop.tags("benchmark"), shop.note):
+        measured, answers = measure_all(shop)
+    if options.promote and not shop.random:
+        promote_best(study, measured, answers, any_cpu=options.any_cpu)
+    print(markdown(measured, roles_now(study, measured)))
+    return measured
+
+
+def _summary(shop: Workshop, measured: Benchmark) -> str:
+    study, options = shop.study, shop.options
     champion = holder(registry.aliases(study), registry.variants(study))
-    _, benchmark = last_benchmark(study)
-    folder = shop.options.data_dir
     return summary(
-        study, benchmark, champion, python=interpreter(), default_store=is_default_store(),
-        data_dir=folder,
+        study, measured, champion, python=interpreter(), default_store=is_default_store(),
+        data_dir=options.data_dir, decided=options.promote,
     )  # fmt: skip
 
 

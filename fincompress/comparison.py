@@ -21,15 +21,14 @@ from fincompress.evaluation.measurement import (
 )
 from fincompress.evaluation.quality import gather, judged, paired
 from fincompress.evaluation.relations import related
-from fincompress.evaluation.report import frame, markdown, tables_of
+from fincompress.evaluation.report import frame, tables_of
 from fincompress.evaluation.resident import Subject
 from fincompress.evaluation.singular import confusions, disagreements, reliabilities
 from fincompress.experiments import BASE, Study, siblings
 from fincompress.export import export
-from fincompress.failures import spared
+from fincompress.failures import FAILED, spared
 from fincompress.promotion import CHAMPION, TEACHER
 from fincompress.reporting import Chart
-from fincompress.roles import promote_best, roles_now
 from fincompress.runtimes import engine_of
 from fincompress.spec import UserError, dump, parse
 from fincompress.tracking import registry, runs
@@ -48,8 +47,8 @@ def check_teacher(shop: Workshop) -> None:
         raise UserError(f"variants: a study needs the variant '{TEACHER}' to compare with")
 
 
-def measure_all(shop: Workshop) -> None:
-    """Measure each variant, peers and the floor in child runs of the open run, then promote.
+def measure_all(shop: Workshop) -> tuple[Benchmark, Answers]:
+    """Measure each variant, peers and the floor in child runs of the open run, and log it all.
 
     The champion is measured too, if it is no version of today's variants. What cannot be measured
     is left out and said; variants among it are added to what has failed in the workshop.
@@ -60,10 +59,12 @@ def measure_all(shop: Workshop) -> None:
     then = _before(shop, facts)
     sources, exported = _references(shop)
     champion = _champion(shop)
+    # The teacher first: that is the reference, whatever the order of the files.
+    versions = sorted(shop.versions.values(), key=lambda v: v.variant != TEACHER)
     subjects = [
         *(
             Subject(v.variant, v.number, shop.variants[v.variant].runtime, v.artifact)
-            for v in shop.versions.values()
+            for v in versions
         ),
         *exported.values(),
         *_peers(shop),
@@ -75,9 +76,10 @@ def measure_all(shop: Workshop) -> None:
     asked = {name: sentences.texts for name, sentences in parts.items()}
     measured = measure(subjects, shop.splits, timing, parts=asked)
     results = measured.results
-    for name, why in measured.failed.items():
-        print(f"benchmark: without {name}: {why.removeprefix('benchmark: ')}", flush=True)
-    shop.failed |= {n: why for n, why in measured.failed.items() if n in shop.versions}
+    lost = {name: why.removeprefix("benchmark: ") for name, why in measured.failed.items()}
+    for name, why in lost.items():
+        print(f"benchmark: without {name}: {why}", flush=True)
+    shop.failed |= {name: FAILED + why for name, why in lost.items() if name in shop.versions}
     answers = gather(parts, {r.measurement.variant: r.logits for r in results if r.logits})
     facts |= {name: f"{value:.3f}" for name, value in measured.drift.items()}
     facts |= {EXTRA_FILE: shop.extra_facts()} if shop.extra else {}
@@ -111,9 +113,7 @@ def measure_all(shop: Workshop) -> None:
     _log_measurements(shop, benchmark)
     _log_benchmark(shop, benchmark, answers, {r.measurement.variant: r.samples for r in results})
     _complete_cards(shop, benchmark)
-    if shop.options.promote and not shop.random:
-        promote_best(shop.study, benchmark, answers, any_cpu=shop.options.any_cpu)
-    print(markdown(benchmark, roles_now(shop.study, benchmark)))
+    return benchmark, answers
 
 
 def trained_seconds(shop: Workshop, pair: tuple[str, str]) -> tuple[float, float]:
@@ -152,7 +152,10 @@ def _peers(shop: Workshop) -> list[Subject]:
 def _champion(shop: Workshop) -> list[Subject]:
     """The version that is champion, under its own name, if no variant has it any more."""
     number = None if shop.random else registry.aliases(shop.study).get(CHAMPION)
-    if number is None or number in [version.number for version in shop.versions.values()]:
+    if number is None:
+        return []
+    same = registry.originals(shop.study)
+    if same[number] in [same[v.number] for v in shop.versions.values() if v.number]:
         return []
     try:
         version, runtime = registry.fetch(shop.study, number, shop.scratch)
@@ -173,7 +176,10 @@ def _references(shop: Workshop) -> tuple[dict[str, str], dict[str, Subject]]:
         if spec.source == BASE:
             continue
         name, threads = spec.source, shop.study.benchmark.threads
-        engine = engine_of(spec.runtime, shop.versions[spec.name].artifact, threads)
+        try:
+            engine = engine_of(spec.runtime, shop.versions[spec.name].artifact, threads)
+        except UserError:
+            continue  # its own process will say so, and cost its row
         if shop.variants[spec.source].runtime != engine:
             name = f"{spec.source}@{engine}"
             if name not in {*exported, *shop.failed}:

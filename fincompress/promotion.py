@@ -18,6 +18,7 @@ TEACHER = "teacher"
 AT_LEAST, AT_MOST = "at least", "at most"
 TIMED = (SPEED, RELIABLE) = ("speed-up", "reliable")  # the rules that are about timings
 DROP, LABELS, SIZE, SAME = "validation F1 drop", "teacher's labels", "size in MB", "same answers"
+NONE_TIMED = "no other one was timed reliably"  # why the teacher was not: its speed-up is 1
 ROLLED_BACK = "rolled back"  # the rule that is about the champion alone
 SETTINGS = {
     DROP: "max_f1_drop", LABELS: "min_agreement", SPEED: "min_speedup", SIZE: "max_size_mb",
@@ -30,8 +31,8 @@ class Gate:
 
     `max_f1_drop`: the largest drop of macro-F1. `min_agreement`: the smallest share of sentences
     with the teacher's label. `min_speedup`: how many times as fast as the teacher, at least.
-    `max_size_mb`: the largest size of what is deployed, in 10^6 bytes. `reliable`: whether the
-    speed-up must be known to within a tenth, from 20 rounds or more.
+    `max_size_mb`: the largest size of what is deployed, in 10^6 bytes. `reliable`: whether a
+    speed-up fails that is not known to within a tenth, or is from fewer than 20 rounds.
     """
 
     max_f1_drop: Annotated[float, Field(ge=0, lt=1)] = 0.01
@@ -39,6 +40,18 @@ class Gate:
     min_speedup: Annotated[float, Field(gt=0)] = 1.0
     max_size_mb: Annotated[float, Field(gt=0)] | None = None
     reliable: bool = True
+
+
+@dataclass(frozen=True)
+class Same:
+    """The `share` of sentences to which a registered model gave the label that was measured.
+
+    `least` is the smallest that passes; `note` says why that is below 1, or the share 0.
+    """
+
+    share: float
+    least: float = 1.0
+    note: str = ""
 
 
 @dataclass(frozen=True)
@@ -103,8 +116,7 @@ def decide(
     *,
     incumbent: int | None = None,
     barred: Collection[int] = (),
-    same_answers: Mapping[str, float] | None = None,
-    least_same: float = 1.0,
+    same_answers: Mapping[str, Same] | None = None,
 ) -> Decision:
     """Give each role to a measured version. Validation decides, never test.
 
@@ -115,16 +127,12 @@ def decide(
     they were rolled back, can hold any other role. challenger: the fastest other one that passes.
     fastest looks at all that were timed reliably; smallest and most-accurate look at all. Ties go
     to the one measured first. Where no speed is known champion, challenger and fastest are kept,
-    and where none passes champion and challenger. `same_answers` has, for the registered models
-    that were asked, the share of sentences to which they gave the label that was measured, and
-    `least_same` the smallest that passes.
+    and where none passes champion and challenger; the teacher's own, 1 by definition, is known
+    only where another's is. `same_answers` has the registered models that were asked.
     """
-    if not gate.reliable:
-        measurements = [replace(m, unreliable="") for m in measurements]
+    measurements = _timed(measurements, gate)
     checks = tuple(
-        check
-        for m in measurements
-        for check in _checks(m, gate, barred, same_answers or {}, least_same)
+        check for m in measurements for check in _checks(m, gate, barred, same_answers or {})
     )
     failed = {c.variant for c in checks if not c.passed and c.rule != ROLLED_BACK}
     by_speed = sorted(measurements, key=lambda m: m.latency_p50_ms)
@@ -153,11 +161,16 @@ def decide(
 
 
 def remedies(decision: Decision, study_file: str) -> list[str]:
-    """What would let those pass that are nearest to it, a line each; `study_file` has the gate."""
+    """What would let those pass that are nearest to it, a line each; `study_file` has the gate.
+
+    There are none where a candidate passes.
+    """
     failed: dict[str, list[Check]] = {}
     for check in decision.checks:
         if not check.passed:
             failed.setdefault(check.variant, []).append(check)
+    if failed.keys() < {check.variant for check in decision.checks}:
+        return []
     fewest = min(map(len, failed.values()), default=0)
     lines: dict[str, list[str]] = {}
     for variant, checks in failed.items():
@@ -183,6 +196,16 @@ def _enough(check: Check) -> float:
     step = 10.0 ** (floor(log10(abs(check.value))) - 2) if check.value else 1.0
     steps = round(check.value / step, 6)  # 0.05 is 500 steps, whatever its rounding
     return step * (floor(steps) if check.bound == AT_LEAST else ceil(steps))
+
+
+def _timed(measurements: Sequence[Measurement], gate: Gate) -> Sequence[Measurement]:
+    """The measurements, with what the gate takes for unreliable timings."""
+    if not gate.reliable:
+        return [replace(m, unreliable="") for m in measurements]
+    others = [m for m in measurements if m.variant != TEACHER]
+    if not others or not all(m.unreliable for m in others):
+        return measurements
+    return [replace(m, unreliable=m.unreliable or NONE_TIMED) for m in measurements]
 
 
 def _champion(
@@ -240,8 +263,7 @@ def _checks(
     m: Measurement,
     gate: Gate,
     barred: Collection[int],
-    same_answers: Mapping[str, float],
-    least_same: float,
+    same_answers: Mapping[str, Same],
 ) -> Iterator[Check]:
     low, high = m.intervals[F1_DROP]
     drop, interval = m.metrics[F1_DROP], f"95 % [{low:.4g}, {high:.4g}]"
@@ -252,7 +274,8 @@ def _checks(
         yield _check(m, SIZE, m.size_mb, AT_MOST, gate.max_size_mb)
     yield _check(m, RELIABLE, float(not m.unreliable), AT_LEAST, 1.0, m.unreliable)
     if m.variant in same_answers:
-        yield _check(m, SAME, same_answers[m.variant], AT_LEAST, least_same)
+        same = same_answers[m.variant]
+        yield _check(m, SAME, same.share, AT_LEAST, same.least, same.note)
     if m.version in barred:
         note = (
             f"a rollback took the alias from it; set {CHAMPION} to version {m.version} by hand, "

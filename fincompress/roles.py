@@ -2,17 +2,19 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict
+from pathlib import Path
 from statistics import mean
-from typing import Any
+from tempfile import TemporaryDirectory
 
 from fincompress.data import LABELS
 from fincompress.evaluation.environment import INSTRUCTION_SETS, cpu_facts
-from fincompress.evaluation.measurement import Answers, Benchmark, labelled
+from fincompress.evaluation.measurement import Answers, Benchmark, Measurement, labelled
 from fincompress.experiments import Study
-from fincompress.promotion import CHALLENGER, CHAMPION, ROLES, Decision, decide, remedies
+from fincompress.history import champions, moved, rolled_back
+from fincompress.promotion import CHALLENGER, CHAMPION, ROLES, Decision, Same, decide, remedies
 from fincompress.spec import UserError, dump
-from fincompress.tracking import registry, runs
-from fincompress.tracking.registry import Served
+from fincompress.tracking import registry, runs, serving
+from fincompress.tracking.serving import Served
 
 OVERHEAD = "pyfunc_overhead_ms"
 SAME_ELSEWHERE = 0.98  # share of labels that a CPU keeps whose kernels round otherwise
@@ -29,31 +31,34 @@ def promote_best(
     """Decide, record the decision as a run, and then move the role aliases.
 
     None moves if the benchmark was on other instruction sets than the champion's, unless `any_cpu`.
-    Raises `UserError`, before any alias moves, if a measured version is gone or does not load.
+    Raises `UserError`, before any alias moves, if a measured version is gone or the incumbent does
+    not load.
     """
     numbers = {m.variant: m.version for m in benchmark.measurements if m.version is not None}
     variants = registry.variants(study)
     _check_measured(study, benchmark, numbers, variants)
     before = registry.aliases(study).get(CHAMPION)
     decisions = runs.tags_of_runs("promote", study.name, dry_run="false")
+    same = registry.originals(study)
     other_cpu = _other_cpu(benchmark)
-    incumbent, broken = _still_there(study, before, numbers.values())
+    incumbent, broken = _incumbent(study, before, numbers.values(), same)
+    out = rolled_back(decisions[::-1], before, same)
     decision, served = _decide(
         study,
         benchmark,
         answers,
         numbers,
         incumbent=incumbent,
-        barred=rolled_back(decisions[::-1], before),
-        least_same=SAME_ELSEWHERE if other_cpu else 1.0,
+        barred={number for number in numbers.values() if same[number] in out},
+        other_cpu=bool(other_cpu),
     )
     after = before if CHAMPION in decision.kept else numbers[decision.roles[CHAMPION]]
     heading = labelled(f"decision for {study.name}", benchmark.synthetic)
-    explained = [heading, *other_cpu, *broken, decision.explain(), *_said(variants, before, after)]
-    if CHAMPION in decision.kept:
-        explained += remedies(decision, f"experiments/{study.name}.yaml")
-    elsewhere = [] if any_cpu else _elsewhere(study, benchmark, decisions, before)
+    elsewhere = [] if any_cpu else _elsewhere(study, benchmark, decisions, before, same)
     moves = not dry_run and not elsewhere
+    explained = [heading, *other_cpu, *broken, decision.explain()]
+    explained += _said(variants, before, after, moves)
+    explained += remedies(decision, f"experiments/{study.name}.yaml")
     tags = _tags(study, before, after, not moves)
     if sets := benchmark.environment.get(INSTRUCTION_SETS):
         tags |= {INSTRUCTION_SETS: sets}
@@ -86,7 +91,7 @@ def rollback(study: Study, dry_run: bool = False) -> None:
         )
     before = aliases[CHAMPION]
     decisions = runs.tags_of_runs("promote", study.name, dry_run="false")
-    *earlier, _ = champions(decisions[::-1], before)
+    *earlier, _ = champions(decisions[::-1], before, registry.originals(study))
     if not earlier:
         raise UserError(
             f"{study.model_name}: version {before} is the first champion on record; "
@@ -98,8 +103,9 @@ def rollback(study: Study, dry_run: bool = False) -> None:
             f"{study.model_name}: version {after}, the champion before version {before}, is gone; "
             f"to decide again, run: fincompress promote --study {study.name}"
         )
-    registry.ask(study, after, [[PROBE]])  # or the alias would name what is broken
-    explained = [f"rollback of {study.name}", *_said(variants, before, after)]
+    # Or the alias would name what is broken.
+    serving.ask(study, after, [[PROBE]], study.benchmark.threads, calls=1)
+    explained = [f"rollback of {study.name}", *_said(variants, before, after, not dry_run)]
     with runs.step("rollback", _tags(study, before, after, dry_run) | {"rollback": "true"}):
         runs.log_text("\n".join(explained) + "\n", "decision.txt")
         if not dry_run:
@@ -107,49 +113,12 @@ def rollback(study: Study, dry_run: bool = False) -> None:
     _say(study, explained, not dry_run, dry_run)
 
 
-def champions(decisions: Sequence[Mapping[str, str]], now: int) -> list[int]:
-    """Replay the tags of decisions, oldest first: the champions so far, and last the one of `now`.
-
-    A decision that moves the alias adds a champion, a rollback takes the last away.
-    """
-    found: list[int] = []
-    for tags in decisions:
-        before, after = (int(tags.get(f"champion_{end}", 0)) for end in ("before", "after"))
-        if before:
-            found = _up_to(found, before)
-        if "rollback" in tags:
-            found = _up_to(found[:-1], after)
-        elif after != before:
-            found.append(after)
-    return _up_to(found, now)
-
-
-def _up_to(found: list[int], number: int) -> list[int]:
-    """The champions until `number` was the last, or with it, if it never was one."""
-    if number not in found:
-        return [*found, number]
-    return found[: len(found) - found[::-1].index(number)]
-
-
 def roles_now(study: Study, benchmark: Benchmark) -> dict[str, str]:
     """The roles that the measured versions hold now."""
-    by_number = {m.version: m.variant for m in benchmark.measurements if m.version is not None}
-    now = registry.aliases(study)
-    return {role: by_number[now[role]] for role in ROLES if now.get(role) in by_number}
-
-
-def rolled_back(decisions: Sequence[Mapping[str, str]], now: int | None) -> set[int]:
-    """Replay the tags of decisions, oldest first: the versions that rollbacks took the alias from.
-
-    One that has had it again since, as someone gave it back by hand, is not among them.
-    """
-    found: set[int] = set()
-    for tags in decisions:
-        before, after = (int(tags.get(f"champion_{end}", 0)) for end in ("before", "after"))
-        found -= {before, after}
-        if "rollback" in tags:
-            found |= {before}
-    return found - {now}
+    same = registry.originals(study)
+    by_model = {same.get(m.version): m.variant for m in benchmark.measurements if m.version}
+    now = {role: same.get(number) for role, number in registry.aliases(study).items()}
+    return {role: by_model[now[role]] for role in ROLES if now.get(role) in by_model}
 
 
 def _check_measured(
@@ -172,22 +141,36 @@ def _decide(
     numbers: Mapping[str, int],
     *,
     incumbent: int | None,
-    **rules: Any,
+    barred: Collection[int],
+    other_cpu: bool,
 ) -> tuple[Decision, dict[str, Served]]:
     """Decide among the versions in `numbers`, and return what those answered that matter.
 
     These are the incumbent, and whoever would be champion or challenger: loading all takes long.
+    One that does not load passes no more; raises `UserError` if that is the incumbent. On another
+    CPU than this one, `other_cpu`, other answers than here may have been measured.
     """
-    candidates = [m for m in benchmark.measurements if m.variant in numbers]
-    served: dict[str, Served] = {}
+    candidates = {m.variant: m for m in benchmark.measurements if m.variant in numbers}
+    threads = int(benchmark.environment["threads"])
+    served, same = dict[str, Served](), dict[str, Same]()
     while True:
-        same = {name: _same(one, answers, name) for name, one in served.items()}
-        decision = decide(candidates, study.gate, incumbent=incumbent, same_answers=same, **rules)
+        decision = decide(
+            list(candidates.values()), study.gate,
+            incumbent=incumbent, barred=barred, same_answers=same,
+        )  # fmt: skip
         holders = [decision.roles.get(role) for role in (CHAMPION, CHALLENGER)]
         matter = [n for n in decision.passing if n in holders or numbers[n] == incumbent]
-        if served.keys() >= set(matter):
+        if same.keys() >= set(matter):
             return decision, served
-        served |= {n: _served(study, numbers[n], answers) for n in matter if n not in served}
+        for name in [n for n in matter if n not in same]:
+            try:
+                served[name] = _served(study, numbers[name], answers, threads)
+            except UserError as error:
+                if numbers[name] == incumbent:
+                    raise
+                same[name] = Same(0.0, note=str(error))
+            else:
+                same[name] = _same(served[name], answers, candidates[name], other_cpu)
 
 
 def _other_cpu(benchmark: Benchmark) -> list[str]:
@@ -208,6 +191,7 @@ def _elsewhere(
     benchmark: Benchmark,
     decisions: Sequence[Mapping[str, str]],
     incumbent: int | None,
+    same: Mapping[int, int],
 ) -> list[str]:
     """Why no alias moves, if the champion was decided on other instruction sets.
 
@@ -216,7 +200,7 @@ def _elsewhere(
     sets = (
         tags[INSTRUCTION_SETS]
         for tags in decisions
-        if INSTRUCTION_SETS in tags and tags.get("champion_after") == str(incumbent)
+        if INSTRUCTION_SETS in tags and incumbent and moved(tags, same)[1] == same.get(incumbent)
     )
     theirs, own = next(sets, ""), benchmark.environment.get(INSTRUCTION_SETS, "")
     if not (theirs and own) or set(theirs.split()) == set(own.split()):
@@ -228,31 +212,45 @@ def _elsewhere(
     ]
 
 
-def _still_there(
-    study: Study, incumbent: int | None, measured: Collection[int]
+def _incumbent(
+    study: Study, before: int | None, measured: Collection[int], same: Mapping[int, int]
 ) -> tuple[int | None, list[str]]:
-    """The incumbent, unless it was not measured and does not load, and a line that says so."""
-    if incumbent is None or incumbent in measured:
-        return incumbent, []
-    try:
-        registry.ask(study, incumbent, [[PROBE]])
-    except UserError as error:
-        return None, [f"version {incumbent}, champion until now, counts no more: {error}"]
-    return incumbent, []
+    """The champion so far, under the number by which its model was measured.
+
+    None, with a line that says why, if it was not measured and its files are gone.
+    """
+    if before is None:
+        return None, []
+    for number in measured:
+        if same[number] == same.get(before):
+            return number, []
+    with TemporaryDirectory(prefix="fincompress-incumbent-") as folder:
+        try:
+            registry.fetch(study, before, Path(folder))
+        except UserError as error:
+            return None, [f"version {before}, champion until now, counts no more: {error}"]
+    return before, []
 
 
-def _served(study: Study, number: int, answers: Answers) -> Served:
+def _served(study: Study, number: int, answers: Answers, threads: int) -> Served:
     """What a version answers to validation, as it is served."""
     texts, size = list(answers.texts["val"]), study.benchmark.throughput_batch
     # In the benchmark's batches: dynamic INT8 answers depend a little on what else is in one.
     batches = [texts[start : start + size] for start in range(0, len(texts), size)]
-    return registry.ask(study, number, batches)
+    return serving.ask(study, number, batches, threads)
 
 
-def _same(served: Served, answers: Answers, variant: str) -> float:
-    """Share of validation sentences that got the label that was measured."""
-    measured = (LABELS[place] for place in answers.predicted(variant, "val").tolist())
-    return float(mean(a == b for a, b in zip(served.labels, measured, strict=True)))
+def _same(served: Served, answers: Answers, m: Measurement, other_cpu: bool) -> Same:
+    """Share of validation sentences that got the label that was measured.
+
+    All have to, unless another CPU or engine answered, whose kernels round otherwise.
+    """
+    measured = (LABELS[place] for place in answers.predicted(m.variant, "val").tolist())
+    share = float(mean(a == b for a, b in zip(served.labels, measured, strict=True)))
+    why = "measured on another CPU" if other_cpu else ""
+    if served.way and served.way != m.way:
+        why = f"answered by {served.way}, measured on {m.way}"
+    return Same(share, SAME_ELSEWHERE if why else 1.0, why)
 
 
 def _move_aliases(study: Study, decision: Decision, numbers: Mapping[str, int]) -> None:
@@ -274,12 +272,15 @@ def _tags(study: Study, before: int | None, after: int | None, dry_run: bool) ->
     }
 
 
-def _said(variants: Mapping[int, str], before: int | None, after: int | None) -> list[str]:
-    """A line about the alias `champion`, if it moves."""
+def _said(
+    variants: Mapping[int, str], before: int | None, after: int | None, moves: bool
+) -> list[str]:
+    """A line about the alias `champion`, if it moves, or would."""
     if after is None or after == before:
         return []
     left = f"from version {before} ({variants[before]}) " if before else ""
-    return [f"champion goes {left}to version {after} ({variants[after]})"]
+    goes = "goes" if moves else "would go"
+    return [f"champion {goes} {left}to version {after} ({variants[after]})"]
 
 
 def _say(study: Study, explained: Sequence[str], moved: bool, dry_run: bool) -> None:

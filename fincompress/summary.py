@@ -51,21 +51,25 @@ def summary(
     python: str,
     default_store: bool,
     data_dir: Path | None = None,
+    decided: bool = True,
 ) -> str:
     """Return the lines with which a study ends.
 
     `python` is the interpreter of the commands, quoted for a shell; `default_store` says that the
     store is the file `mlflow.db` of this folder, where commands find it without a variable;
     `data_dir` is the folder of corpora that the study was given, and is given to commands that
-    read them.
+    read them. `decided` says that the decision was printed before them.
     """
     folder = f" --data-dir {shlex.quote(str(data_dir))}" if data_dir else ""
     fincompress = f"{python} -m fincompress"
     if champion is None:
+        failing = (
+            "The decision above has what each variant passes and fails; change 'gate' in "
+            f"experiments/{study.name}.yaml, and decide again:"
+        )
         lines = [
             f"{study.model_name} has no {CHAMPION}",
-            "The decision above has what each variant passes and fails; change 'gate' in "
-            f"experiments/{study.name}.yaml, and decide again:",
+            failing if decided else "Nothing was decided yet; decide:",
             f"  {fincompress} promote --study {study.name}",
         ]
     else:

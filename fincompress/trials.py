@@ -8,6 +8,7 @@ import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import median
 from tempfile import TemporaryDirectory
 from typing import cast
 
@@ -18,6 +19,7 @@ from fincompress.artifact import Artifact
 from fincompress.build import build, plan
 from fincompress.evaluation.benchmark import Timing, median_latencies
 from fincompress.evaluation.measurement import P50, VAL_F1
+from fincompress.evaluation.metrics import paired_ratio
 from fincompress.evaluation.resident import Subject
 from fincompress.experiments import VariantSpec
 from fincompress.failures import told, would_repeat
@@ -172,8 +174,11 @@ def _latency_ms(job: Job, artifact: Artifact, reference: Reference) -> float:
     own = Subject(job.spec.name, None, job.spec.runtime, artifact)
     texts = job.inputs.val.texts
     taken, beside = median_latencies([own, reference.subject], texts, job.timing)
-    latency_ms = reference.latency_ms * taken / beside
-    runs.log_metrics({P50: latency_ms, f"{P50}_raw": taken, f"{P50}_of_reference": beside})
+    times_as_fast, _ = paired_ratio(beside, taken)
+    latency_ms = reference.latency_ms / times_as_fast
+    runs.log_metrics({
+        P50: latency_ms, f"{P50}_raw": median(taken), f"{P50}_of_reference": median(beside),
+    })  # fmt: skip
     return latency_ms
 
 

@@ -17,8 +17,8 @@ from fincompress.evaluation.quality import gather
 from fincompress.experiments import Study, load_study, load_variants
 from fincompress.promotion import ROLES
 from fincompress.runtimes import load_runtime
-from fincompress.tracking import registry, runs
-from fincompress.tracking.registry import Served
+from fincompress.tracking import registry, runs, serving
+from fincompress.tracking.serving import Served
 from fincompress.tracking.store import open_store
 from tests.conftest import open_project, tiny_sentences
 from tests.test_promotion import measured, uneven
@@ -27,11 +27,12 @@ MODEL = "fincompress-tiny"
 TEXTS = tuple(text for text, _ in tiny_sentences()[:9])
 
 
-def register(variant: str) -> int:
-    """Register the files of version 1 once more, as another variant."""
+def register(variant: str, model: str = "") -> int:
+    """Register the files of version 1 once more, as another variant, and another model or this."""
     client = mlflow.MlflowClient()
     first = client.get_model_version(MODEL, "1")
-    tags = first.tags | {"variant": variant}
+    number = len(client.search_model_versions(f"name = '{MODEL}'")) + 1
+    tags = first.tags | {"variant": variant, "model_id": model or f"{variant}-{number}"}
     return int(client.create_model_version(MODEL, first.source, first.run_id, tags=tags).version)
 
 
@@ -70,11 +71,13 @@ def loaded(answers: Answers, monkeypatch: pytest.MonkeyPatch) -> list[int]:
     numbers: list[int] = []
     labels = tuple(LABELS[place] for place in answers.predicted("good", "val"))
 
-    def ask(study: Study, number: int, batches: Sequence[Sequence[str]]) -> Served:
+    def ask(
+        study: Study, number: int, batches: Sequence[Sequence[str]], threads: int, calls: int = 0
+    ) -> Served:
         numbers.append(number)
-        return Served(labels[: sum(map(len, batches))], 0.07)
+        return Served(labels[: sum(map(len, batches))], 0.07, "torch_eager")
 
-    monkeypatch.setattr(registry, "ask", ask)
+    monkeypatch.setattr(serving, "ask", ask)
     return numbers
 
 
@@ -113,8 +116,12 @@ def benchmark(
         replace(measured("tfidf_floor", 0.9, 0.1, 0.1), version=None),
     )
     return Benchmark(
-        study="tiny", synthetic=False, notes=(), environment=facts, measurements=measurements
-    )
+        study="tiny",
+        synthetic=False,
+        notes=(),
+        environment={"threads": "1"} | facts,
+        measurements=measurements,
+    )  # fmt: skip
 
 
 def roles() -> dict[str, int]:

@@ -95,7 +95,7 @@ def test_the_runs_form_one_tree(finished: Project) -> None:
     assert all(run.info.status == "FINISHED" for run in by_id.values())
     below = {run.info.run_name for run in by_id.values()
              if run.data.tags.get("mlflow.parentRunId") == top.info.run_id}  # fmt: skip
-    assert below == {"prepare", "benchmark", *VARIANTS}
+    assert below == {"prepare", "benchmark", "promote", *VARIANTS}
 
 
 def test_a_build_logs_config_metrics_and_manifest(finished: Project) -> None:

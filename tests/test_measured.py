@@ -83,7 +83,7 @@ def test_one_that_dies_costs_its_own_row(
     monkeypatch.setattr(Resident, "run", run)
     monkeypatch.setattr(comparison, "_complete_cards", keep)
     main([*BENCHMARK, "--promote", "false"])
-    assert shops[0].failed == {STUDENT: "benchmark: its process died (exit code -9)"}
+    assert shops[0].failed == {STUDENT: "failed: its process died (exit code -9)"}
     assert STUDENT not in rows() and {"teacher", "tfidf_floor"} <= set(rows())
     assert f"benchmark: without {STUDENT}: its process died (exit code -9)" in (
         capsys.readouterr().out
@@ -104,7 +104,5 @@ def test_a_champion_whose_files_are_gone_is_left_out_and_replaced(
     assert main(BENCHMARK) == 0
     said = capsys.readouterr().out
     assert f"benchmark: without version {lost}, the champion: " in said
-    assert (
-        f"version {lost}, champion until now, counts no more: models:/{MODEL}/{lost} does" in said
-    )
+    assert f"version {lost}, champion until now, counts no more: " in said
     assert champion() != lost and champion() in [m["version"] for m in rows().values()]

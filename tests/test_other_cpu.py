@@ -28,7 +28,7 @@ def test_another_cpu_is_named_and_may_round_otherwise(
     """Of nine answers one is another: too many for rounding, unless the share is set lower."""
     wrong = replace(answers, logits=answers.logits | {"good": {"val": turned(answers)}})
     monkeypatch.setattr("fincompress.roles.SAME_ELSEWHERE", 0.85)
-    here = replace(benchmark(), environment=cpu_facts())
+    here = replace(benchmark(), environment={"threads": "1"} | cpu_facts())
     promote_best(study, here, wrong)
     assert roles()["champion"] == 3, "on this CPU the answers have to be those measured"
     promote_best(study, benchmark(cpu="a 6502", instruction_sets="none"), wrong, any_cpu=True)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import pytest
 
 from fincompress.evaluation.measurement import Measurement
-from fincompress.promotion import Gate, decide, remedies
+from fincompress.promotion import Gate, Same, decide, remedies
 from tests.test_promotion import GATE, GOOD, QUICK, TEACHER, measured, noisy
 
 REMEDIES = [
@@ -23,6 +23,11 @@ REMEDIES = [
      [noisy(TEACHER), noisy(GOOD), noisy(QUICK)], Gate(),
      ["to let teacher, good pass: more benchmark.latency_runs, or a quieter machine "
       "(the clock jumped)"]),
+    ("the teacher's among them, which nothing else shows to be known",
+     [TEACHER, noisy(GOOD)], Gate(),
+     ["to let teacher pass: more benchmark.latency_runs, or a quieter machine "
+      "(no other one was timed reliably)",
+      "to let good pass: more benchmark.latency_runs, or a quieter machine (the clock jumped)"]),
     ("a value of exactly the next limit", [measured("good", 0.85, 5, 70)], Gate(),
      ["to let good pass: gate.max_f1_drop: 0.05 in experiments/cpu.yaml "
       "(validation F1 drop 0.05 misses 0.01 by 0.04)"]),
@@ -47,8 +52,12 @@ def test_the_limit_that_is_proposed_lets_it_pass() -> None:
     assert decide([failing], Gate(max_f1_drop=drop, min_agreement=agreement)).passing == ("good",)
 
 
+def test_where_one_passes_there_is_nothing_to_change() -> None:
+    assert not remedies(decide([GOOD, QUICK], GATE), "x.yaml")
+
+
 def test_another_label_than_measured_is_mended_by_building_it_again() -> None:
-    decision = decide([GOOD], GATE, same_answers={"good": 0.9})
+    decision = decide([GOOD], GATE, same_answers={"good": Same(0.9)})
     assert remedies(decision, "x.yaml") == [
         "to let good pass: build it again, with --again (same answers 0.9 misses 1 by 0.1)"
     ]

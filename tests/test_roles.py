@@ -4,6 +4,7 @@
 import errno
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -13,8 +14,8 @@ from fincompress.experiments import Study
 from fincompress.promotion import ROLES
 from fincompress.roles import promote_best, roles_now
 from fincompress.spec import UserError, dump
-from fincompress.tracking import registry, runs
-from fincompress.tracking.registry import Served
+from fincompress.tracking import registry, runs, serving
+from fincompress.tracking.serving import Served
 from tests.conftest import refusal
 from tests.registered import (
     answers,  # noqa: F401
@@ -103,15 +104,23 @@ def test_only_those_are_loaded_that_would_be_champion_or_challenger(
     assert loaded == [4, 3, 2], "and the incumbent, which has to be as it was to be compared with"
 
 
-def test_a_model_that_does_not_load_moves_nothing(
+def test_a_model_that_does_not_load_costs_itself_alone_unless_it_is_the_incumbent(
     study: Study, answers: Answers, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def lost(study: Study, number: int, batches: object) -> Served:
-        raise UserError(f"version {number} does not load")
+    works = serving.ask
 
-    monkeypatch.setattr(registry, "ask", lost)
+    def ask(study: Study, number: int, batches: Sequence[Sequence[str]], threads: int) -> Served:
+        if number == 2:
+            raise UserError("version 2 does not load")
+        return works(study, number, batches, threads)
+
+    monkeypatch.setattr(serving, "ask", ask)
+    promote_best(study, benchmark(), answers)
+    assert roles()["champion"] == 3 and roles()["challenger"] == 1
+    assert "  fails   version 2 does not load\n" in text_of(decisions()[0])
+    registry.set_alias(study, "champion", 2)
     assert refusal(lambda: promote_best(study, benchmark(), answers)) == "version 2 does not load"
-    assert not decisions() and "champion" not in roles()
+    assert len(decisions()) == 1 and roles()["champion"] == 2
 
 
 def test_a_decision_that_cannot_be_recorded_moves_nothing(
@@ -172,22 +181,62 @@ def test_where_none_passes_it_is_said_what_to_change(
     )
 
 
-def test_a_champion_that_was_not_measured_stays_unless_it_does_not_load(
+def test_a_champion_that_was_not_measured_stays_unless_its_files_are_gone(
     study: Study, answers: Answers, loaded: list[int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     registry.set_alias(study, "champion", 4)
-    promote_best(study, benchmark(), answers)
-    assert roles()["champion"] == 4 and loaded == [4, 2]
-    assert "version 4 stays champion: it was not measured" in text_of(decisions()[0])
-    works = registry.ask
+    failures: list[Exception] = [ConnectionError("the store does not answer"), UserError("gone")]
 
-    def lost(study: Study, number: int, batches: Sequence[Sequence[str]]) -> Served:
-        if number == 4:
-            raise UserError("it does not load")
-        return works(study, number, batches)
+    def fetch(study: Study, number: int, scratch: Path) -> None:
+        assert number == 4
+        if not failures:
+            return
+        raise failures.pop(0)
 
-    monkeypatch.setattr(registry, "ask", lost)
+    monkeypatch.setattr(registry, "fetch", fetch)
+    with pytest.raises(ConnectionError):
+        promote_best(study, benchmark(), answers)
+    assert roles()["champion"] == 4 and not decisions()
     promote_best(study, benchmark(), answers)
     assert roles()["champion"] == 2
-    said = "version 4, champion until now, counts no more: it does not load\n"
+    assert "version 4, champion until now, counts no more: gone\n" in text_of(decisions()[0])
+    registry.set_alias(study, "champion", 4)
+    loaded.clear()
+    promote_best(study, benchmark(), answers)
+    assert roles()["champion"] == 4 and loaded == [2]
+    assert "version 4 stays champion: it was not measured" in text_of(decisions()[0])
+
+
+def test_it_is_asked_with_the_threads_that_it_was_measured_with(
+    study: Study, answers: Answers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another number may be answered by another engine, and rounds otherwise."""
+    asked, works = list[int](), serving.ask
+
+    def ask(study: Study, number: int, batches: Sequence[Sequence[str]], threads: int) -> Served:
+        asked.append(threads)
+        return works(study, number, batches, threads)
+
+    monkeypatch.setattr(serving, "ask", ask)
+    promote_best(study, benchmark(threads="7"), answers)
+    assert set(asked) == {7}
+
+
+def test_another_engine_than_was_measured_may_round_otherwise(
+    study: Study, answers: Answers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("fincompress.roles.SAME_ELSEWHERE", 0.85)
+    wrong = replace(answers, logits=answers.logits | {"good": {"val": turned(answers)}})
+    teacher, good, *others = benchmark().measurements
+    bf16 = replace(good, precision="bf16")
+    promote_best(study, replace(benchmark(), measurements=(teacher, bf16, *others)), wrong)
+    assert roles()["champion"] == 2
+    said = "passes  answered by torch_eager, measured on torch_eager bf16\n"
     assert said in text_of(decisions()[0])
+
+
+def test_where_nothing_moves_it_is_said_what_would(
+    study: Study, answers: Answers, capsys: pytest.CaptureFixture[str]
+) -> None:
+    promote_best(study, benchmark(), answers, dry_run=True)
+    assert "champion would go to version 2 (good)\n" in capsys.readouterr().out

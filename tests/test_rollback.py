@@ -1,6 +1,8 @@
 """Rollbacks on a real registry: champion by champion, and not undone by what comes next."""
 
 # ruff: noqa: F811
+from dataclasses import replace
+
 import mlflow
 import pytest
 
@@ -9,7 +11,8 @@ from fincompress.evaluation.measurement import Answers
 from fincompress.experiments import Study
 from fincompress.roles import promote_best, rollback
 from fincompress.spec import UserError
-from fincompress.tracking import registry
+from fincompress.tracking import registry, serving
+from fincompress.tracking.serving import Served
 from tests.conftest import refusal
 from tests.registered import (
     MODEL,
@@ -38,7 +41,7 @@ def test_rollback_goes_back_champion_by_champion(
     capsys.readouterr()
     assert main(["promote", "--study", "tiny", "--rollback", "--dry-run"]) == 0
     assert capsys.readouterr().out == (
-        "rollback of tiny\nchampion goes from version 4 (good) to version 3 (near)\n"
+        "rollback of tiny\nchampion would go from version 4 (good) to version 3 (near)\n"
         "dry run: no alias was moved\n"
     )
     assert roles()["champion"] == 4
@@ -95,6 +98,33 @@ def test_a_rollback_is_not_undone_by_the_next_promotion(
     assert roles()["champion"] == 3, "a person has set it meanwhile: it may stand again"
 
 
+def test_what_was_rolled_back_stays_so_under_a_new_number(study: Study, answers: Answers) -> None:
+    """`renew` registers a model again where the variant's newest version is another."""
+    promote_best(study, benchmark(), answers)
+    promote_best(study, benchmark(good=1.0, number=4), answers)
+    rollback(study)
+    again = register("good", model="good-4")
+    promote_best(study, benchmark(good=1.0, number=again), answers)
+    assert roles()["champion"] == 2 and roles()["fastest"] == again
+    (line,) = (row for row in text_of(decisions()[0]).splitlines() if "rolled back" in row)
+    assert line.startswith("good ")
+
+
+def test_a_champion_under_a_new_number_is_one_champion(study: Study, answers: Answers) -> None:
+    promote_best(study, benchmark(near=1.0), answers)
+    promote_best(study, benchmark(near=9.0), answers)
+    assert roles()["champion"] == 2
+    again = register("good", model="good-2")
+    teacher, good, *others = benchmark().measurements
+    now = (teacher, replace(good, version=again), *others)
+    renumbered = replace(benchmark(), measurements=now)
+    promote_best(study, renumbered, answers)
+    assert roles()["champion"] == again
+    assert "good stays champion: it is the fastest" in text_of(decisions()[0])
+    rollback(study)
+    assert roles()["champion"] == 3
+
+
 def test_rollback_leaves_a_version_that_does_not_answer(
     study: Study, answers: Answers, monkeypatch: pytest.MonkeyPatch, loaded: list[int]
 ) -> None:
@@ -102,11 +132,11 @@ def test_rollback_leaves_a_version_that_does_not_answer(
     promote_best(study, benchmark(near=1.0), answers)
     loaded.clear()
 
-    def lost(study: Study, number: int, batches: object) -> registry.Served:
+    def lost(study: Study, number: int, *_: object, **more: object) -> Served:
         raise UserError(f"version {number} does not load")
 
     with monkeypatch.context() as patch:
-        patch.setattr(registry, "ask", lost)
+        patch.setattr(serving, "ask", lost)
         assert refusal(lambda: rollback(study)) == "version 2 does not load"
     assert roles()["champion"] == 3
     rollback(study)

@@ -16,7 +16,7 @@ from fincompress.data import LABELS
 from fincompress.experiments import Study
 from fincompress.roles import rollback
 from fincompress.runtimes import load_runtime
-from fincompress.tracking import registry, served
+from fincompress.tracking import registry, served, serving
 from tests.conftest import refusal, tiny_sentences
 from tests.registered import MODEL, register, registered, roles
 
@@ -57,10 +57,10 @@ def test_what_is_asked_is_what_is_served(
         broken.mkdir()
         (broken / "__init__.py").write_text("raise ImportError('not the code of the model')")
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
-    found = registry.ask(study, 1, [TEXTS[:4], TEXTS[4:]])
+    found = serving.ask(study, 1, [TEXTS[:4], TEXTS[4:]], 1)
     places = load_runtime("torch_eager").load(base, 1)(TEXTS).argmax(axis=1)
     assert found.labels == tuple(LABELS[place] for place in places)
-    assert 0 < found.overhead_ms < 100
+    assert 0 < found.overhead_ms < 100 and found.way == "torch_eager"
 
 
 def test_the_code_of_the_version_answers_and_not_the_checkouts(
@@ -70,10 +70,10 @@ def test_the_code_of_the_version_answers_and_not_the_checkouts(
     assert text.count("        return logits\n") == 1
     carried.write_text(text.replace("        return logits\n", "        return -logits\n"))
     least = load_runtime("torch_eager").load(base, 1)(TEXTS).argmin(axis=1)
-    assert registry.ask(study, 1, [TEXTS]).labels == tuple(LABELS[place] for place in least)
+    assert serving.ask(study, 1, [TEXTS], 1).labels == tuple(LABELS[place] for place in least)
 
 
-def test_a_version_is_loaded_with_the_threads_of_the_benchmark(study: Study, carried: Path) -> None:
+def test_a_version_is_loaded_with_the_threads_asked_for(study: Study, carried: Path) -> None:
     own = "\ndef classifier(\n    artifact: Artifact,\n    infer: Infer,\n    threads: int,\n"
     text = carried.read_text()
     head, found, tail = text.partition(own)
@@ -81,8 +81,29 @@ def test_a_version_is_loaded_with_the_threads_of_the_benchmark(study: Study, car
     start = tail.index("    labels, tokenizer =")
     shout = "    raise UserError(f'{threads} threads')\n"
     carried.write_text(head + found + tail[:start] + shout + tail[start:])
-    assert refusal(lambda: registry.ask(study, 1, [TEXTS])) == (
+    assert refusal(lambda: serving.ask(study, 1, [TEXTS], 1)) == (
         f"models:/fincompress-tiny/1 does not load: 1 threads{AGAIN}"
+    )
+
+
+def test_code_that_does_not_say_what_computes_is_asked_all_the_same(
+    study: Study, carried: Path
+) -> None:
+    """As the code of versions from before there was a choice."""
+    text = carried.read_text()
+    assert text.count("    def way(self)") == 1
+    carried.write_text(text.replace("    def way(self)", "    def _way(self)"))
+    assert serving.ask(study, 1, [TEXTS], 1).way == ""
+
+
+def test_a_version_from_elsewhere_is_refused_by_name(study: Study, tmp_path: Path) -> None:
+    client = mlflow.MlflowClient()
+    first = client.get_model_version(MODEL, "1")
+    tags = {key: value for key, value in first.tags.items() if key != "runtime"}
+    entry = client.create_model_version(MODEL, first.source, first.run_id, tags=tags)
+    assert refusal(lambda: registry.fetch(study, int(entry.version), tmp_path)) == (
+        f"{MODEL} version {entry.version}: was not registered by this project: "
+        "it has no tag 'runtime'"
     )
 
 
@@ -90,7 +111,7 @@ def test_code_that_a_version_does_not_carry_is_refused(study: Study, carried: Pa
     package = carried.parents[1]
     hidden = package.rename(package.with_name("elsewhere"))
     try:
-        message = refusal(lambda: registry.ask(study, 1, [TEXTS]))
+        message = refusal(lambda: serving.ask(study, 1, [TEXTS], 1))
     finally:
         hidden.rename(package)
     assert message.startswith("models:/fincompress-tiny/1 does not load: ")
@@ -99,7 +120,7 @@ def test_code_that_a_version_does_not_carry_is_refused(study: Study, carried: Pa
 
 def test_a_process_that_dies_is_one_message(study: Study, carried: Path) -> None:
     carried.write_text("import os, sys\nprint('out of memory', file=sys.stderr)\nos._exit(9)\n")
-    assert refusal(lambda: registry.ask(study, 1, [TEXTS])) == (
+    assert refusal(lambda: serving.ask(study, 1, [TEXTS], 1)) == (
         "models:/fincompress-tiny/1 does not load: its process ended with exit code 9: "
         f"out of memory{AGAIN}"
     )
@@ -138,12 +159,12 @@ def test_its_process_gets_the_utf8_mode_and_no_address_as_arguments(
 
     def run(arguments: list[str], **more: object) -> subprocess.CompletedProcess[str]:
         asked.append([*arguments, str(more["input"])])
-        answer = {"labels": ["neutral"], "overhead_ms": 0.1}
+        answer = {"labels": ["neutral"], "overhead_ms": 0.1, "way": ""}
         return subprocess.CompletedProcess(arguments, 0, json.dumps(answer), "")
 
     monkeypatch.setattr(subprocess, "run", run)
     monkeypatch.setattr(sys, "flags", SimpleNamespace(utf8_mode=mode))
-    assert registry.ask(study, 1, [["profit rose ."]]).labels == ("neutral",)
+    assert serving.ask(study, 1, [["profit rose ."]], 1).labels == ("neutral",)
     assert mlflow.get_tracking_uri() not in str(asked)
     assert f"-Xutf8={mode}" in asked[0]
 
@@ -158,7 +179,9 @@ def test_an_editable_installation_cannot_be_imported(tmp_path: Path) -> None:
         "    @classmethod\n"
         "    def find_spec(cls, name, path=None, target=None):\n"
         "        return importlib.util.spec_from_file_location(name, __file__)\n"
-        "sys.meta_path.append(Finder)\n"
+        "class Old:\n"
+        "    find_module = staticmethod(lambda name, path=None: None)\n"
+        "sys.meta_path += [Finder, Old]\n"
         f"sys.path.append({str(tmp_path)!r})\n"
         f"hide = runpy.run_path({served.__file__!r})['hide']\n"
         "hide('fincompress')\n"

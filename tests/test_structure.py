@@ -35,7 +35,7 @@ LAYERS = [
     ["recording", "card", "failures", "summary"],
     ["tracking", "evaluation.report", "evaluation.plots", "search"],
     ["experiments"],
-    ["build", "promotion", *(f"evaluation.{module}" for module in MEASURING)],
+    ["build", "promotion", "history", *(f"evaluation.{module}" for module in MEASURING)],
     ["techniques"],
     ["importance", "sensitivity", "export"],
     ["runtimes", "training"],

@@ -139,3 +139,9 @@ def test_the_interpreter_is_the_one_that_runs(
     monkeypatch.chdir(tmp_path / "here")
     monkeypatch.setattr(sys, "executable", str(tmp_path / place))
     assert interpreter() == typed.format(root=tmp_path)
+
+
+def test_without_a_decision_it_points_to_none() -> None:
+    text = summary(STUDY, benchmark(), None, python=PYTHON, default_store=True, decided=False)
+    assert "The decision above" not in text
+    assert "Nothing was decided yet; decide:\n" in text

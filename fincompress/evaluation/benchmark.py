@@ -150,13 +150,16 @@ def measure(
 
 def median_latencies(
     subjects: Sequence[Subject], texts: Sequence[str], timing: Timing
-) -> list[float]:
-    """Time models (not the floor) side by side on `texts`, ms; raise `UserError` if one dies."""
+) -> list[tuple[float, ...]]:
+    """Time models (not the floor) side by side on `texts`.
+
+    Returns the median of each round, (rounds,), ms, by model. Raises `UserError` if one dies.
+    """
     with loaded(subjects, timing.threads, texts[0], None, needed=len(subjects)) as taken:
         each(taken, partial(ask, calls=singles(texts, timing.warmup)))
         for number, calls in rounds(texts, timing.latency_runs):
             each(taken, partial(time_serving, calls=calls), number)
-    return [float(np.median(own.latency)) for own in taken]
+    return [round_medians(own.latency, round_calls(timing.latency_runs)) for own in taken]
 
 
 def _thread_counts(most: int) -> list[int]:

@@ -106,6 +106,11 @@ class Measurement:
         return flat(self.metrics, self.intervals)
 
     @property
+    def way(self) -> str:
+        """Engine and precision, as `Classifier.way` has them."""
+        return self.runtime if self.precision == "f32" else f"{self.runtime} {self.precision}"
+
+    @property
     def val_macro_f1(self) -> float:
         return self.metrics[VAL_F1]
 

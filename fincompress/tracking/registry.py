@@ -1,15 +1,10 @@
 """An artifact becomes a version in the model registry; decisions become aliases."""
 
-import json
-import os
-import subprocess
-import sys
 import tempfile
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from importlib.metadata import version as installed
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import mlflow
@@ -188,55 +183,30 @@ def variants(study: Study) -> dict[int, str]:
     return {int(v.version): v.tags.get("variant", "") for v in found}
 
 
+def originals(study: Study) -> dict[int, int]:
+    """Return the number of every version with the lowest one that has the same model.
+
+    `renew` registers a model again, under a new number.
+    """
+    found = mlflow.MlflowClient().search_model_versions(f"name = '{study.model_name}'")
+    first = dict[str, int]()
+    for entry in reversed(_newest_first(found)):
+        first.setdefault(_model_of(entry), int(entry.version))
+    return {int(entry.version): first[_model_of(entry)] for entry in found}
+
+
 def fetch(study: Study, number: int, scratch: Path) -> tuple[Version, str]:
     """Return a version and the name of its runtime; raise `UserError` if its files are not whole.
 
     What a store raises that does not answer is raised.
     """
     entry = mlflow.MlflowClient().get_model_version(study.model_name, str(number))
-    return _stored(entry, scratch), entry.tags["runtime"]
-
-
-@dataclass(frozen=True)
-class Served:
-    """The label that a registered model gave to each text, and what it adds to a call, in ms."""
-
-    labels: tuple[str, ...]
-    overhead_ms: float
-
-
-def ask(study: Study, number: int, batches: Sequence[Sequence[str]]) -> Served:
-    """Let a version answer as those get it who serve it: in a process without this package.
-
-    With the threads of the study's benchmark; versions from before that setting take as many as
-    the process may use. Raises `UserError` if it does not load, or does not answer.
-    """
-    uri = f"models:/{study.model_name}/{number}"
-    request = {"model": uri, "threads": study.benchmark.threads, "batches": batches}
-    with TemporaryDirectory(prefix="fincompress-served-") as folder:
-        # Copies that MLflow makes of what it loads go with the folder.
-        own = {"MLFLOW_TRACKING_URI": str(mlflow.get_tracking_uri()), "TMPDIR": folder}
-        done = subprocess.run(
-            [sys.executable, "-E", "-P", f"-Xutf8={sys.flags.utf8_mode}",
-             str(Path(__file__).with_name("served.py"))],
-            input=json.dumps(request), env=os.environ | own, cwd=folder,
-            capture_output=True, text=True, encoding="utf-8", errors="replace",
-        )  # fmt: skip
-    answer: dict[str, Any] = {"error": _last_words(done)}
-    if done.returncode == 0 and done.stdout:
-        answer = json.loads(done.stdout)
-    if "error" in answer:
+    if missing := {"variant", "runtime", "model_id"} - entry.tags.keys():
         raise UserError(
-            f"{uri} does not load: {reason(UserError(answer['error']))}; "
-            f"run: fincompress benchmark --study {study.name}"
+            f"{study.model_name} version {number}: was not registered by this project: it has no "
+            f"tag '{min(missing)}'"
         )
-    return Served(tuple(answer["labels"]), answer["overhead_ms"])
-
-
-def _last_words(done: "subprocess.CompletedProcess[str]") -> str:
-    """What a process that gave no answer has said last."""
-    lines = done.stderr.strip().splitlines()
-    return f"its process ended with exit code {done.returncode}: {lines[-1] if lines else ''}"
+    return _stored(entry, scratch), entry.tags["runtime"]
 
 
 def _description(study: Study, artifact: Artifact) -> str:
@@ -245,6 +215,11 @@ def _description(study: Study, artifact: Artifact) -> str:
 
 def _newest_first(entries: Iterable[Any]) -> list[Any]:
     return sorted(entries, key=lambda entry: -int(entry.version))
+
+
+def _model_of(entry: Any) -> str:
+    """What the versions of one model have in common; one from elsewhere is its own."""
+    return str(entry.tags.get("model_id", entry.version))
 
 
 def _stored(entry: Any, scratch: Path) -> Version:
