@@ -27,6 +27,7 @@ from fincompress.evaluation.singular import confusions, disagreements, reliabili
 from fincompress.experiments import BASE, Study, siblings
 from fincompress.export import export
 from fincompress.failures import FAILED, spared
+from fincompress.locks import hold_to_measure
 from fincompress.promotion import CHAMPION, TEACHER
 from fincompress.reporting import Chart
 from fincompress.runtimes import engine_of
@@ -57,7 +58,8 @@ def measure_all(shop: Workshop) -> tuple[Benchmark, Answers]:
     facts = environment(timing.threads)
     runs.log_config({"benchmark": dump(timing), "environment": facts}, "benchmark_config.json")
     then = _before(shop, facts)
-    sources, exported = _references(shop)
+    with hold_to_measure():  # which engine is the fastest for what was built elsewhere
+        sources, exported = _references(shop)
     champion = _champion(shop)
     # The teacher first: that is the reference, whatever the order of the files.
     versions = sorted(shop.versions.values(), key=lambda v: v.variant != TEACHER)

@@ -29,9 +29,10 @@ def hold(file: Path, waiting: str = "") -> Iterator[None]:
 
 
 @contextmanager
-def hold_for_machine(name: str, waiting: str) -> Iterator[None]:
-    """Hold `name` among all processes of this machine, whoever runs them."""
+def hold_to_measure() -> Iterator[None]:
+    """Be the only process that measures on this machine, whoever runs the others."""
     shared = os.name == "posix" and SHARED.is_dir() and os.access(SHARED, os.W_OK)
     folder = SHARED if shared else Path(tempfile.gettempdir())
-    with hold(folder / f"fincompress-{name}.lock", waiting):
+    waiting = "another process is measuring on this machine; waiting for it to end"
+    with hold(folder / "fincompress-measuring.lock", waiting):
         yield

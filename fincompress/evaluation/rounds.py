@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fincompress.evaluation.resident import Resident, Start, Subject
-from fincompress.locks import hold_for_machine
+from fincompress.locks import hold_to_measure
 from fincompress.spec import UserError
 
 ROUNDS = 20  # that an interval can be told from: that of fewer covers less than it says
@@ -67,8 +67,7 @@ def loaded(
     The first `needed` of them must not fail.
     """
     taken: list[Taken] = []
-    waiting = "another process is measuring on this machine; waiting for it to end"
-    with hold_for_machine("measuring", waiting):
+    with hold_to_measure():
         try:
             for place, subject in enumerate(subjects):
                 resident = Resident(subject, threads, None if subject.artifact else train)
