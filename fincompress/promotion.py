@@ -32,7 +32,8 @@ class Gate:
     `max_f1_drop`: the largest drop of macro-F1. `min_agreement`: the smallest share of sentences
     with the teacher's label. `min_speedup`: how many times as fast as the teacher, at least.
     `max_size_mb`: the largest size of what is deployed, in 10^6 bytes. `reliable`: whether a
-    speed-up fails that is not known to within a tenth, or is from fewer than 20 rounds.
+    speed-up fails that is not known to within a tenth and may be none, or is from fewer than 20
+    rounds.
     """
 
     max_f1_drop: Annotated[float, Field(ge=0, lt=1)] = 0.01

@@ -72,12 +72,23 @@ def test_a_machine_that_slows_down_for_all_moves_no_ratio() -> None:
 
 def test_a_speed_up_that_is_not_known_well_is_unreliable() -> None:
     jumps = tuple(np.random.default_rng(0).uniform(1, 3, 20))  # of one of them, by round
-    teacher, student = beside_teacher(result("teacher", 10, 1), result("student", 2, 1, jumps))
+    teacher, student = beside_teacher(result("teacher", 10, 1), result("student", 5, 1, jumps))
     low, high = student.intervals[SPEEDUP]
     uncertain = (high - low) / 2 / student.metrics[SPEEDUP]
-    assert uncertain > 0.1
-    assert student.unreliable == f"its speed-up is known to within {uncertain:.0%} only"
+    assert uncertain > 0.1 and low < 1 < high
+    said = f"its speed-up is known to within {uncertain:.0%} only, and may be none"
+    assert student.unreliable == said
     assert teacher.unreliable == ""
+
+
+@pytest.mark.parametrize("ms", [0.5, 100])
+def test_what_is_faster_or_slower_beyond_doubt_is_known_well_enough(ms: float) -> None:
+    jumps = tuple(np.random.default_rng(0).uniform(1, 3, 20))
+    _, student = beside_teacher(result("teacher", 10, 1), result("student", ms, 1, jumps))
+    low, high = student.intervals[SPEEDUP]
+    assert (high - low) / 2 / student.metrics[SPEEDUP] > 0.1
+    assert low > 1 or high < 1
+    assert student.unreliable == ""
 
 
 def test_too_few_rounds_to_tell_an_interval_from_are_unreliable() -> None:

@@ -68,9 +68,15 @@ def related(
 
 
 def _unreliable(speedup: float, interval: tuple[float, float], rounds: int) -> str:
-    """Why a speed-up is not known well, if it is not."""
+    """Why a speed-up is not known well, if it is not.
+
+    One whose whole interval is on one side of 1 is known well enough however wide it is: on a busy
+    machine 14 [9, 17] times as fast as the teacher is fast beyond doubt.
+    """
     if rounds < ROUNDS:  # too few to resample
         return f"{rounds} rounds are fewer than {ROUNDS}"
     low, high = interval
     uncertain = (high - low) / 2 / speedup
-    return f"its speed-up is known to within {uncertain:.0%} only" if uncertain > MOVED else ""
+    if uncertain <= MOVED or not low <= 1 <= high:
+        return ""
+    return f"its speed-up is known to within {uncertain:.0%} only, and may be none"
