@@ -18,7 +18,7 @@ from fincompress import search
 from fincompress.artifact import Artifact
 from fincompress.build import build, plan
 from fincompress.evaluation.benchmark import Timing, median_latencies
-from fincompress.evaluation.measurement import P50, VAL_F1
+from fincompress.evaluation.measurement import P50, SPEEDUP_VS_SOURCE, VAL_F1
 from fincompress.evaluation.metrics import paired_ratio
 from fincompress.evaluation.resident import Subject
 from fincompress.experiments import VariantSpec
@@ -178,6 +178,7 @@ def _latency_ms(job: Job, artifact: Artifact, reference: Reference) -> float:
     latency_ms = reference.latency_ms / times_as_fast
     runs.log_metrics({
         P50: latency_ms, f"{P50}_raw": median(taken), f"{P50}_of_reference": median(beside),
+        SPEEDUP_VS_SOURCE: times_as_fast,
     })  # fmt: skip
     return latency_ms
 
