@@ -11,7 +11,7 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
-from fincompress.spec import UserError, dump, parse, settings
+from fincompress.config import UserError, dump, parse, settings
 
 MANIFEST = "manifest.json"
 TOKENIZER = "tokenizer.json"

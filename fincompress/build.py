@@ -8,11 +8,11 @@ from typing import Any
 import torch
 
 from fincompress.artifact import Artifact, Products, amend_artifact
+from fincompress.callbacks import Report
+from fincompress.config import UserError, dump, fingerprint
 from fincompress.evaluation.metrics import scores
 from fincompress.models.storage import FORMAT
-from fincompress.reporting import Report
 from fincompress.runtimes import engine_of, load_runtime
-from fincompress.spec import UserError, dump, fingerprint
 from fincompress.techniques import Inputs, Technique, load_technique
 
 QUANTIZE = "quantize"

@@ -14,15 +14,23 @@ from math import inf
 from pathlib import Path
 from typing import Any, NoReturn
 
-from fincompress import commands
-from fincompress.addresses import STORAGE, has_password, masked, reason
-from fincompress.failures import IncompleteError
-from fincompress.interruption import TERMINATED, Terminated, raise_when_terminated
-from fincompress.output import configure_output
-from fincompress.search import SEARCH_ERRORS
-from fincompress.spec import UserError, nearest
-from fincompress.tracking.store import STORE_ERRORS
-from fincompress.workshop import WEIGHTS, Options
+from fincompress.commands.benchmark import benchmark_study
+from fincompress.commands.build import build_family
+from fincompress.commands.dashboard import serve_dashboard
+from fincompress.commands.failures import IncompleteError
+from fincompress.commands.main import run_study
+from fincompress.commands.options import WEIGHTS, Options
+from fincompress.commands.prepare import prepare_data
+from fincompress.commands.promote import promote_study
+from fincompress.commands.recover import recover_runs
+from fincompress.commands.report import report_results
+from fincompress.commands.tune import tune_variants
+from fincompress.config import UserError, nearest
+from fincompress.machine.console import configure_output
+from fincompress.signals import TERMINATED, Terminated, raise_when_terminated
+from fincompress.tracking.addresses import STORAGE, has_password, masked, reason
+from fincompress.tracking.errors import STORE_ERRORS
+from fincompress.tuning.trial_queue import SEARCH_ERRORS
 
 FAILED, USAGE, INTERRUPTED = 1, 2, 130
 
@@ -132,39 +140,39 @@ class Verb:
 
 def _family(name: str, help: str) -> Verb:
     options = ("study", "variant", "data_dir", "again", "tuned", "storage")
-    return Verb(partial(commands.build_family, name), help, options)
+    return Verb(partial(build_family, name), help, options)
 
 
 VERBS = {
     "main": Verb(
-        commands.main,
+        run_study,
         "the whole study: data, every variant, benchmark, promotion",
         ("study", "data_dir", "seeds", "ablations", "extra_test", "again", "promote", "any_cpu",
          "tuned", "storage"),
     ),
-    "prepare": Verb(commands.prepare, "read, clean and split the data", ("study", "data_dir")),
+    "prepare": Verb(prepare_data, "read, clean and split the data", ("study", "data_dir")),
     "teacher": _family("teacher", "fine-tune the teacher"),
     "distill": _family("distill", "distil the students"),
     "quantize": _family("quantize", "quantize students to INT8"),
     "prune": _family("prune", "prune the teacher"),
     "tune": Verb(
-        commands.tune,
+        tune_variants,
         "search for better values of a variant's config",
         ("study", "variant", "data_dir", "trials", "workers", "epochs", "max_latency_ms",
          "max_f1_drop", "storage"),
     ),
     "benchmark": Verb(
-        commands.benchmark,
+        benchmark_study,
         "measure every variant and promote the best",
         ("study", "data_dir", "weights", "extra_test", "again", "promote", "any_cpu", "tuned",
          "storage"),
     ),
-    "promote": Verb(commands.promote, "decide again from the last measurements, or go back",
+    "promote": Verb(promote_study, "decide again from the last measurements, or go back",
                     ("study", "dry_run", "rollback", "any_cpu")),
-    "report": Verb(commands.report, "print the last measurements",
+    "report": Verb(report_results, "print the last measurements",
                    ("study", "weights", "commit_to")),
-    "dashboard": Verb(commands.dashboard, "open Optuna's dashboard", ("storage", "port")),
-    "recover": Verb(commands.recover, "close the runs of processes that are gone", ()),
+    "dashboard": Verb(serve_dashboard, "open Optuna's dashboard", ("storage", "port")),
+    "recover": Verb(recover_runs, "close the runs of processes that are gone", ()),
 }  # fmt: skip
 CLI_ONLY = ("recover", "dashboard")
 

@@ -18,11 +18,12 @@ from onnxruntime.quantization import QuantType, quantize_dynamic
 from torch import nn
 
 from fincompress.artifact import TOKENIZER, Artifact, write_artifact
+from fincompress.config import UserError
 from fincompress.data import Sentences
 from fincompress.evaluation.metrics import scores
 from fincompress.models.probe import SENTENCES, largest_move, write_probe
 from fincompress.models.storage import Identity, load_encoder
-from fincompress.models.text import batches_by_tokens, encode, load_tokenizer, pad
+from fincompress.models.tokenization import batches_by_tokens, encode, load_tokenizer, pad
 from fincompress.runtimes import (
     Classifier,
     Infer,
@@ -31,7 +32,6 @@ from fincompress.runtimes import (
     onnx_runtime,
     openvino_runtime,
 )
-from fincompress.spec import UserError
 
 OPSET = 17
 BATCHES = (1, 2, 32)

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
-from fincompress.spec import UserError
+from fincompress.config import UserError
 
 T = TypeVar("T")
 

@@ -7,9 +7,9 @@ from typing import Annotated
 
 from pydantic import Field
 
-from fincompress.evaluation.measurement import AGREEMENT, F1_DROP, SPEEDUP, Measurement
+from fincompress.config import settings
 from fincompress.evaluation.metrics import paired_ratio
-from fincompress.spec import settings
+from fincompress.evaluation.results import AGREEMENT, F1_DROP, SPEEDUP, Measurement
 
 CHAMPION, CHALLENGER, FASTEST = "champion", "challenger", "fastest"
 SMALLEST, MOST_ACCURATE = "smallest", "most-accurate"
@@ -291,3 +291,51 @@ def _check(
     margin = value - limit if bound == AT_LEAST else limit - value
     passed = margin >= -1e-9  # a value of exactly the limit passes whatever the rounding
     return Check(m.variant, rule, value, bound, limit, margin, passed, note)
+
+
+def champions(
+    decisions: Sequence[Mapping[str, str]], now: int, same: Mapping[int, int]
+) -> list[int]:
+    """Replay the tags of decisions, oldest first: the champions so far, and last the one of `now`.
+
+    A decision that moves the alias adds a champion, a rollback takes the last away.
+    """
+    found: list[int] = []
+    for tags in decisions:
+        before, after = moved(tags, same)
+        if before:
+            found = _up_to(found, before)
+        if "rollback" in tags:
+            found = _up_to(found[:-1], after)
+        elif after != before:
+            found.append(after)
+    return _up_to(found, same.get(now, now))
+
+
+def moved(tags: Mapping[str, str], same: Mapping[int, int]) -> tuple[int, int]:
+    """The champions before and after a decision, 0 for none."""
+    before, after = (int(tags.get(f"champion_{end}", 0)) for end in ("before", "after"))
+    return same.get(before, before), same.get(after, after)
+
+
+def _up_to(found: list[int], number: int) -> list[int]:
+    """The champions until `number` was the last, or with it, if it never was one."""
+    if number not in found:
+        return [*found, number]
+    return found[: len(found) - found[::-1].index(number)]
+
+
+def rolled_back(
+    decisions: Sequence[Mapping[str, str]], now: int | None, same: Mapping[int, int]
+) -> set[int]:
+    """Replay the tags of decisions, oldest first: the versions that rollbacks took the alias from.
+
+    One that has had it again since, as someone gave it back by hand, is not among them.
+    """
+    found: set[int] = set()
+    for tags in decisions:
+        before, after = moved(tags, same)
+        found -= {before, after}
+        if "rollback" in tags:
+            found |= {before}
+    return found - {same.get(now, now) if now else 0}

@@ -19,12 +19,12 @@ from tokenizers.implementations import BertWordPieceTokenizer
 from transformers import BertConfig, BertForSequenceClassification
 from transformers.utils import logging
 
-from fincompress import experiments
+from fincompress import studies
 from fincompress.artifact import Artifact
+from fincompress.callbacks import Chart, Heatmap
+from fincompress.config import UserError
 from fincompress.data import Sentences, Splits
 from fincompress.models.checkpoint import Base, import_checkpoint
-from fincompress.reporting import Chart, Heatmap
-from fincompress.spec import UserError
 
 SHARED = Path(__file__).parents[2] / "shared" / "data"
 WORDS = {
@@ -182,7 +182,7 @@ def open_project(
 ) -> Iterator[Project]:
     """The real variants, a study `tiny` and an empty store, in this folder; students are `small`
     or as wide as the real ones, and so is `student_checkpoint`."""
-    real = experiments.EXPERIMENTS
+    real = studies.EXPERIMENTS
     for kind in ("variants", "ablations"):
         shutil.copytree(real / kind, folder / "experiments" / kind)
         for file in (folder / "experiments" / kind).glob("*.yaml"):
@@ -213,7 +213,7 @@ def open_project(
     project = Project(folder)
     project.study_file.write_text(yaml.safe_dump(study))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(experiments, "EXPERIMENTS", folder / "experiments")
+        patch.setattr(studies, "EXPERIMENTS", folder / "experiments")
         patch.chdir(folder)
         for name in ("MLFLOW_RUN_ID", "MLFLOW_EXPERIMENT_NAME", "FINCOMPRESS_DATA_DIR"):
             patch.delenv(name, raising=False)

@@ -12,13 +12,14 @@ from mlflow.entities import Run
 
 from fincompress.artifact import Artifact, read_artifact
 from fincompress.data import LABELS, Sentences
-from fincompress.evaluation.measurement import Answers, Benchmark
 from fincompress.evaluation.quality import gather
-from fincompress.experiments import Study, load_study, load_variants
+from fincompress.evaluation.results import Answers, Benchmark
 from fincompress.promotion import ROLES
 from fincompress.runtimes import load_runtime
-from fincompress.tracking import registry, runs, serving
-from fincompress.tracking.serving import Served
+from fincompress.studies.study import Study, load_study
+from fincompress.studies.variants import load_variants
+from fincompress.tracking import registry, runs, served_model
+from fincompress.tracking.served_model import Served
 from fincompress.tracking.store import open_store
 from tests.conftest import open_project, tiny_sentences
 from tests.test_promotion import measured, uneven
@@ -77,7 +78,7 @@ def loaded(answers: Answers, monkeypatch: pytest.MonkeyPatch) -> list[int]:
         numbers.append(number)
         return Served(labels[: sum(map(len, batches))], 0.07, "torch_eager")
 
-    monkeypatch.setattr(serving, "ask", ask)
+    monkeypatch.setattr(served_model, "ask", ask)
     return numbers
 
 

@@ -8,10 +8,10 @@ from collections.abc import Iterator
 import mlflow
 import pytest
 
-from fincompress import addresses, search
-from fincompress.addresses import has_password, masked, probe, reason
-from fincompress.tracking import store
+from fincompress.tracking import addresses, store
+from fincompress.tracking.addresses import has_password, masked, probe, reason
 from fincompress.tracking.store import open_store
+from fincompress.tuning import trial_queue
 from tests.conftest import Project, refusal
 
 MASKED = [
@@ -127,7 +127,7 @@ def test_a_store_that_says_nothing_is_one_message_within_seconds(
     )
     address = f"postgresql://127.0.0.1:{silent}/x?password=secret"
     assert ask(project, monkeypatch, address).endswith("password=***: no answer within 5 s")
-    said = refusal(lambda: search.open_storage(address))
+    said = refusal(lambda: trial_queue.open_storage(address))
     assert said.endswith("password=***: does not answer: no answer within 5 s")
 
 

@@ -12,8 +12,8 @@ import mlflow
 import pytest
 
 from fincompress.artifact import Artifact
-from fincompress.evaluation.measurement import Benchmark
-from fincompress.summary import Holder, summary
+from fincompress.evaluation.results import Benchmark
+from fincompress.reports.summary import Holder, summary
 from fincompress.tracking import registry, store
 from fincompress.tracking.store import open_store
 from tests.conftest import Project, open_project
@@ -109,8 +109,8 @@ def test_a_name_that_the_terminal_cannot_show_is_escaped(spaced: Project) -> Non
     (spaced.folder / "tiny.jsonl").rename(corpus)
     spaced.change(data={"sources": [str(corpus)]})
     code = (
-        "import sys; from pathlib import Path; from fincompress import cli, experiments;"
-        "experiments.EXPERIMENTS = Path('experiments'); sys.exit(cli.main(sys.argv[1:]))"
+        "import sys; from pathlib import Path; from fincompress import cli, studies;"
+        "studies.EXPERIMENTS = Path('experiments'); sys.exit(cli.main(sys.argv[1:]))"
     )
     root = str(Path(__file__).parents[1])
     command = [sys.executable, "-c", code, "prepare", "--study", "tiny"]

@@ -17,9 +17,9 @@ from fincompress.artifact import (
     sha256,
     write_artifact,
 )
+from fincompress.config import UserError, dump
 from fincompress.models.encoder import Encoder
 from fincompress.models.storage import Identity, save_encoder
-from fincompress.spec import UserError, dump
 from tests.conftest import tiny_tokenizer
 
 LAYOUT = Layout(

@@ -10,6 +10,7 @@ import pytest
 from numpy.typing import NDArray
 
 from fincompress.artifact import Artifact
+from fincompress.config import UserError
 from fincompress.export import export
 from fincompress.models.probe import SENTENCES, read_probe
 from fincompress.models.storage import load_encoder
@@ -22,7 +23,6 @@ from fincompress.runtimes import (
     openvino_runtime,
     torch_eager,
 )
-from fincompress.spec import UserError
 from tests.conftest import refusal
 
 

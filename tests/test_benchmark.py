@@ -16,12 +16,14 @@ import psutil
 import pytest
 from numpy.typing import NDArray
 
-from fincompress import locks
 from fincompress.artifact import Artifact
+from fincompress.benchmark import rounds
+from fincompress.benchmark.process import Resident, Start, Subject
+from fincompress.benchmark.protocol import FLOOR, Timing, measure, median_latencies
+from fincompress.benchmark.rounds import turns
+from fincompress.config import UserError
 from fincompress.data import Splits
-from fincompress.evaluation import rounds
-from fincompress.evaluation.benchmark import FLOOR, Timing, measure, median_latencies
-from fincompress.evaluation.measurement import (
+from fincompress.evaluation.results import (
     COLD_START,
     P50,
     P99,
@@ -32,11 +34,9 @@ from fincompress.evaluation.measurement import (
     at_batch,
     at_threads,
 )
-from fincompress.evaluation.resident import Resident, Start, Subject
-from fincompress.evaluation.rounds import turns
 from fincompress.export import export
+from fincompress.machine import locks
 from fincompress.runtimes import runtime_names
-from fincompress.spec import UserError
 from tests.conftest import refusal
 
 TIMING = Timing(
@@ -202,9 +202,9 @@ def test_only_one_measures_at_once_on_a_machine(
     monkeypatch.setattr(locks, "SHARED", tmp_path)
     code = (
         "from pathlib import Path\n"
-        "from fincompress import locks\n"
+        "from fincompress.machine import locks\n"
         f"locks.SHARED = Path({str(tmp_path)!r})\n"
-        "from fincompress.evaluation.rounds import loaded\n"
+        "from fincompress.benchmark.rounds import loaded\n"
         "with loaded([], 1, 'profit rose .', None, 0): print('holds', flush=True)\n"
     )
     root = Path(__file__).parents[1]
@@ -278,8 +278,8 @@ def test_a_process_that_dies_is_named() -> None:
 def test_a_process_ends_with_the_one_that_measures() -> None:
     code = (
         "import os\n"
-        "from fincompress.evaluation.benchmark import FLOOR\n"
-        "from fincompress.evaluation.resident import Resident\n"
+        "from fincompress.benchmark.protocol import FLOOR\n"
+        "from fincompress.benchmark.process import Resident\n"
         "print(Resident(FLOOR, 1).process.pid, flush=True)\n"
         "os.kill(os.getpid(), 9)"
     )

@@ -1,9 +1,10 @@
 """The model card: what a version is, from its files and, after a benchmark, from its figures."""
 
 from fincompress.artifact import Artifact
-from fincompress.card import model_card
-from fincompress.evaluation.measurement import EXTRA_F1, Measurement
-from fincompress.experiments import load_study, load_variants
+from fincompress.evaluation.results import EXTRA_F1, Measurement
+from fincompress.reports.model_card import model_card
+from fincompress.studies.study import load_study
+from fincompress.studies.variants import load_variants
 
 STUDY = load_study("quickstart")
 DATA = {"data": "phrasebank, 7 / 2 / 2", "seed": "42"}

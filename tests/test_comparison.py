@@ -7,15 +7,17 @@ from pathlib import Path
 import mlflow
 import pytest
 
-from fincompress import commands, comparison
 from fincompress.artifact import Artifact
-from fincompress.evaluation.measurement import Answers, Benchmark
-from fincompress.evaluation.resident import Subject
-from fincompress.experiments import Study, load_variants
-from fincompress.spec import UserError
+from fincompress.benchmark.process import Subject
+from fincompress.commands import benchmark as command
+from fincompress.commands.options import Options
+from fincompress.commands.workspace import Workshop
+from fincompress.config import UserError
+from fincompress.evaluation.results import Answers, Benchmark
+from fincompress.studies.study import Study
+from fincompress.studies.variants import load_variants
 from fincompress.tracking import registry, runs
 from fincompress.tracking.registry import Version
-from fincompress.workshop import Options, Workshop
 from tests.conftest import refusal
 from tests.registered import (
     MODEL,
@@ -46,11 +48,11 @@ def test_the_teacher_is_the_reference_whatever_the_order_of_the_files(
     def measure(subjects: list[Subject], *_: object, **__: object) -> None:
         raise UserError(" ".join(subject.variant for subject in subjects))
 
-    monkeypatch.setattr(comparison, "_peers", lambda shop: [])
-    monkeypatch.setattr(comparison, "_references", lambda shop: ({}, {}))
-    monkeypatch.setattr(comparison, "measure", measure)
+    monkeypatch.setattr(command, "_peers", lambda shop: [])
+    monkeypatch.setattr(command, "_references", lambda shop: ({}, {}))
+    monkeypatch.setattr(command, "measure", measure)
     with runs.step("benchmark", {"stage": "look"}):
-        said = refusal(lambda: comparison.measure_all(shop))
+        said = refusal(lambda: command.measure_all(shop))
     assert said == f"teacher {INT8} {STUDENT} tfidf_floor"
 
 
@@ -62,8 +64,8 @@ def test_a_variant_that_no_engine_runs_is_left_to_its_own_process(
             raise UserError("no engine answers the probe as PyTorch does")
         return runtime
 
-    monkeypatch.setattr(comparison, "engine_of", engine_of)
-    sources, exported = comparison._references(shop)
+    monkeypatch.setattr(command, "engine_of", engine_of)
+    sources, exported = command._references(shop)
     assert sources == {STUDENT: "teacher"} and not exported and not shop.failed
 
 
@@ -74,7 +76,7 @@ def test_a_champion_that_is_a_version_of_today_is_measured_once(
     again = register(INT8, model="near-3")
     shop.versions = {INT8: replace(shop.versions[INT8], number=again)}
     registry.set_alias(shop.study, "champion", 3)
-    assert not comparison._champion(shop)
+    assert not command._champion(shop)
 
 
 def test_a_decision_that_fails_leaves_a_whole_benchmark(
@@ -87,8 +89,8 @@ def test_a_decision_that_fails_leaves_a_whole_benchmark(
     def promote_best(*_: object, **__: object) -> None:
         raise UserError("the incumbent does not load")
 
-    monkeypatch.setattr(commands, "measure_all", measure_all)
-    monkeypatch.setattr(commands, "promote_best", promote_best)
-    assert refusal(lambda: commands._benchmark(shop)) == "the incumbent does not load"
+    monkeypatch.setattr(command, "measure_all", measure_all)
+    monkeypatch.setattr(command, "promote_best", promote_best)
+    assert refusal(lambda: command._benchmark(shop)) == "the incumbent does not load"
     run_id = runs.find_run("benchmark", "tiny", measured="all")
     assert run_id is not None and mlflow.get_run(run_id).info.status == "FINISHED"

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from fincompress import cores
-from fincompress.cores import cpu_flags, cpu_model, usable_cores
-from fincompress.experiments import load_study
-from fincompress.workshop import on_this_machine
+from fincompress.commands.workspace import on_this_machine
+from fincompress.machine import cpu
+from fincompress.machine.cpu import cpu_flags, cpu_model, usable_cores
+from fincompress.studies.study import load_study
 
 
 @pytest.fixture(autouse=True)
@@ -17,8 +17,8 @@ def eight_cores(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     """A process that may run on eight cores and belongs to no control group."""
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: range(8), raising=False)
     monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
-    monkeypatch.setattr(cores, "CGROUP", tmp_path / "cgroup")
-    monkeypatch.setattr(cores, "OWN_CGROUP", tmp_path / "own")
+    monkeypatch.setattr(cpu, "CGROUP", tmp_path / "cgroup")
+    monkeypatch.setattr(cpu, "OWN_CGROUP", tmp_path / "own")
     return tmp_path
 
 
@@ -85,7 +85,7 @@ def test_the_cpu_is_read_where_linux_lists_it(
 ) -> None:
     for function in (cpu_model, cpu_flags):
         function.cache_clear()
-    monkeypatch.setattr(cores, "CPUINFO", tmp_path / "cpuinfo")
+    monkeypatch.setattr(cpu, "CPUINFO", tmp_path / "cpuinfo")
     (tmp_path / "cpuinfo").write_text("model name\t: Some CPU @ 2 GHz: fast\nflags\t\t: sse avx2\n")
     try:
         assert (cpu_model(), cpu_flags()) == ("Some CPU @ 2 GHz: fast", ("avx2", "sse"))

@@ -12,9 +12,9 @@ import datasets
 import huggingface_hub
 import pytest
 
+from fincompress.benchmark.tfidf import fit_floor
 from fincompress.data import LABELS, DataConfig, Splits, load_splits, sources
 from fincompress.data.sources import PHRASEBANK_SHA256, PHRASEBANK_ZIP, read
-from fincompress.evaluation.floor import fit_floor
 from fincompress.evaluation.metrics import scores
 from fincompress.models.checkpoint import Base, fetch
 from tests.conftest import SHARED, refusal

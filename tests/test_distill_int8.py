@@ -8,15 +8,15 @@ import torch
 
 from fincompress.artifact import Artifact, LayerLayout, Products
 from fincompress.build import build, plan
+from fincompress.config import parse
 from fincompress.data import Splits
 from fincompress.models.encoder import Layer
 from fincompress.models.storage import load_encoder
-from fincompress.models.text import encode, load_tokenizer
+from fincompress.models.tokenization import encode, load_tokenizer
 from fincompress.runtimes import load_runtime
-from fincompress.spec import parse
 from fincompress.techniques import Inputs
 from fincompress.techniques.distill_int8 import Config, shrunk
-from fincompress.training import Budget
+from fincompress.training.loop import Budget
 from tests.conftest import Log, refusal
 
 RUNTIME = "onnx_runtime"

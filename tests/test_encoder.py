@@ -8,9 +8,9 @@ import torch
 from torch import Tensor
 
 from fincompress.artifact import Artifact, LayerLayout, Layout
+from fincompress.config import UserError
 from fincompress.models.encoder import Encoder, initialise, parameter_count
 from fincompress.models.storage import Identity, load_encoder, save_encoder
-from fincompress.spec import UserError
 from tests.conftest import tiny_tokenizer
 
 UNEVEN = Layout(

@@ -5,16 +5,16 @@ from pathlib import Path
 
 import pytest
 
-from fincompress import experiments
-from fincompress.experiments import (
+from fincompress import studies
+from fincompress.config import UserError
+from fincompress.studies.study import load_study
+from fincompress.studies.variants import (
     load_ablations,
-    load_study,
     load_variants,
     root_of,
     select,
     select_ablations,
 )
-from fincompress.spec import UserError
 
 SOURCES = {
     "teacher": "base",
@@ -84,7 +84,7 @@ def test_select_names_the_verb_that_builds_a_foreign_variant() -> None:
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / "variants").mkdir()
-    monkeypatch.setattr(experiments, "EXPERIMENTS", tmp_path)
+    monkeypatch.setattr(studies, "EXPERIMENTS", tmp_path)
     return tmp_path
 
 

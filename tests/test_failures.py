@@ -8,15 +8,15 @@ import mlflow
 import pytest
 from mlflow.exceptions import MlflowException
 
-from fincompress import comparison
 from fincompress.artifact import Artifact
 from fincompress.cli import main
-from fincompress.comparison import last_benchmark
-from fincompress.evaluation.measurement import SPEEDUP, SPEEDUP_VS_SOURCE
-from fincompress.experiments import load_study, load_variants
-from fincompress.seeds import last_tables
-from fincompress.spec import UserError
+from fincompress.commands import benchmark
+from fincompress.config import UserError
+from fincompress.evaluation.results import SPEEDUP, SPEEDUP_VS_SOURCE
+from fincompress.studies.study import load_study
+from fincompress.studies.variants import load_variants
 from fincompress.techniques import Inputs, distill_hidden, distill_logits, finetune, quantize_aware
+from fincompress.tracking.results import last_benchmark, last_tables
 from tests.conftest import Project
 from tests.test_commands import files, runs
 
@@ -123,7 +123,7 @@ def test_a_source_that_cannot_be_exported_costs_its_row(
     project.keep("teacher", "student_intermediate_kd", "student_ptq")
     ptq = project.folder / "experiments" / "variants" / "student_ptq.yaml"
     ptq.write_text(ptq.read_text().replace("runtime: auto", "runtime: openvino_runtime"))
-    monkeypatch.setattr(comparison, "export", failing(RuntimeError("no such operator")))
+    monkeypatch.setattr(benchmark, "export", failing(RuntimeError("no such operator")))
     assert main(["benchmark", "--study", "tiny"]) == 1
     lost = "student_intermediate_kd@openvino_runtime"
     assert capsys.readouterr().err == (

@@ -7,7 +7,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from fincompress.data.rows import clean
+from fincompress.data.sentences import clean
 from fincompress.data.sources import read, read_file
 from tests.conftest import refusal, write_csv
 

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from fincompress.goals import F1, LATENCY, Goal, Outcome, best, front
+from fincompress.tuning.objective import F1, LATENCY, Goal, Outcome, best, front
 
 
 def outcome(trial: int, f1: float | None, latency_ms: float | None = None, **rest: Any) -> Outcome:

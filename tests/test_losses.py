@@ -6,7 +6,13 @@ import pytest
 import torch
 from torch import Tensor, tensor
 
-from fincompress.losses import UNLABELLED, attention_loss, hard_loss, hidden_loss, soft_loss
+from fincompress.training.losses import (
+    UNLABELLED,
+    attention_loss,
+    hard_loss,
+    hidden_loss,
+    soft_loss,
+)
 
 
 def random(*shape: int, seed: int = 0) -> Tensor:

@@ -11,14 +11,16 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from fincompress import training
 from fincompress.artifact import Artifact
 from fincompress.cli import main
 from fincompress.data import Sentences, Splits
-from fincompress.losses import hard_loss
 from fincompress.models.storage import load_encoder
-from fincompress.models.text import encode, load_tokenizer
-from fincompress.training import Batch, Budget, Encoded, Optimizer, fit, precision, predict
+from fincompress.models.tokenization import encode, load_tokenizer
+from fincompress.training import device
+from fincompress.training.batches import Batch, Encoded, predict
+from fincompress.training.device import precision
+from fincompress.training.loop import Budget, Optimizer, fit
+from fincompress.training.losses import hard_loss
 from tests.conftest import Log, Project
 from tests.test_commands import runs
 
@@ -40,8 +42,8 @@ def test_the_whole_study_ends_with_a_champion_on_one_thread(
     project.keep("teacher", "student_vanilla_kd", "student_tiny")
     project.change(benchmark=project.study["benchmark"] | {"threads": 2})
     code = (
-        "import sys; from pathlib import Path; from fincompress import cli, experiments;"
-        f"experiments.EXPERIMENTS = Path({str(project.folder / 'experiments')!r});"
+        "import sys; from pathlib import Path; from fincompress import cli, studies;"
+        f"studies.EXPERIMENTS = Path({str(project.folder / 'experiments')!r});"
         "sys.exit(cli.main(['main', '--study', 'tiny']))"
     )
     inherited = {k: v for k, v in os.environ.items() if k != "OMP_NUM_THREADS"}
@@ -83,7 +85,7 @@ def test_training_in_bf16_ends_near_fp32(
         def objective(batch: Batch, model: nn.Module = model) -> dict[str, Tensor]:
             return {"loss": hard_loss(model(batch.ids, batch.mask), batch.labels)}
 
-        monkeypatch.setattr(training, "precision", lambda kind=kind: kind)
+        monkeypatch.setattr(device, "precision", lambda kind=kind: kind)
         fit(
             model, objective, train, val, budget=Budget(epochs=2, patience=2, batch_size=16),
             optimizer=Optimizer(learning_rate=1e-4, averaging=0.0), seed=0, report=log,
@@ -92,7 +94,7 @@ def test_training_in_bf16_ends_near_fp32(
         assert computed in seen
         assert {parameter.dtype for parameter in model.parameters()} == {torch.float32}
         losses[kind] = [metrics["train/loss"] for _, metrics in log.steps]
-        monkeypatch.setattr(training, "precision", lambda: "fp32")
+        monkeypatch.setattr(device, "precision", lambda: "fp32")
         answers[kind] = predict(model, val.ids).softmax(1)
     moved = (answers["bf16"] - answers["fp32"]).abs()
     assert 0 < float(moved.mean()) < 0.05

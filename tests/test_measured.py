@@ -8,13 +8,13 @@ from typing import Any
 import mlflow
 import pytest
 
-from fincompress import comparison
+from fincompress.benchmark.process import Resident
 from fincompress.cli import main
-from fincompress.evaluation.resident import Resident
-from fincompress.experiments import load_study
-from fincompress.spec import UserError
+from fincompress.commands import benchmark
+from fincompress.commands.workspace import Workshop
+from fincompress.config import UserError
+from fincompress.studies.study import load_study
 from fincompress.tracking import registry
-from fincompress.workshop import Workshop
 from tests.conftest import Project, open_project
 from tests.test_commands import MODEL, runs
 
@@ -33,7 +33,7 @@ def small(
         open_project(folder, checkpoint, student_checkpoint) as project,
         pytest.MonkeyPatch.context() as patch,
     ):
-        patch.setattr(comparison, "_peers", lambda shop: [])
+        patch.setattr(benchmark, "_peers", lambda shop: [])
         for file in (folder / "experiments" / "variants").iterdir():
             if file.stem not in ("teacher", STUDENT):
                 file.unlink()
@@ -81,7 +81,7 @@ def test_one_that_dies_costs_its_own_row(
         shops.append(shop)
 
     monkeypatch.setattr(Resident, "run", run)
-    monkeypatch.setattr(comparison, "_complete_cards", keep)
+    monkeypatch.setattr(benchmark, "_complete_cards", keep)
     main([*BENCHMARK, "--promote", "false"])
     assert shops[0].failed == {STUDENT: "failed: its process died (exit code -9)"}
     assert STUDENT not in rows() and {"teacher", "tfidf_floor"} <= set(rows())

@@ -7,9 +7,10 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from fincompress import training
-from fincompress.spec import UserError
-from fincompress.training import Batch, Optimizer
+from fincompress.config import UserError
+from fincompress.training import loop
+from fincompress.training.batches import Batch
+from fincompress.training.loop import Optimizer
 from tests.test_training import (
     encoder,
     nothing,
@@ -40,7 +41,7 @@ def test_a_loss_that_is_not_finite_names_the_learning_rate(value: str) -> None:
 def test_the_learning_rate_rises_then_falls_to_nothing(
     steps: int, share: float, factors: list[float]
 ) -> None:
-    factor = training._warmup_then_decay(steps, share)
+    factor = loop._warmup_then_decay(steps, share)
     assert [factor(step) for step in range(steps + 1)] == pytest.approx(factors)
 
 

@@ -5,10 +5,10 @@ from dataclasses import replace
 
 import pytest
 
-from fincompress.evaluation.environment import cpu_facts
-from fincompress.evaluation.measurement import Answers
-from fincompress.experiments import Study
-from fincompress.roles import promote_best
+from fincompress.benchmark.environment import cpu_facts
+from fincompress.commands.promote import promote_best
+from fincompress.evaluation.results import Answers
+from fincompress.studies.study import Study
 from tests.registered import (
     answers,  # noqa: F401
     benchmark,
@@ -27,7 +27,7 @@ def test_another_cpu_is_named_and_may_round_otherwise(
 ) -> None:
     """Of nine answers one is another: too many for rounding, unless the share is set lower."""
     wrong = replace(answers, logits=answers.logits | {"good": {"val": turned(answers)}})
-    monkeypatch.setattr("fincompress.roles.SAME_ELSEWHERE", 0.85)
+    monkeypatch.setattr("fincompress.commands.promote.SAME_ELSEWHERE", 0.85)
     here = replace(benchmark(), environment={"threads": "1"} | cpu_facts())
     promote_best(study, here, wrong)
     assert roles()["champion"] == 3, "on this CPU the answers have to be those measured"

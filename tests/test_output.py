@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from fincompress.benchmark.process import Resident, Subject
 from fincompress.cli import VERBS
-from fincompress.evaluation.resident import Resident, Subject
 from tests.conftest import refusal
 
 ROOT = Path(__file__).parents[1]
@@ -23,7 +23,7 @@ def start(code: str, **variables: str) -> subprocess.Popen[bytes]:
 
 
 def test_what_an_encoding_does_not_have_is_escaped() -> None:
-    code = "from fincompress.output import configure_output as c; c(); print('\\xe9 \\u2192 ok')"
+    code = "from fincompress.machine.console import configure_output as c; c(); print('\\xe9 \\u2192 ok')"
     ascii = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0", "PYTHONIOENCODING": ""}
     out, error = start(code, **ascii).communicate()
     assert (out, error) == (b"\\xe9 \\u2192 ok\n", b"")
@@ -32,7 +32,7 @@ def test_what_an_encoding_does_not_have_is_escaped() -> None:
 
 
 def test_a_line_is_in_the_pipe_as_soon_as_it_is_printed() -> None:
-    code = "from fincompress.output import configure_output as c; c(); print('now'); input()"
+    code = "from fincompress.machine.console import configure_output as c; c(); print('now'); input()"
     process = start(code)
     assert process.stdout is not None
     assert process.stdout.readline() == b"now\n", "while the process goes on"
@@ -65,7 +65,7 @@ for verb in ("", *VERBS):
         main([*verb.split(), "--help"])
     except SystemExit as end:
         assert not end.code, verb
-from fincompress.evaluation.environment import environment
+from fincompress.benchmark.environment import environment
 print(environment(1)["load_average"])
 """
 

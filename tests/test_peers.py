@@ -8,14 +8,14 @@ import torch
 from numpy.typing import NDArray
 
 from fincompress.artifact import Artifact
-from fincompress.evaluation.huggingface import load
-from fincompress.evaluation.measurement import PUBLISHED
-from fincompress.evaluation.peers import peers
-from fincompress.evaluation.resident import HUGGING_FACE, Resident, at_once
+from fincompress.benchmark.huggingface import load
+from fincompress.benchmark.peers import peers
+from fincompress.benchmark.process import HUGGING_FACE, Resident, at_once
+from fincompress.compression.pruning import Kept, cut
+from fincompress.evaluation.results import PUBLISHED
 from fincompress.models.huggingface import HuggingFace
-from fincompress.models.pruning import Kept, cut
 from fincompress.models.storage import Identity, load_encoder, save_encoder
-from fincompress.models.text import load_tokenizer
+from fincompress.models.tokenization import load_tokenizer
 from fincompress.runtimes import load_runtime
 from tests.conftest import refusal
 

@@ -7,10 +7,10 @@ from collections.abc import Iterator
 
 import pytest
 
-from fincompress import search
-from fincompress.goals import Goal
-from fincompress.search import Search
-from fincompress.space import Range
+from fincompress.studies.search_space import Range
+from fincompress.tuning import trial_queue
+from fincompress.tuning.objective import Goal
+from fincompress.tuning.trial_queue import Search
 
 pytestmark = pytest.mark.slow
 
@@ -32,18 +32,18 @@ COST_S = 0.25
 
 def work(found: Search, trials: int) -> None:
     """What a worker does, with trials of a fixed cost."""
-    while (trial := search.claim(found, trials)) is not None:
-        with search.heartbeat(found, trial):
+    while (trial := trial_queue.claim(found, trials)) is not None:
+        with trial_queue.heartbeat(found, trial):
             x = trial.suggest_float("x", 0, 1)
             time.sleep(COST_S)
             trial.set_user_attr("by", os.getpid())
-            search.finish(found, trial, x, None, 0.9)
+            trial_queue.finish(found, trial, x, None, 0.9)
 
 
 def timed(address: str, name: str, workers: int, trials: int) -> float:
-    storage = search.open_storage(address)
+    storage = trial_queue.open_storage(address)
     found = Search(name, storage, {"x": Range(low=0.0, high=1.0)}, Goal(), 1)
-    search.prepare(found, {"x": 0.5}, trials)
+    trial_queue.prepare(found, {"x": 0.5}, trials)
     context = multiprocessing.get_context("spawn")
     crew = [context.Process(target=work, args=(found, trials)) for _ in range(workers)]
     for member in crew:

@@ -5,9 +5,9 @@ from dataclasses import replace
 
 import pytest
 
-from fincompress.evaluation.measurement import Measurement
+from fincompress.config import UserError, parse
+from fincompress.evaluation.results import Measurement
 from fincompress.promotion import ROLES, Decision, Gate, Same, decide
-from fincompress.spec import UserError, parse
 
 KEPT = "as it was"
 NAMES = ("teacher", "good", "near", "better", "quick", "edge", "slow", "large", "other", "twin",

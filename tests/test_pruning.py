@@ -11,16 +11,17 @@ import torch
 
 from fincompress.artifact import Artifact, LayerLayout, read_artifact
 from fincompress.build import build, plan
+from fincompress.callbacks import Chart, Heatmap
+from fincompress.compression.importance import entropy, taylor
+from fincompress.compression.pruning import Importance, Kept, Size, choose, cut, sizes_between
 from fincompress.data import Splits
-from fincompress.importance import entropy, taylor
 from fincompress.models.encoder import Encoder, Layer, parameter_count
-from fincompress.models.pruning import Importance, Kept, Size, choose, cut, sizes_between
 from fincompress.models.storage import load_encoder
-from fincompress.models.text import encode, load_tokenizer
-from fincompress.reporting import Chart, Heatmap
+from fincompress.models.tokenization import encode, load_tokenizer
 from fincompress.techniques import Inputs
 from fincompress.techniques.prune_structured import Config
-from fincompress.training import Budget, Encoded, to_tensors
+from fincompress.training.batches import Encoded, to_tensors
+from fincompress.training.loop import Budget
 from tests.conftest import Log, refusal, tiny_sentences
 
 WIDTH, HEAD_WIDTH = 32, 16

@@ -5,11 +5,12 @@ import pytest
 from numpy.typing import NDArray
 
 from fincompress.data import LABELS, Sentences
-from fincompress.evaluation.measurement import Answers, Measurement, Pair, of_source, over
+from fincompress.evaluation.error_analysis import confusions, disagreements, reliabilities
 from fincompress.evaluation.metrics import scores
 from fincompress.evaluation.quality import gather, judged, paired, quality
-from fincompress.evaluation.repeated import Repeated, Row, rows_markdown, written
-from fincompress.evaluation.singular import confusions, disagreements, reliabilities
+from fincompress.evaluation.results import Answers, Measurement, Pair, of_source, over
+from fincompress.evaluation.seed_results import Repeated, Row
+from fincompress.reports.seed_tables import rows_markdown, written
 
 COUNT = 120
 CLASSES = np.arange(COUNT) % 3

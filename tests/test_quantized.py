@@ -13,10 +13,7 @@ from torch import Tensor, nn
 
 from fincompress.artifact import Artifact, Products
 from fincompress.build import build, plan
-from fincompress.data import Sentences, Splits
-from fincompress.export import WRITERS, export, save_graph
-from fincompress.models.encoder import Encoder, Layer
-from fincompress.models.quantized import (
+from fincompress.compression.quantization import (
     INPUT_LIMIT,
     WEIGHT_LIMIT,
     QuantizedEmbedding,
@@ -25,12 +22,16 @@ from fincompress.models.quantized import (
     frozen,
     quantized,
 )
+from fincompress.config import parse
+from fincompress.data import Sentences, Splits
+from fincompress.export import WRITERS, export, save_graph
+from fincompress.models.encoder import Encoder, Layer
 from fincompress.models.storage import Identity, load_encoder
-from fincompress.models.text import encode, load_tokenizer
+from fincompress.models.tokenization import encode, load_tokenizer
 from fincompress.runtimes import load_runtime
-from fincompress.spec import parse
 from fincompress.techniques import Inputs, load_technique, quantize_post_training
-from fincompress.training import Budget, Encoded, to_tensors
+from fincompress.training.batches import Encoded, to_tensors
+from fincompress.training.loop import Budget
 from tests.conftest import Log, refusal, tiny_sentences
 
 TEXTS = [text for text, _ in tiny_sentences()]

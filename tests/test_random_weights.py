@@ -5,8 +5,8 @@ import pytest
 from mlflow.entities import Run
 
 from fincompress.cli import main, parse_arguments
+from fincompress.commands.workspace import workshop
 from fincompress.data import SAMPLE
-from fincompress.workshop import workshop
 from tests.conftest import Project, refusal
 
 SHAPE = {"layers": 2, "width": 24, "heads": 3, "ffn": 256}

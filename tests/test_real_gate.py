@@ -3,13 +3,13 @@
 import pytest
 
 from fincompress.artifact import Artifact
+from fincompress.benchmark.process import Subject
+from fincompress.benchmark.protocol import Timing, measure
 from fincompress.build import build, plan
 from fincompress.data import Splits
-from fincompress.evaluation.benchmark import Timing, measure
-from fincompress.evaluation.measurement import PUBLISHED, SPEEDUP
 from fincompress.evaluation.quality import gather, judged
-from fincompress.evaluation.relations import related
-from fincompress.evaluation.resident import Subject
+from fincompress.evaluation.results import PUBLISHED, SPEEDUP
+from fincompress.evaluation.speedups import related
 from fincompress.export import export
 from fincompress.models.checkpoint import Base, import_checkpoint
 from fincompress.promotion import CHAMPION, FASTEST, TEACHER, Gate, Same, decide
@@ -49,7 +49,9 @@ def test_the_small_student_becomes_champion_by_its_measured_speed(
     answers = gather(parts, {r.measurement.variant: r.logits for r in results})
     sources = {"student_int8": "student"}
     measured = judged(
-        related(results, teacher=TEACHER, published=PUBLISHED, sources=sources),
+        related(
+            [r.measurement for r in results], teacher=TEACHER, published=PUBLISHED, sources=sources
+        ),
         answers, TEACHER, sources, {},
     )  # fmt: skip
 

@@ -5,8 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 
-from fincompress.evaluation.benchmark import Result
-from fincompress.evaluation.measurement import (
+from fincompress.evaluation.results import (
     LATENCY_VS_PUBLISHED,
     OVER_BEFORE,
     P50,
@@ -17,7 +16,7 @@ from fincompress.evaluation.measurement import (
     Measurement,
     Samples,
 )
-from fincompress.evaluation.relations import related
+from fincompress.evaluation.speedups import related
 from tests.conftest import refusal
 
 SAMPLES = Samples(latency_ms=(), round_calls=1, throughput_per_s=(), padded_latency_ms=())
@@ -26,17 +25,16 @@ STEADY = (1.0,) * 20
 
 def result(
     name: str, p50: float, per_s: float, speeds: Sequence[float] = STEADY, rounds: int = 20
-) -> Result:
+) -> Measurement:
     """Of a machine whose rounds take `speeds` times as long."""
     metrics = {P50: p50, THROUGHPUT: per_s}
-    measured = Measurement(
+    return Measurement(
         variant=name, version=1, runtime="r", metrics=metrics, intervals={},
         round_medians_ms=tuple(p50 * speed for speed in speeds[:rounds]),
     )  # fmt: skip
-    return Result(measured, SAMPLES, {})
 
 
-def beside_teacher(*results: Result) -> list[Measurement]:
+def beside_teacher(*results: Measurement) -> list[Measurement]:
     return list(related(results, teacher="teacher", published="", sources={}))
 
 
@@ -49,7 +47,7 @@ def test_each_is_set_beside_teacher_source_and_the_published_recipe() -> None:
             result("published", 20, 10),
         ],
         teacher="teacher", published="published", sources={"student": "student@fp32"},
-        before=[result("student", 1.6, 1).measurement],
+        before=[result("student", 1.6, 1)],
     )  # fmt: skip
     assert [m.metrics.get(OVER_BEFORE) for m in found] == [None, 1.25, None, None]
     teacher, student, _, published = (m.metrics for m in found)

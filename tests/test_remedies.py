@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from fincompress.evaluation.measurement import Measurement
+from fincompress.evaluation.results import Measurement
 from fincompress.promotion import Gate, Same, decide, remedies
 from tests.test_promotion import GATE, GOOD, QUICK, TEACHER, measured, noisy
 

@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from fincompress.evaluation.measurement import Benchmark, Measurement
-from fincompress.evaluation.report import frame, markdown
+from fincompress.evaluation.results import Benchmark, Measurement
+from fincompress.reports.tables import frame, markdown
 
 F1, P50, DROP = "test/macro_f1", "bench/latency_p50_ms", "val/f1_drop"
 SPEEDUP = "bench/speedup_vs_teacher"

@@ -9,13 +9,13 @@ from pathlib import Path
 import pytest
 
 from fincompress.cli import main
-from fincompress.evaluation.measurement import Answers
-from fincompress.experiments import Study
+from fincompress.commands.promote import promote_best, roles_now
+from fincompress.config import UserError, dump
+from fincompress.evaluation.results import Answers
 from fincompress.promotion import ROLES
-from fincompress.roles import promote_best, roles_now
-from fincompress.spec import UserError, dump
-from fincompress.tracking import registry, runs, serving
-from fincompress.tracking.serving import Served
+from fincompress.studies.study import Study
+from fincompress.tracking import registry, runs, served_model
+from fincompress.tracking.served_model import Served
 from tests.conftest import refusal
 from tests.registered import (
     answers,  # noqa: F401
@@ -107,14 +107,14 @@ def test_only_those_are_loaded_that_would_be_champion_or_challenger(
 def test_a_model_that_does_not_load_costs_itself_alone_unless_it_is_the_incumbent(
     study: Study, answers: Answers, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    works = serving.ask
+    works = served_model.ask
 
     def ask(study: Study, number: int, batches: Sequence[Sequence[str]], threads: int) -> Served:
         if number == 2:
             raise UserError("version 2 does not load")
         return works(study, number, batches, threads)
 
-    monkeypatch.setattr(serving, "ask", ask)
+    monkeypatch.setattr(served_model, "ask", ask)
     promote_best(study, benchmark(), answers)
     assert roles()["champion"] == 3 and roles()["challenger"] == 1
     assert "  fails   version 2 does not load\n" in text_of(decisions()[0])
@@ -211,13 +211,13 @@ def test_it_is_asked_with_the_threads_that_it_was_measured_with(
     study: Study, answers: Answers, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Another number may be answered by another engine, and rounds otherwise."""
-    asked, works = list[int](), serving.ask
+    asked, works = list[int](), served_model.ask
 
     def ask(study: Study, number: int, batches: Sequence[Sequence[str]], threads: int) -> Served:
         asked.append(threads)
         return works(study, number, batches, threads)
 
-    monkeypatch.setattr(serving, "ask", ask)
+    monkeypatch.setattr(served_model, "ask", ask)
     promote_best(study, benchmark(threads="7"), answers)
     assert set(asked) == {7}
 
@@ -225,7 +225,7 @@ def test_it_is_asked_with_the_threads_that_it_was_measured_with(
 def test_another_engine_than_was_measured_may_round_otherwise(
     study: Study, answers: Answers, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("fincompress.roles.SAME_ELSEWHERE", 0.85)
+    monkeypatch.setattr("fincompress.commands.promote.SAME_ELSEWHERE", 0.85)
     wrong = replace(answers, logits=answers.logits | {"good": {"val": turned(answers)}})
     teacher, good, *others = benchmark().measurements
     bf16 = replace(good, precision="bf16")

@@ -7,12 +7,12 @@ import mlflow
 import pytest
 
 from fincompress.cli import main
-from fincompress.evaluation.measurement import Answers
-from fincompress.experiments import Study
-from fincompress.roles import promote_best, rollback
-from fincompress.spec import UserError
-from fincompress.tracking import registry, serving
-from fincompress.tracking.serving import Served
+from fincompress.commands.promote import promote_best, rollback
+from fincompress.config import UserError
+from fincompress.evaluation.results import Answers
+from fincompress.studies.study import Study
+from fincompress.tracking import registry, served_model
+from fincompress.tracking.served_model import Served
 from tests.conftest import refusal
 from tests.registered import (
     MODEL,
@@ -136,7 +136,7 @@ def test_rollback_leaves_a_version_that_does_not_answer(
         raise UserError(f"version {number} does not load")
 
     with monkeypatch.context() as patch:
-        patch.setattr(serving, "ask", lost)
+        patch.setattr(served_model, "ask", lost)
         assert refusal(lambda: rollback(study)) == "version 2 does not load"
     assert roles()["champion"] == 3
     rollback(study)

@@ -15,17 +15,12 @@ import torch
 from numpy.typing import NDArray
 
 from fincompress.artifact import Artifact, LayerLayout, Products, read_artifact
+from fincompress.config import UserError
 from fincompress.export import export
 from fincompress.models.encoder import Encoder
 from fincompress.models.storage import FORMAT, Identity, load_encoder, save_encoder
-from fincompress.models.text import encode, load_tokenizer, pad
-from fincompress.runtimes import (
-    BATCH_TOKENS,
-    Infer,
-    load_runtime,
-    runtime_names,
-)
-from fincompress.spec import UserError
+from fincompress.models.tokenization import encode, load_tokenizer, pad
+from fincompress.runtimes import BATCH_TOKENS, Infer, load_runtime, runtime_names
 from tests.conftest import refusal
 
 TEXTS = ["profit rose .", "sales", "the company fell and fell and fell again in the year .", ""]

@@ -8,9 +8,10 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from fincompress.benchmark.tfidf import fit_floor
 from fincompress.data import LABELS, Sentences
-from fincompress.data.rows import clean
-from fincompress.data.sample import (
+from fincompress.data.sentences import clean
+from fincompress.data.synthetic.generator import (
     BY_MOVE,
     BY_OUTCOME,
     FRAMES,
@@ -20,8 +21,7 @@ from fincompress.data.sample import (
     WORDS,
     generate,
 )
-from fincompress.data.tiers import Tiers
-from fincompress.evaluation.floor import fit_floor
+from fincompress.data.synthetic.word_tables import Tiers
 from fincompress.evaluation.metrics import scores
 
 Corpus = dict[str, list[tuple[str, str]]]

@@ -10,7 +10,7 @@ from mlflow.entities import Run
 
 from fincompress.artifact import read_artifact
 from fincompress.cli import main
-from fincompress.experiments import load_ablations, load_variants
+from fincompress.studies.variants import load_ablations, load_variants
 from tests.conftest import Project, open_project, tiny_sentences, write_csv
 
 pytestmark = pytest.mark.slow  # every variant, twice, and every ablation

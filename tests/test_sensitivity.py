@@ -9,21 +9,22 @@ import torch
 from torch import Tensor, nn
 
 from fincompress.artifact import Artifact
+from fincompress.callbacks import Heatmap
+from fincompress.compression import quantization as quantization
+from fincompress.compression.quantization import only, quantized
+from fincompress.compression.sensitivity import SENTENCES, sensitivity
+from fincompress.config import parse
 from fincompress.data import Splits
 from fincompress.export import WRITERS, Writer, save_graph
-from fincompress.models import quantized as quantization
 from fincompress.models.checkpoint import Base, import_checkpoint
 from fincompress.models.encoder import Encoder
-from fincompress.models.quantized import only, quantized
 from fincompress.models.storage import Identity, load_encoder, save_encoder
-from fincompress.models.text import encode, load_tokenizer
-from fincompress.reporting import Heatmap
+from fincompress.models.tokenization import encode, load_tokenizer
 from fincompress.runtimes import load_runtime, torch_eager
-from fincompress.sensitivity import SENTENCES, sensitivity
-from fincompress.spec import parse
 from fincompress.techniques import Inputs, quantize_post_training
 from fincompress.techniques.quantize_post_training import Config, compress
-from fincompress.training import Budget, Encoded
+from fincompress.training.batches import Encoded
+from fincompress.training.loop import Budget
 from tests.conftest import Log, refusal, tiny_sentences
 
 LINEARS = ("attention.qkv", "attention.out", "up", "down")

@@ -12,9 +12,9 @@ from pathlib import Path
 import mlflow
 import pytest
 
-from fincompress import search
 from fincompress.cli import main
 from fincompress.tracking.store import open_store
+from fincompress.tuning import trial_queue
 from tests.conftest import Project, open_project, refusal
 from tests.test_commands import runs
 
@@ -103,7 +103,7 @@ def test_tuning_links_to_the_server(
     assert main([*command, "--trials", "2", "--epochs", "1"]) == 0
     (study,) = runs("tune")
     assert study.info.status == "FINISHED"
-    storage = search.open_storage("sqlite:///optuna.db")
+    storage = trial_queue.open_storage("sqlite:///optuna.db")
     attributes = str(storage.get_study_system_attrs(1))
     assert f"http://{FOREIGN}:{server.port}/#/experiments/" in attributes
     assert not left_behind(remote)

@@ -5,9 +5,9 @@ from typing import Annotated, Any, Literal
 import pytest
 from pydantic import Field
 
-from fincompress.experiments import load_variants
-from fincompress.space import Choices, Range, Scalar, read_space, tidy, with_values
-from fincompress.spec import settings
+from fincompress.config import settings
+from fincompress.studies.search_space import Choices, Range, Scalar, read_space, tidy, with_values
+from fincompress.studies.variants import load_variants
 from tests.conftest import Project, refusal
 
 

@@ -8,7 +8,7 @@ import pydantic
 import pytest
 from pydantic import Field
 
-from fincompress.spec import (
+from fincompress.config import (
     UserError,
     dump,
     fingerprint,

@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 
 from fincompress.data import LABELS, DataConfig, Sentences, Splits, load_splits
-from fincompress.data.rows import Row
+from fincompress.data.sentences import Row
 from tests.conftest import refusal, tiny_sentences, write_csv
 
 

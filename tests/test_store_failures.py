@@ -13,7 +13,8 @@ import pytest
 from mlflow import MlflowException
 
 from fincompress.artifact import Artifact
-from fincompress.experiments import Study, load_study, load_variants
+from fincompress.studies.study import Study, load_study
+from fincompress.studies.variants import load_variants
 from fincompress.tracking import registry, runs
 from tests.conftest import Project
 from tests.registered import registered

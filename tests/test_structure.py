@@ -10,49 +10,46 @@ import pytest
 import yaml
 
 from fincompress.cli import CLI_ONLY, OPTIONS, VERBS
+from fincompress.commands.options import Options
 from fincompress.runtimes import load_runtime, runtime_names
 from fincompress.tracking.registry import REQUIREMENTS
-from fincompress.workshop import Options
 
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "fincompress"
 MODULES = sorted(PACKAGE.rglob("*.py"))
 
-# From the top down; a module may import its own layer's packages' innards and those below.
-MEASURING = (
-    "benchmark", "cells", "relations", "resident", "rounds", "peers", "huggingface", "floor",
-    "epochs", "quality", "singular", "repeated",
-)  # fmt: skip
+# From the ground up. A folder is a layer, and so is a module beside the folders; each imports only
+# what stands below it, and those of one line do not import one another.
 LAYERS = [
-    ["__main__"],
-    ["cli"],
-    ["commands"],
-    ["seeds"],
-    ["comparison", "tuning", "preparation"],
-    ["workers"],
-    ["trials", "builder"],
-    ["workshop", "roles"],
-    ["recording", "card", "failures", "summary"],
-    ["tracking", "evaluation.report", "evaluation.plots", "search"],
-    ["experiments"],
-    ["build", "promotion", "history", *(f"evaluation.{module}" for module in MEASURING)],
+    ["config", "callbacks", "signals", "machine"],
+    ["artifact", "hub"],
+    ["data"],
+    ["models"],
+    ["evaluation"],
+    ["runtimes"],
+    ["training"],
+    ["compression"],
+    ["export"],
+    ["benchmark"],
     ["techniques"],
-    ["importance", "sensitivity", "export"],
-    ["runtimes", "training"],
-    ["models", "losses", "evaluation.environment"],
-    ["data", "evaluation.metrics", "evaluation.calibration", "evaluation.measurement", "artifact"],
-    ["hub", "goals"],
-    ["space"],
-    ["interruption", "locks", "reporting", "spec", "cores", "addresses", "output"],
+    ["build"],
+    ["promotion"],
+    ["studies"],
+    ["tracking"],
+    ["reports"],
+    ["tuning"],
+    ["commands"],
+    ["cli"],
+    ["__main__"],
 ]
-SIDEWAYS = range(10, len(LAYERS))  # below the tracking, neighbours may lean on one another
+HEIGHT = {name: height for height, layer in enumerate(LAYERS) for name in layer}
 ONLY_IN = {
     "mlflow": ["tracking"],
-    "matplotlib": ["evaluation.plots"],
+    "matplotlib": ["reports.plots"],
     "huggingface_hub": ["hub"],
     "argparse": ["cli"],
-    "optuna": ["search"],
-    "optuna_dashboard": ["search"],
+    "optuna": ["tuning.trial_queue"],
+    "optuna_dashboard": ["tuning.trial_queue"],
     "onnx": ["runtimes.onnx_runtime", "export"],
     "onnxruntime": ["runtimes.onnx_runtime", "export"],
     "openvino": ["runtimes.openvino_runtime", "export"],
@@ -65,13 +62,6 @@ ONLY_IN = {
 def name_of(path: Path) -> str:
     parts = path.relative_to(PACKAGE).with_suffix("").parts
     return ".".join(part for part in parts if part != "__init__")
-
-
-def layer_of(module: str) -> int | None:
-    for depth, names in enumerate(LAYERS):
-        if any(module == name or module.startswith(f"{name}.") for name in names):
-            return depth
-    return None
 
 
 def imports_of(path: Path) -> set[str]:
@@ -88,21 +78,17 @@ def imports_of(path: Path) -> set[str]:
 @pytest.mark.parametrize("path", MODULES, ids=name_of)
 def test_imports_point_down(path: Path) -> None:
     module = name_of(path)
-    if module in ("", "evaluation"):
-        return  # nothing but a docstring
-    own = layer_of(module)
-    assert own is not None, f"{module} belongs to no layer"
+    own = module.partition(".")[0]
+    assert own in HEIGHT or not own, f"{module} belongs to no layer"
     for imported in imports_of(path):
-        if not imported.startswith("fincompress."):
-            continue
-        other = imported.removeprefix("fincompress.")
-        depth = layer_of(other)
-        if depth is None:
-            continue  # a package without code of its own
-        family = module.partition(".")[0]
-        if depth == own and other.partition(".")[0] != family:
-            assert own in SIDEWAYS, f"{module} imports {other} beside it"
-        assert depth >= own, f"{module} imports {other} from above"
+        package, _, name = imported.partition(".")
+        other = name.partition(".")[0]
+        if package == "fincompress" and other in HEIGHT and other != own:
+            assert HEIGHT[other] < HEIGHT[own], f"{module} imports {other}, which is not below it"
+
+
+def test_at_most_twelve_modules_stand_beside_the_folders() -> None:
+    assert len(list(PACKAGE.glob("*.py"))) <= 12
 
 
 @pytest.mark.parametrize("family", ["techniques", "runtimes"])

@@ -7,9 +7,7 @@ import pytest
 import torch
 
 from fincompress.artifact import Artifact, LayerLayout, Layout
-from fincompress.models.encoder import Encoder
-from fincompress.models.storage import Identity, load_encoder, save_encoder
-from fincompress.models.student import (
+from fincompress.compression.student import (
     LayerMap,
     Student,
     even_layers,
@@ -17,7 +15,9 @@ from fincompress.models.student import (
     resolve_map,
     resolve_student,
 )
-from fincompress.spec import UserError, parse
+from fincompress.config import UserError, parse
+from fincompress.models.encoder import Encoder
+from fincompress.models.storage import Identity, load_encoder, save_encoder
 from tests.conftest import tiny_tokenizer
 
 

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from fincompress.cli import parse_arguments
-from fincompress.evaluation.measurement import Benchmark, Measurement
-from fincompress.experiments import load_study
-from fincompress.summary import Holder, holder, interpreter, summary
+from fincompress.evaluation.results import Benchmark, Measurement
+from fincompress.reports.summary import Holder, holder, interpreter, summary
+from fincompress.studies.study import load_study
 
 STUDY = load_study("quickstart")
 PYTHON = ".venv/bin/python"

@@ -9,13 +9,13 @@ import torch
 
 from fincompress.artifact import Artifact, read_artifact, sha256
 from fincompress.build import Recipe, build, plan
+from fincompress.config import UserError, dump, parse
 from fincompress.data import LABELS, Splits
 from fincompress.evaluation.metrics import scores
-from fincompress.experiments import VariantSpec, load_ablations, load_variants
 from fincompress.runtimes import load_runtime
-from fincompress.spec import UserError, dump, parse
+from fincompress.studies.variants import VariantSpec, load_ablations, load_variants
 from fincompress.techniques import Inputs, load_technique, technique_names
-from fincompress.training import Budget
+from fincompress.training.loop import Budget
 from tests.conftest import Log
 
 VARIANTS = load_variants()

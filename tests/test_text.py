@@ -6,7 +6,7 @@ import pytest
 from tokenizers import Tokenizer
 
 from fincompress.artifact import TOKENIZER, Artifact
-from fincompress.models.text import (
+from fincompress.models.tokenization import (
     batches_by_length,
     batches_by_tokens,
     encode,

@@ -19,12 +19,12 @@ from transformers import (
 
 from fincompress.artifact import Artifact
 from fincompress.build import Recipe, build
+from fincompress.commands.epochs import epoch_seconds
 from fincompress.data import Splits
-from fincompress.evaluation.epochs import epoch_seconds
 from fincompress.models.encoder import Encoder
 from fincompress.models.huggingface import TOKEN_TYPES, HuggingFace
 from fincompress.models.storage import Identity, load_encoder, save_encoder
-from fincompress.models.text import load_tokenizer
+from fincompress.models.tokenization import load_tokenizer
 from fincompress.techniques import load_technique
 from fincompress.techniques.finetune_trainer import Config
 from tests.conftest import Log, refusal

@@ -7,11 +7,12 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from fincompress import training
 from fincompress.artifact import LayerLayout, Layout
 from fincompress.evaluation.metrics import scores
 from fincompress.models.encoder import Encoder
-from fincompress.training import Batch, Budget, Encoded, Objective, Optimizer, fit, predict
+from fincompress.training import device, loop
+from fincompress.training.batches import Batch, Encoded, predict
+from fincompress.training.loop import Budget, Objective, Optimizer, fit
 
 LAYOUT = Layout(
     vocabulary=30,
@@ -28,7 +29,7 @@ Epochs = list[dict[str, float]]
 @pytest.fixture(autouse=True)
 def single_precision(monkeypatch: pytest.MonkeyPatch) -> None:
     """The same numbers on a machine whose CPU has bfloat16 instructions."""
-    monkeypatch.setattr(training, "precision", lambda: "fp32")
+    monkeypatch.setattr(device, "precision", lambda: "fp32")
 
 
 def sentences(n: int, shift: int = 0) -> Encoded:
@@ -145,7 +146,7 @@ def test_training_stops_after_so_many_epochs_without_improvement(patience: int) 
 
 def test_an_epoch_that_improves_renews_the_patience(monkeypatch: pytest.MonkeyPatch) -> None:
     given = iter([0.1, 0.1, 0.2, 0.2, 0.1, 0.9])
-    monkeypatch.setattr(training, "scores", lambda *_: {"macro_f1": next(given)})
+    monkeypatch.setattr(loop, "scores", lambda *_: {"macro_f1": next(given)})
     model = encoder()
     best, reported = train(model, nothing(model), epochs=6, patience=2)
     assert len(reported) == 5
@@ -153,7 +154,7 @@ def test_an_epoch_that_improves_renews_the_patience(monkeypatch: pytest.MonkeyPa
 
 
 def test_a_model_without_a_single_hit_is_kept_too(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(training, "scores", lambda *_: {"macro_f1": 0.0})
+    monkeypatch.setattr(loop, "scores", lambda *_: {"macro_f1": 0.0})
     model = encoder()
     best, _ = train(model, nothing(model), epochs=2)
     assert best == {"val/macro_f1": 0.0, "best_epoch": 1}

@@ -10,11 +10,12 @@ import torch
 from fincompress.artifact import Artifact
 from fincompress.build import plan
 from fincompress.data import DataConfig, Splits, Transfer, load_splits
-from fincompress.data.resemblance import near_duplicates, resemblance
-from fincompress.experiments import load_study, load_variants
-from fincompress.losses import UNLABELLED
+from fincompress.data.near_duplicates import near_duplicates, resemblance
+from fincompress.studies.study import load_study
+from fincompress.studies.variants import load_variants
 from fincompress.techniques import Inputs
-from fincompress.training import Budget
+from fincompress.training.loop import Budget
+from fincompress.training.losses import UNLABELLED
 from tests.conftest import SHARED, refusal, tiny_sentences, write_csv
 
 real_data = pytest.mark.skipif(not SHARED.exists(), reason=f"the corpora are not at {SHARED}")

@@ -12,10 +12,12 @@ import pytest
 import yaml
 from mlflow.entities import Run
 
-from fincompress import search, trials, tuning, workshop
 from fincompress.cli import main
+from fincompress.commands import tune, workspace
 from fincompress.data import Splits, load_splits
-from fincompress.trials import Job
+from fincompress.tracking.results import last_studies
+from fincompress.tuning import trial, trial_queue
+from fincompress.tuning.trial import Job
 from tests.conftest import Project, open_project
 from tests.test_commands import files, runs
 
@@ -30,8 +32,8 @@ def in_this_process() -> Iterator[None]:
     """Workers are not processes, and latencies not measured: they are 10, 5, 3.3 ... ms."""
 
     def run_here(job: Job, count: int) -> None:
-        while (trial := trials.take(job)) is not None:
-            trials.run_trial(job, trial)
+        while (taken := trial.take(job)) is not None:
+            trial.run_trial(job, taken)
 
     shares = numbers(1)
 
@@ -41,9 +43,9 @@ def in_this_process() -> Iterator[None]:
         return [(own, 10 * own), (5.0, 50.0)]
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(tuning, "run_workers", run_here)
-        patch.setattr(trials, "median_latencies", latencies)
-        patch.setattr(tuning, "median_latencies", lambda *_: [(5.0,)])
+        patch.setattr(tune, "run_workers", run_here)
+        patch.setattr(trial, "median_latencies", latencies)
+        patch.setattr(tune, "median_latencies", lambda *_: [(5.0,)])
         yield
 
 
@@ -106,7 +108,7 @@ def test_a_study_is_a_run_and_its_trials_are_children(tuned: Project) -> None:
 
 
 def test_a_report_finds_the_studies_and_not_their_trials(tuned: Project) -> None:
-    found = tuning.last_studies("tiny", ["teacher", "student_vanilla_kd", "pruned_teacher_30pct"])
+    found = last_studies("tiny", ["teacher", "student_vanilla_kd", "pruned_teacher_30pct"])
     names = ("student_vanilla_kd", "pruned_teacher_30pct")
     assert found == {name: study_run(name).info.run_id for name in names}
     said = mlflow.artifacts.load_text(f"runs:/{found['pruned_teacher_30pct']}/summary.txt")
@@ -122,14 +124,14 @@ def test_trials_are_no_versions_and_move_no_alias(tuned: Project) -> None:
 
 
 def test_trials_and_runs_name_one_another(tuned: Project) -> None:
-    storage = search.open_storage("sqlite:///optuna.db")
+    storage = trial_queue.open_storage("sqlite:///optuna.db")
     parent = study_run("student_vanilla_kd")
     name = parent.data.params["optuna_study"]
-    study = search.Study(name, storage)
-    assert study.user_attrs[search.RUN] == parent.info.run_id
+    study = trial_queue.Study(name, storage)
+    assert study.user_attrs[trial_queue.RUN] == parent.info.run_id
     assert name in parent.data.tags["mlflow.note.content"]
     assert "http://127.0.0.1:8080/dashboard/studies/1" in parent.data.tags["mlflow.note.content"]
-    linked = {t.number: t.user_attrs[search.RUN] for t in study.trials}
+    linked = {t.number: t.user_attrs[trial_queue.RUN] for t in study.trials}
     assert linked == {
         int(run.data.tags["fincompress.trial"]): run.info.run_id
         for run in trial_runs("student_vanilla_kd")
@@ -227,5 +229,5 @@ def test_the_test_split_is_not_read(project: Project, monkeypatch: pytest.Monkey
 
     (known,) = (run.data.tags["fincompress.fingerprint"] for run in runs("prepare"))
     monkeypatch.setattr(Splits, "fingerprint", known)  # which is of all parts
-    monkeypatch.setattr(workshop, "load_splits", without_test)
+    monkeypatch.setattr(workspace, "load_splits", without_test)
     assert main([*PRUNED, "--trials", "2", "--epochs", "1"]) == 0

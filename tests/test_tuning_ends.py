@@ -8,10 +8,10 @@ from typing import Any
 import mlflow
 import pytest
 
-from fincompress import search, trials
 from fincompress.artifact import Artifact
 from fincompress.build import build
 from fincompress.cli import main
+from fincompress.tuning import trial, trial_queue
 from tests.conftest import Project
 from tests.test_commands import files, runs
 from tests.test_tuning import PRUNED, VANILLA, in_this_process, study_run, table, trial_runs
@@ -49,7 +49,7 @@ def test_what_ends_a_study_costs_the_trial_in_flight_and_no_more(
             raise death
         return build(*asked)
 
-    monkeypatch.setattr(trials, "build", die_in_the_second)
+    monkeypatch.setattr(trial, "build", die_in_the_second)
     command = [*VANILLA, "--trials", "3", "--epochs", "1"]
     assert main(command) == code
     assert message in capsys.readouterr().err
@@ -65,7 +65,7 @@ def test_what_ends_a_study_costs_the_trial_in_flight_and_no_more(
 def test_a_trial_that_is_stopped_early_is_killed(
     project: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(search, "unpromising", lambda trial, step, f1: trial.number == 1)
+    monkeypatch.setattr(trial_queue, "unpromising", lambda trial, step, f1: trial.number == 1)
     assert main([*VANILLA, "--trials", "2"]) == 0
     whole, stopped = trial_runs("student_vanilla_kd")
     assert (whole.info.status, stopped.info.status) == ("FINISHED", "KILLED")
@@ -93,7 +93,7 @@ def test_a_constraint_that_nothing_meets_is_one_message(
         manifest = replace(built.manifest, metrics=built.manifest.metrics | {"val/macro_f1": 0.01})
         return replace(built, manifest=manifest)
 
-    monkeypatch.setattr(trials, "build", poor)
+    monkeypatch.setattr(trial, "build", poor)
     capsys.readouterr()
     assert main([*PRUNED, "--trials", "2", "--epochs", "1", *asked]) == 2
     error = capsys.readouterr().err

@@ -12,11 +12,11 @@ from tokenizers import Tokenizer, models
 from tokenizers.implementations import BertWordPieceTokenizer
 
 from fincompress.artifact import TOKENIZER, LayerLayout, Layout
-from fincompress.data.sample import generate
+from fincompress.compression.vocabulary import cut_vocabulary, frequent_words, prune_vocabulary
+from fincompress.data.synthetic.generator import generate
 from fincompress.models.encoder import Encoder, parameter_count
-from fincompress.models.text import encode
-from fincompress.models.vocabulary import cut_vocabulary, frequent_words, prune_vocabulary
-from fincompress.training import to_tensors
+from fincompress.models.tokenization import encode
+from fincompress.training.batches import to_tensors
 from tests.conftest import refusal
 
 SHIPPED = str(

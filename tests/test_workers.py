@@ -15,9 +15,9 @@ from typing import cast
 import psutil
 import pytest
 
-from fincompress import workshop
-from fincompress.trials import Job
-from fincompress.workers import Crew
+from fincompress.commands import workspace
+from fincompress.tuning.trial import Job
+from fincompress.tuning.workers import Crew
 from tests.conftest import Project, refusal
 from tests.test_commands import runs
 from tests.test_tuning import table, trial_runs
@@ -29,9 +29,10 @@ COMMAND = ["tune", "--study", "tiny", "--variant", "student_vanilla_kd", "--tria
 def start(project: Project, *arguments: str) -> subprocess.Popen[str]:
     """Run the command in a process of its own, in which a silent trial is soon given up."""
     code = (
-        "import sys; from pathlib import Path; from fincompress import cli, experiments, search\n"
-        f"experiments.EXPERIMENTS = Path({str(project.folder / 'experiments')!r})\n"
-        "search.HEARTBEAT_S, search.GRACE_S = 1, 3\n"
+        "import sys; from pathlib import Path; from fincompress import cli, studies\n"
+        "from fincompress.tuning import trial_queue\n"
+        f"studies.EXPERIMENTS = Path({str(project.folder / 'experiments')!r})\n"
+        "trial_queue.HEARTBEAT_S, trial_queue.GRACE_S = 1, 3\n"
         "if __name__ == '__main__': sys.exit(cli.main(sys.argv[1:]))"
     )
     file = project.folder / "run.py"
@@ -39,7 +40,7 @@ def start(project: Project, *arguments: str) -> subprocess.Popen[str]:
     return subprocess.Popen(
         [sys.executable, str(file), *arguments],
         cwd=project.folder,
-        env=os.environ | {"PYTHONPATH": str(Path(workshop.__file__).parents[1])},
+        env=os.environ | {"PYTHONPATH": str(Path(workspace.__file__).parents[2])},
         stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
     )  # fmt: skip
 

@@ -1,13 +1,6 @@
 """Sources of labelled sentences become cleaned, deduplicated, stratified splits."""
 
-from fincompress.data.rows import LABELS
-from fincompress.data.splits import (
-    SAMPLE,
-    DataConfig,
-    Sentences,
-    Splits,
-    Transfer,
-    load_splits,
-)
+from fincompress.data.sentences import LABELS, Sentences, Splits, Transfer
+from fincompress.data.splits import SAMPLE, DataConfig, load_splits
 
 __all__ = ["LABELS", "SAMPLE", "DataConfig", "Sentences", "Splits", "Transfer", "load_splits"]

@@ -14,9 +14,9 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from fincompress.data.rows import LABELS, Row, clean
+from fincompress.config import UserError, nearest
+from fincompress.data.sentences import LABELS, Row, clean
 from fincompress.hub import download, download_dataset
-from fincompress.spec import UserError, nearest
 
 PHRASEBANK_ZIP = "FinancialPhraseBank-v1.0.zip"
 PHRASEBANK_SHA256 = "0e1a06c4900fdae46091d031068601e3773ba067c7cecb5b0da1dcba5ce989a6"

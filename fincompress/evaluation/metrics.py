@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.stats import binomtest  # type: ignore[import-untyped]
 from sklearn.metrics import accuracy_score, confusion_matrix, f1_score
 
-from fincompress.data.rows import LABELS
+from fincompress.data.sentences import LABELS
 
 CLASSES = list(range(len(LABELS)))
 RESAMPLES = 2000

@@ -13,7 +13,13 @@ from numpy.typing import NDArray
 
 from fincompress.data import Sentences
 from fincompress.evaluation.calibration import confidence, expected_calibration_error, temperature
-from fincompress.evaluation.measurement import (
+from fincompress.evaluation.metrics import (
+    f1_intervals,
+    macro_f1_difference_interval,
+    mcnemar,
+    scores,
+)
+from fincompress.evaluation.results import (
     ECE,
     ECE_SCALED,
     F1_DROP,
@@ -26,12 +32,6 @@ from fincompress.evaluation.measurement import (
     Pair,
     of_source,
     over,
-)
-from fincompress.evaluation.metrics import (
-    f1_intervals,
-    macro_f1_difference_interval,
-    mcnemar,
-    scores,
 )
 
 Quality = tuple[dict[str, float], dict[str, tuple[float, float]]]  # metrics, intervals

@@ -13,12 +13,12 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from fincompress.artifact import Artifact, LayerLayout, Layout, sha256
-from fincompress.data.rows import LABELS
+from fincompress.config import UserError, dump, fingerprint, parse, settings
+from fincompress.data.sentences import LABELS
 from fincompress.hub import download_model
 from fincompress.models.encoder import LAYER_NORM_EPS, Encoder
 from fincompress.models.storage import WEIGHTS, Identity, save_encoder
-from fincompress.models.text import has_tokenizer, load_tokenizer, read_checkpoint_tokenizer
-from fincompress.spec import UserError, dump, fingerprint, parse, settings
+from fincompress.models.tokenization import has_tokenizer, load_tokenizer, read_checkpoint_tokenizer
 
 PICKLE = "pytorch_model.bin"
 

@@ -7,9 +7,9 @@ from transformers import BertConfig, BertForSequenceClassification
 from transformers.utils import logging
 
 from fincompress.artifact import Artifact
+from fincompress.config import UserError
 from fincompress.models.encoder import LAYER_NORM_EPS, Encoder
 from fincompress.models.storage import load_encoder
-from fincompress.spec import UserError
 
 POSITIONS = "positions.weight"
 TOKEN_TYPES = "bert.embeddings.token_type_embeddings.weight"

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fincompress.artifact import Artifact
-from fincompress.spec import UserError
+from fincompress.config import UserError
 
 PROBE = "probe.json"
 SENTENCES = (

@@ -27,8 +27,8 @@ from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
 from fincompress.artifact import Artifact, Products
-from fincompress.models.text import batches_by_tokens, encode, load_tokenizer, pad
-from fincompress.spec import UserError, nearest
+from fincompress.config import UserError, nearest
+from fincompress.models.tokenization import batches_by_tokens, encode, load_tokenizer, pad
 
 BATCH_TOKENS = 128  # padding included: more costs more padding than it saves (LOG.md)
 

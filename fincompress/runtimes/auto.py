@@ -21,10 +21,10 @@ from pathlib import Path
 from statistics import median
 
 from fincompress.artifact import Artifact, Products
-from fincompress.cores import cpu_flags, cpu_model, usable_cores
+from fincompress.config import UserError
+from fincompress.machine.cpu import cpu_flags, cpu_model, usable_cores
 from fincompress.models.probe import largest_move, read_probe
 from fincompress.runtimes import CACHE, EXACT, Classifier, load_runtime
-from fincompress.spec import UserError
 
 FORMAT, GRAPH = "onnx", "model.onnx"
 REQUIREMENTS = ("onnxruntime", "openvino")

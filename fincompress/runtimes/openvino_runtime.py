@@ -9,8 +9,8 @@ import openvino
 from numpy.typing import NDArray
 
 from fincompress.artifact import Artifact, Products
+from fincompress.config import UserError
 from fincompress.runtimes import EXACT, Classifier, Infer, classifier
-from fincompress.spec import UserError
 
 FORMAT = "openvino"
 MODEL = "model.xml"

@@ -20,14 +20,16 @@ from tokenizers import Tokenizer
 from torch import Tensor
 
 from fincompress.artifact import Artifact, read_artifact
+from fincompress.callbacks import Report
+from fincompress.config import UserError, nearest
 from fincompress.data import LABELS, Sentences, Splits
-from fincompress.losses import UNLABELLED
 from fincompress.models.storage import Identity, load_encoder
-from fincompress.models.text import encode, load_tokenizer
-from fincompress.reporting import Report
+from fincompress.models.tokenization import encode, load_tokenizer
 from fincompress.runtimes import load_runtime
-from fincompress.spec import UserError, nearest
-from fincompress.training import Budget, Encoded, device, predict
+from fincompress.training.batches import Encoded, predict
+from fincompress.training.device import device
+from fincompress.training.loop import Budget
+from fincompress.training.losses import UNLABELLED
 
 
 @dataclass(frozen=True)

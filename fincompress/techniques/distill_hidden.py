@@ -17,27 +17,22 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from fincompress.artifact import Artifact, read_artifact
-from fincompress.losses import attention_loss, hard_loss, hidden_loss, soft_loss
-from fincompress.models.storage import FORMAT, load_encoder, save_encoder
-from fincompress.models.student import (
+from fincompress.callbacks import Report
+from fincompress.compression.student import (
     LayerMap,
     Student,
     make_student,
     resolve_map,
     resolve_student,
 )
-from fincompress.models.text import batches_by_length, encode, load_tokenizer
-from fincompress.reporting import Report
-from fincompress.spec import settings
+from fincompress.config import settings
+from fincompress.models.storage import FORMAT, load_encoder, save_encoder
+from fincompress.models.tokenization import batches_by_length, encode, load_tokenizer
 from fincompress.techniques import Inputs
-from fincompress.training import (
-    EVALUATION_BATCH,
-    Batch,
-    Optimizer,
-    device,
-    fit,
-    to_tensors,
-)
+from fincompress.training.batches import EVALUATION_BATCH, Batch, to_tensors
+from fincompress.training.device import device
+from fincompress.training.loop import Optimizer, fit
+from fincompress.training.losses import attention_loss, hard_loss, hidden_loss, soft_loss
 
 FAMILY = "distill"
 FORMATS = (FORMAT,)

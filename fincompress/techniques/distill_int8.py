@@ -17,19 +17,21 @@ from tokenizers import Tokenizer
 from torch import nn
 
 from fincompress.artifact import Artifact
+from fincompress.callbacks import Report, after
+from fincompress.compression.distillation import imitation
+from fincompress.compression.importance import taylor
+from fincompress.compression.pruning import Kept, cut
+from fincompress.compression.quantization import frozen, quantized
+from fincompress.compression.student import LayerMap, resolve_map
+from fincompress.compression.vocabulary import cut_vocabulary, frequent_words, prune_vocabulary
+from fincompress.config import UserError, settings
 from fincompress.export import WRITERS, save_graph
-from fincompress.importance import taylor
 from fincompress.models.encoder import Encoder
-from fincompress.models.pruning import Kept, cut
-from fincompress.models.quantized import frozen, quantized
 from fincompress.models.storage import load_encoder, save_encoder
-from fincompress.models.student import LayerMap, resolve_map
-from fincompress.models.text import load_tokenizer
-from fincompress.models.vocabulary import cut_vocabulary, frequent_words, prune_vocabulary
-from fincompress.reporting import Report, after
-from fincompress.spec import UserError, settings
+from fincompress.models.tokenization import load_tokenizer
 from fincompress.techniques import Inputs
-from fincompress.training import Optimizer, device, fit, imitation
+from fincompress.training.device import device
+from fincompress.training.loop import Optimizer, fit
 
 FAMILY = "quantize"
 FORMATS = ("onnx", "openvino")

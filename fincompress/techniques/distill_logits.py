@@ -12,13 +12,14 @@ from typing import Annotated
 from pydantic import Field
 
 from fincompress.artifact import Artifact
+from fincompress.callbacks import Report
+from fincompress.compression.distillation import imitation
+from fincompress.compression.student import Student, make_student, resolve_student
+from fincompress.config import settings
 from fincompress.models.storage import FORMAT, save_encoder
-from fincompress.models.student import Student, make_student, resolve_student
-from fincompress.models.text import load_tokenizer
-from fincompress.reporting import Report
-from fincompress.spec import settings
+from fincompress.models.tokenization import load_tokenizer
 from fincompress.techniques import Inputs
-from fincompress.training import Optimizer, fit, imitation
+from fincompress.training.loop import Optimizer, fit
 
 FAMILY = "distill"
 FORMATS = (FORMAT,)

@@ -11,13 +11,14 @@ from pathlib import Path
 from torch import Tensor
 
 from fincompress.artifact import Artifact
-from fincompress.losses import hard_loss
+from fincompress.callbacks import Report
+from fincompress.config import settings
 from fincompress.models.storage import FORMAT, load_encoder, save_encoder
-from fincompress.models.text import load_tokenizer
-from fincompress.reporting import Report
-from fincompress.spec import settings
+from fincompress.models.tokenization import load_tokenizer
 from fincompress.techniques import Inputs
-from fincompress.training import Batch, Optimizer, fit
+from fincompress.training.batches import Batch
+from fincompress.training.loop import Optimizer, fit
+from fincompress.training.losses import hard_loss
 
 FAMILY = "teacher"
 FORMATS = (FORMAT,)

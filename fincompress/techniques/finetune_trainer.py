@@ -22,13 +22,15 @@ from pydantic import Field
 from torch import Tensor
 
 from fincompress.artifact import Artifact
+from fincompress.callbacks import Report, Step
+from fincompress.config import UserError, settings
 from fincompress.models.encoder import Encoder
 from fincompress.models.storage import FORMAT, save_encoder
-from fincompress.models.text import load_tokenizer, pad
-from fincompress.reporting import Report, Step
-from fincompress.spec import UserError, settings
+from fincompress.models.tokenization import load_tokenizer, pad
 from fincompress.techniques import Inputs
-from fincompress.training import Encoded, device, validate
+from fincompress.training.batches import Encoded
+from fincompress.training.device import device
+from fincompress.training.loop import validate
 
 FAMILY = "teacher"
 FORMATS = (FORMAT,)

@@ -18,26 +18,16 @@ import torch
 from pydantic import Field
 
 from fincompress.artifact import Artifact, Layout
-from fincompress.importance import IMPORTANCE
+from fincompress.callbacks import Chart, Heatmap, Report, after
+from fincompress.compression.distillation import imitation
+from fincompress.compression.importance import IMPORTANCE
+from fincompress.compression.pruning import Kept, Size, choose, cut, sizes_between
+from fincompress.config import UserError, settings
 from fincompress.models.encoder import Encoder, parameter_count
-from fincompress.models.pruning import (
-    Kept,
-    Size,
-    choose,
-    cut,
-    sizes_between,
-)
 from fincompress.models.storage import FORMAT, load_encoder, save_encoder
-from fincompress.models.text import load_tokenizer
-from fincompress.reporting import Chart, Heatmap, Report, after
-from fincompress.spec import UserError, settings
+from fincompress.models.tokenization import load_tokenizer
 from fincompress.techniques import Inputs
-from fincompress.training import (
-    Optimizer,
-    fit,
-    imitation,
-    validate,
-)
+from fincompress.training.loop import Optimizer, fit, validate
 
 FAMILY = "prune"
 FORMATS = (FORMAT,)

@@ -14,13 +14,15 @@ from typing import Annotated
 from pydantic import Field
 
 from fincompress.artifact import Artifact
+from fincompress.callbacks import Report
+from fincompress.compression.distillation import imitation
+from fincompress.compression.quantization import frozen, quantized
+from fincompress.config import settings
 from fincompress.export import WRITERS, save_graph
-from fincompress.models.quantized import frozen, quantized
 from fincompress.models.storage import load_encoder
-from fincompress.reporting import Report
-from fincompress.spec import settings
 from fincompress.techniques import Inputs
-from fincompress.training import Optimizer, device, fit, imitation
+from fincompress.training.device import device
+from fincompress.training.loop import Optimizer, fit
 
 FAMILY = "quantize"
 FORMATS = ("onnx", "openvino")

@@ -22,6 +22,10 @@ import torch
 from pydantic import Field
 
 from fincompress.artifact import Artifact, amend_artifact
+from fincompress.callbacks import Report
+from fincompress.compression.quantization import frozen, quantized
+from fincompress.compression.sensitivity import Sensitivity, sensitivity, show
+from fincompress.config import UserError, settings
 from fincompress.evaluation.metrics import scores
 from fincompress.export import (
     Writer,
@@ -32,15 +36,11 @@ from fincompress.export import (
     save_graph,
     write_openvino,
 )
-from fincompress.models.quantized import frozen, quantized
 from fincompress.models.storage import load_encoder
-from fincompress.models.text import pad
-from fincompress.reporting import Report
+from fincompress.models.tokenization import pad
 from fincompress.runtimes import Classifier, load_runtime, torch_eager
-from fincompress.sensitivity import Sensitivity, sensitivity, show
-from fincompress.spec import UserError, settings
 from fincompress.techniques import Inputs
-from fincompress.training import device
+from fincompress.training.device import device
 
 FAMILY = "quantize"
 FORMATS = ("onnx", "openvino")

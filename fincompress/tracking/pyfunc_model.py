@@ -10,7 +10,7 @@ import mlflow
 import numpy as np
 
 from fincompress.artifact import read_artifact
-from fincompress.cores import usable_cores
+from fincompress.machine.cpu import usable_cores
 from fincompress.runtimes import load_runtime
 
 

@@ -11,12 +11,13 @@ import mlflow
 from mlflow.exceptions import MlflowException
 from mlflow.utils.uri import is_local_uri
 
-from fincompress.addresses import reason
 from fincompress.artifact import Artifact, read_artifact
-from fincompress.experiments import Study, VariantSpec
+from fincompress.config import UserError
 from fincompress.runtimes import load_runtime
-from fincompress.spec import UserError
+from fincompress.studies.study import Study
+from fincompress.studies.variants import VariantSpec
 from fincompress.tracking import runs
+from fincompress.tracking.addresses import reason
 from fincompress.tracking.store import is_missing
 
 PACKAGE = Path(__file__).parents[1]

@@ -14,10 +14,11 @@ import pandas as pd
 import psutil
 from mlflow.entities import RunStatus, ViewType
 
-from fincompress.addresses import masked, reason
+from fincompress.config import UserError, flatten
 from fincompress.data import Splits
-from fincompress.spec import UserError, flatten
-from fincompress.tracking.store import STORE_ERRORS, is_missing
+from fincompress.tracking.addresses import masked, reason
+from fincompress.tracking.errors import STORE_ERRORS
+from fincompress.tracking.store import is_missing
 
 PROCESS = "fincompress.process"
 ERROR = "fincompress.error"

@@ -13,12 +13,11 @@ from urllib.parse import unquote, urlsplit
 
 import mlflow
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import SQLAlchemyError
 
-from fincompress.addresses import DATABASES, PATIENCE_S, backend, masked, probe, reason
-from fincompress.locks import hold
+from fincompress.config import UserError
+from fincompress.machine.locks import hold
 from fincompress.runtimes import CACHE
-from fincompress.spec import UserError
+from fincompress.tracking.addresses import DATABASES, PATIENCE_S, backend, masked, probe, reason
 
 EXPERIMENT = "fincompress"
 WEB = ("http", "https")
@@ -27,8 +26,6 @@ IMPATIENT = {
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0",
     "MLFLOW_HTTP_REQUEST_TIMEOUT": str(PATIENCE_S),
 }
-# What a store raises: MLflow wraps most of its database's errors, and not a full disk.
-STORE_ERRORS = (mlflow.MlflowException, SQLAlchemyError)
 
 
 def open_store() -> None:

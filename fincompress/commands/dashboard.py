@@ -1,0 +1,10 @@
+"""Verb `dashboard`: Optuna's dashboard on this machine."""
+
+from fincompress.commands.options import Options
+from fincompress.tracking.addresses import storage_address
+from fincompress.tuning import trial_queue
+
+
+def serve_dashboard(options: Options) -> None:
+    """Serve Optuna's dashboard until it is interrupted."""
+    trial_queue.dashboard(storage_address(options.storage), options.port)

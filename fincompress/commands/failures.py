@@ -1,0 +1,40 @@
+"""Failures of single variants: which cost that variant alone, and how a command ends with some."""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+
+from fincompress.config import UserError
+from fincompress.tracking.errors import STORE_ERRORS, told, would_repeat
+from fincompress.tuning.trial_queue import SEARCH_ERRORS
+
+STORES = (*STORE_ERRORS, *SEARCH_ERRORS)
+FAILED, SKIPPED = "failed: ", "skipped: "
+
+
+class IncompleteError(UserError):
+    """Some variants failed; all else that was asked for is done."""
+
+
+@contextmanager
+def spared(failed: dict[str, str], name: str) -> Iterator[None]:
+    """Let an error inside cost `name` alone: say it, and put it into `failed`.
+
+    Raises what would repeat.
+    """
+    try:
+        yield
+    except Exception as error:
+        if would_repeat(error, STORES):
+            raise
+        failed[name] = FAILED + told(error).removeprefix(f"{name}: ")
+        print(f"{name}: {failed[name]}", flush=True)
+
+
+def check_complete(failed: Mapping[str, str]) -> None:
+    """Raise `IncompleteError`, with a line for each of `failed`, if there are any.
+
+    These are reasons by variant; each begins with `FAILED` or `SKIPPED`.
+    """
+    if failed:
+        lines = [f"  {name}: {why}" for name, why in failed.items()]
+        raise IncompleteError("\n".join(["this failed, and all else was done:", *lines]))

@@ -1,0 +1,54 @@
+"""Verb `report`: print the last results, and write them to files."""
+
+from fincompress.commands.options import RANDOM, Options
+from fincompress.commands.promote import roles_now
+from fincompress.commands.tune import BEST, SUMMARY, TRIALS
+from fincompress.evaluation.seed_results import Repeated
+from fincompress.reports.seed_tables import rows_markdown, written
+from fincompress.reports.tables import markdown, tables_of
+from fincompress.studies.study import load_study
+from fincompress.studies.variants import load_variants
+from fincompress.tracking import runs
+from fincompress.tracking.results import (
+    RAW,
+    RESULTS,
+    is_measured,
+    last_benchmark,
+    last_studies,
+    last_tables,
+)
+from fincompress.tracking.store import open_store
+
+
+def report_results(options: Options) -> None:
+    """Print what was measured last, over seeds, and by tuning, and write it where asked.
+
+    Raises `UserError` if there is nothing yet.
+    """
+    study = load_study(options.study)
+    open_store()
+    random = options.weights == RANDOM
+    tables, tuned = dict[str, Repeated](), dict[str, str]()
+    if not random:
+        tables = last_tables(study)
+        tuned = last_studies(study.name, load_variants())
+    texts = {}
+    if is_measured(study, random) or not (tables or tuned):
+        run_id, result = last_benchmark(study, random)
+        roles = roles_now(study, result)
+        print(markdown(result, roles))
+        texts = tables_of(result, roles)
+        texts |= {name: runs.read_run_file(run_id, name) for name in (RESULTS, RAW)}
+    for file, table in tables.items():
+        print(f"\n{rows_markdown(table, file)}")
+        texts |= written(table, file)
+    for variant, tuning_run in tuned.items():
+        for name in (SUMMARY, TRIALS, BEST):
+            texts[f"tuning/{variant}/{name}"] = runs.read_run_file(tuning_run, name)
+        print(texts[f"tuning/{variant}/{SUMMARY}"].rstrip())
+    if options.commit_to is not None:
+        folder = options.commit_to / (f"{study.name}-random-weights" if random else study.name)
+        for name, text in texts.items():
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            (folder / name).write_text(text, encoding="utf-8")
+        print(f"\nwritten to {folder}")

@@ -1,0 +1,257 @@
+"""A variant and its search space become a study: workers, their trials, and the best of them."""
+
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import asdict, dataclass, replace
+from statistics import median
+
+import pandas as pd
+import torch
+
+from fincompress.benchmark.process import Subject
+from fincompress.benchmark.protocol import median_latencies
+from fincompress.build import Recipe
+from fincompress.commands.builder import build_all, for_each, make_recipe
+from fincompress.commands.options import Options
+from fincompress.commands.prepare import prepared
+from fincompress.commands.workspace import Workshop, _command, workshop
+from fincompress.config import UserError, dump, fingerprint, flatten, nearest
+from fincompress.evaluation.results import VAL_F1
+from fincompress.reports import plots
+from fincompress.studies.variants import ALL, BASE, VariantSpec
+from fincompress.tracking import runs
+from fincompress.tracking.addresses import masked, storage_address
+from fincompress.tracking.errors import STORE_ERRORS
+from fincompress.tracking.store import lock
+from fincompress.tuning import trial_queue
+from fincompress.tuning.objective import Goal, Outcome, best, described, front
+from fincompress.tuning.trial import Job, Reference
+from fincompress.tuning.trial_queue import Search, Study
+from fincompress.tuning.workers import run_workers
+
+MEASURED = ("prune", "quantize")  # families whose latency is an objective unless it is bounded
+TRIALS, BEST, SUMMARY = "trials.csv", "best.yaml", "summary.txt"
+REFERENCE_MS = "reference_ms"  # of the source when the study began, kept in the study
+TIMED_RUNS = 200  # at most, of a trial and as many of the reference
+
+
+@dataclass(frozen=True)
+class Task:
+    """A variant to be tuned, and what for; `storage` is where its study is kept."""
+
+    variant: str
+    goal: Goal
+    storage: trial_queue.BaseStorage
+
+
+def tasks(shop: Workshop) -> dict[str, Task]:
+    """Return what was asked for, by variant: one, or all that have a search space.
+
+    Raises `UserError` for a variant that cannot be tuned so, or a storage that does not answer.
+    """
+    options = shop.options
+    able = [name for name, spec in shop.variants.items() if spec.search]
+    if options.variant == ALL:
+        bounded = options.max_f1_drop is not None
+        wanted = [n for n in able if not (bounded and shop.variants[n].source == BASE)]
+    elif options.variant not in shop.variants:
+        hint = nearest(options.variant, [*able, ALL])
+        raise UserError(f"variant: unknown variant '{options.variant}'; {hint}")
+    elif options.variant not in able:
+        raise UserError(
+            f"variant: experiments/variants/{options.variant}.yaml has no search space; give it "
+            f"`search:`, or tune one of: {', '.join(able)}"
+        )
+    else:
+        wanted = [options.variant]
+    goals = {name: _goal(options, shop.variants[name]) for name in wanted}
+    storage = trial_queue.open_storage(storage_address(options.storage), _close)
+    return {name: Task(name, goal, storage) for name, goal in goals.items()}
+
+
+def _goal(options: Options, spec: VariantSpec) -> Goal:
+    if options.max_latency_ms is not None and options.max_f1_drop is not None:
+        raise UserError("give max_latency_ms or max_f1_drop, not both: the other is the objective")
+    if options.max_f1_drop is not None and spec.source == BASE:
+        raise UserError(f"max_f1_drop: '{spec.name}' has no teacher that it could drop below")
+    goal = Goal(
+        latency=spec.family in MEASURED,
+        max_latency_ms=options.max_latency_ms,
+        max_f1_drop=options.max_f1_drop,
+    )
+    if goal.measures_latency and options.workers > 1:
+        raise UserError(
+            f"workers: must be 1 where latency is measured, as it is of '{spec.name}', not "
+            f"{options.workers}: trials on one machine would slow one another down"
+        )
+    return goal
+
+
+def _close(run_id: str) -> None:
+    with suppress(*STORE_ERRORS):  # `recover` closes what this could not
+        runs.close(run_id, "its process gave no sign of life")
+
+
+def tune_variant(shop: Workshop, task: Task) -> None:
+    """Bring the variant's study to the trials that were asked for, and log what it has found.
+
+    Raises `UserError` if its own config cannot be built, or nothing meets the constraint.
+    """
+    options, spec, goal = shop.options, shop.variants[task.variant], task.goal
+    budget = replace(shop.study.budget, epochs=options.epochs or shop.study.budget.epochs)
+    recipe = make_recipe(shop, spec, budget)
+    found = Search(
+        name=f"{shop.study.name}/{spec.name}/{_identity(recipe, spec, goal)}",
+        storage=task.storage,
+        space=spec.search,
+        goal=goal,
+        seed=shop.study.seed,
+    )
+    written = flatten(dump(spec.config))
+    with lock(f"prepare {found.name}"):
+        trial_queue.prepare(found, {key: written[key] for key in spec.search}, options.trials)
+    study = found.study()
+    before = study.user_attrs.get(trial_queue.RUN)
+    tags = shop.tags("tune", variant=spec.name, technique=spec.technique)
+    again = before if before and runs.exists(before) else ""
+    with runs.step(f"tune {spec.name}", tags, _note(shop, study), again=again) as run_id:
+        trial_queue.link(study, run_id, runs.address(run_id))
+        runs.log_config({"goal": dump(goal), "search": {k: dump(v) for k, v in spec.search.items()},
+                         "budget": dump(budget), "optuna_study": found.name})  # fmt: skip
+        print(f"{spec.name}: Optuna study {found.name} in {_shown(options)}")
+        job = _job(shop, found, recipe, spec, run_id)
+        if options.workers:
+            run_workers(job, options.workers)
+            _conclude(shop, job)
+
+
+def _identity(recipe: Recipe, spec: VariantSpec, goal: Goal) -> str:
+    """Trials can be compared where all of this is equal; where it is not, it is another study."""
+    space = {name: dump(dimension) for name, dimension in spec.search.items()}
+    parts = {"recipe": recipe.fingerprint, "space": space, "goal": dump(goal)}
+    return fingerprint(parts)[:8]
+
+
+def _note(shop: Workshop, study: Study) -> str:
+    where = f"`{_shown(shop.options)}`: {trial_queue.address(study)}"
+    return f"Optuna study `{study.study_name}` in {where}\n\n{shop.note}"
+
+
+def _shown(options: Options) -> str:
+    """Where the studies are, for people to read."""
+    return masked(storage_address(options.storage))
+
+
+def _job(shop: Workshop, found: Search, recipe: Recipe, spec: VariantSpec, run_id: str) -> Job:
+    timing = shop.study.benchmark
+    timing = replace(timing, latency_runs=min(TIMED_RUNS, timing.latency_runs))
+    reference = None
+    if found.goal.measures_latency:
+        source = Subject(spec.source, None, "torch_eager", recipe.inputs.source)
+        texts = recipe.inputs.val.texts
+        study = found.study()
+        if REFERENCE_MS not in study.user_attrs:
+            (taken,) = median_latencies([source], texts, timing)
+            study.set_user_attr(REFERENCE_MS, median(taken))
+        reference = Reference(source, study.user_attrs[REFERENCE_MS])
+    return Job(
+        study=shop.study.name,
+        title=shop.labelled(f"{spec.name}, {shop.study.name}"),
+        note=shop.note,
+        run_id=run_id,
+        search=found,
+        trials=shop.options.trials,
+        spec=spec,
+        inputs=recipe.inputs,
+        data_fingerprint=recipe.data_fingerprint,
+        teacher_f1=recipe.inputs.teacher.manifest.metrics.get(VAL_F1, 0.0),
+        timing=timing,
+        reference=reference,
+        threads=max(1, torch.get_num_threads() // max(1, shop.options.workers)),
+        scratch=shop.scratch,
+    )
+
+
+def _conclude(shop: Workshop, job: Job) -> None:
+    """Log the table, the plots and the best trial; print what to do with it."""
+    found, spec = job.search, job.spec
+    outcomes = trial_queue.outcomes(found.study(), job.trials)
+    own, chosen = outcomes[0], best(outcomes, found.goal)
+    folder = shop.scratch / f"tune-{spec.name}"
+    folder.mkdir()
+    table = pd.DataFrame([_row(outcome) for outcome in outcomes])
+    table.to_csv(folder / TRIALS, index=False)
+    runs.leaderboard(table, "trials.json")
+    with plots.own_style():
+        for name, axes in trial_queue.figures(found).items():
+            plots.save_axes(axes, job.title, folder / f"{name}.png")
+    if chosen is not None:
+        (folder / BEST).write_text(spec.yaml(chosen.values), encoding="utf-8")
+        said = _summary(job, outcomes, chosen)
+        (folder / SUMMARY).write_text(said + "\n", encoding="utf-8")
+    runs.log_folder(folder)
+    if chosen is None:
+        raise UserError(_why_none(outcomes, found.goal, job.teacher_f1))
+    runs.log_metrics(_scores("own", own) | _scores("best", chosen))
+    for key, value in {"trial": chosen.trial, **chosen.values}.items():
+        runs.set_tag(f"best.{key}", str(value))
+    runs.set_tag("measured", "all")  # by which `report` finds it
+    asked = f"--study {shop.study.name} --variant {spec.name}"
+    print(f"{said}\nto build it: fincompress {spec.family} {asked} --tuned")
+    print(f"to keep it, commit this as experiments/variants/{spec.name}.yaml:\n")
+    print(spec.yaml(chosen.values))
+
+
+def _summary(job: Job, outcomes: Sequence[Outcome], chosen: Outcome) -> str:
+    values = ", ".join(f"{name} {value}" for name, value in chosen.values.items())
+    lines = [
+        f"{job.spec.name}: {len(outcomes)} trials of at most {job.inputs.budget.epochs} epochs; "
+        f"its own config {described(outcomes[0])}, the best {described(chosen)}: {values}"
+    ]
+    if len(job.search.goal.objectives) > 1:
+        lines += [f"on the Pareto front: {described(one)}" for one in front(outcomes)]
+    return "\n".join(lines)
+
+
+def _scores(whose: str, outcome: Outcome) -> dict[str, float]:
+    found = {"macro_f1": outcome.f1, "latency_p50_ms": outcome.latency_ms}
+    return {f"{whose}/{name}": value for name, value in found.items() if value is not None}
+
+
+def _row(outcome: Outcome) -> dict[str, object]:
+    facts = asdict(outcome)
+    return {
+        "trial": facts.pop("trial"),
+        "state": facts.pop("state"),
+        **facts.pop("values"),
+        **facts,
+    }
+
+
+def _why_none(outcomes: Sequence[Outcome], goal: Goal, teacher_f1: float) -> str:
+    done = [outcome for outcome in outcomes if outcome.state == "complete"]
+    if not done:
+        last = next((o.error for o in reversed(outcomes) if o.error), "all were stopped early")
+        return f"tune: no trial of {len(outcomes)} was completed; the last: {last}"
+    if goal.max_latency_ms is not None:
+        nearest_one = min(done, key=lambda o: o.latency_ms or 0)
+        asked = f"max_latency_ms: {goal.max_latency_ms}"
+    else:
+        nearest_one = max(done, key=lambda o: o.f1 or 0)
+        asked = f"max_f1_drop: {goal.max_f1_drop} below the teacher's {teacher_f1:.4f}"
+    return f"{asked}: met by no trial of {len(outcomes)}; the nearest has {described(nearest_one)}"
+
+
+def tune_variants(options: Options) -> None:
+    """Search the space of one variant, or of all that have one, trial after trial.
+
+    Runs that an earlier command left open, because it was killed, are closed first.
+    """
+    with workshop(options) as shop:
+        wanted = tasks(shop)
+        runs.recover()
+        with _command(shop, "tune"):
+            prepared(shop)
+            sources = {shop.variants[name].source for name in wanted} - {BASE}
+            build_all(shop, sources)
+            for_each(shop, wanted, lambda name: tune_variant(shop, wanted[name]))

@@ -1,0 +1,85 @@
+"""What a build is made of, tells and becomes goes into the open run."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import torch
+
+from fincompress.artifact import MANIFEST, Artifact
+from fincompress.build import Recipe
+from fincompress.callbacks import Chart, Heatmap
+from fincompress.config import dump
+from fincompress.reports import plots
+from fincompress.runtimes import engine_of, load_runtime
+from fincompress.studies.variants import VariantSpec
+from fincompress.tracking import runs
+from fincompress.training.device import device, precision
+
+
+@dataclass(frozen=True)
+class RunReport:
+    """What a technique reports goes into the open run; epochs are printed as well."""
+
+    name: str
+    title: str
+    folder: Path
+
+    def __call__(self, step: int, metrics: Mapping[str, float]) -> None:
+        runs.log_metrics(metrics, step=step)
+        shown = {"loss": "train/loss", "validation F1": "val/macro_f1"}
+        parts = [f"{name} {metrics[key]:.4f}" for name, key in shown.items() if key in metrics]
+        print(f"{self.name}: epoch {step}: {', '.join(parts)}", flush=True)
+
+    def show(self, name: str, figure: Chart | Heatmap) -> None:
+        self.draw(name, figure)
+
+    def draw(self, name: str, figure: Chart | Heatmap) -> Path:
+        """Draw and log `figure`; return its file."""
+        self.folder.mkdir(exist_ok=True)
+        file = self.folder / f"{name}.png"
+        plots.draw(figure, self.title, file)
+        runs.log_file(file)
+        return file
+
+    def record(self, name: str, facts: Mapping[str, object]) -> None:
+        runs.log_json(dict(facts), f"{name}.json")
+
+
+def log_recipe(spec: VariantSpec, recipe: Recipe) -> None:
+    """Log, into the open run, all that decides what is built."""
+    inputs = recipe.inputs
+    runs.log_config(
+        {
+            "technique": spec.technique,
+            "source": spec.source,
+            "runtime": spec.runtime,
+            "config": dump(recipe.config),
+            "budget": dump(inputs.budget),
+            "seed": inputs.seed,
+            "max_length_tokens": inputs.source.manifest.max_length_tokens,
+            "data_fingerprint": recipe.data_fingerprint,
+            "precision": precision(),
+            "device": device().type,
+            "threads": torch.get_num_threads(),
+        }
+    )
+
+
+def log_artifact(artifact: Artifact, runtime: str) -> str:
+    """Log, into the open run, what came of it and how it runs on this CPU; say the latter."""
+    manifest, threads = artifact.manifest, torch.get_num_threads()
+    runs.log_json(dump(manifest), MANIFEST)
+    best = {f"best/{k.removeprefix('val/')}": v for k, v in manifest.metrics.items()}
+    engine = engine_of(runtime, artifact, threads)
+    products = load_runtime(engine).count_products(artifact)
+    counted = {f"products/{k}": float(v) for k, v in dump(products).items()}
+    runs.log_metrics(best | counted | {"parameters": manifest.parameters})
+    ranking = getattr(load_runtime(runtime), "ranking", None)
+    if ranking is None:
+        runs.set_tag("engine", runtime)
+        return runtime
+    ways = ranking(artifact, threads)
+    runs.set_tag("engine", ways[0].name)
+    runs.log_json({"threads": threads, "ways": [asdict(way) for way in ways]}, "engines.json")
+    return "; ".join(map(str, ways))

@@ -1,0 +1,262 @@
+"""Splits, measurements and samples become PNG files; the only file that draws."""
+
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
+from pathlib import Path
+
+import matplotlib
+import matplotlib.pyplot as plt
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter
+
+from fincompress.callbacks import Chart, Heatmap
+from fincompress.data import LABELS, Splits
+from fincompress.evaluation.calibration import Bin
+from fincompress.evaluation.results import (
+    P50,
+    SIZE,
+    TEST_F1,
+    Benchmark,
+    Samples,
+    at_batch,
+    at_threads,
+    labelled,
+)
+from fincompress.reports.tables import loads
+
+matplotlib.use("Agg")  # no display is needed to write a file
+
+DPI = 150
+BUBBLE = 6.0  # points squared for a MB
+ALL_SENTENCES = 300.0  # points squared of a bin that holds them all
+COLUMNS = 3  # of a grid
+PAIRS = matplotlib.color_sequences["tab20"]  # dark and light
+COLORS = [*PAIRS[::2], *PAIRS[1::2]]
+
+
+def class_distribution(splits: Splits, file: Path) -> None:
+    """Bars of the class counts of each part."""
+    figure, axes = plt.subplots(figsize=(7, 4), layout="constrained")
+    for place, (part, sentences) in enumerate(splits.parts().items()):
+        counts = [sentences.labels.count(index) for index in range(len(LABELS))]
+        spots = [index + 0.28 * (place - 1) for index in range(len(LABELS))]
+        bars = axes.bar(spots, counts, width=0.26, label=f"{part} ({len(sentences)})")
+        axes.bar_label(
+            bars, [f"{count / len(sentences):.0%}" for count in counts], fontsize=8, padding=2
+        )
+    axes.set_xticks(range(len(LABELS)), LABELS)
+    axes.set_ylabel("sentences")
+    axes.set_title(f"Class distribution, {labelled(splits.name, splits.synthetic)}")
+    axes.legend(frameon=False)
+    _save(figure, file)
+
+
+def f1_against_latency(benchmark: Benchmark, file: Path) -> None:
+    """Test macro-F1 with its interval against median latency, up and left is better.
+
+    The area of a bubble is the size of what is deployed; the line is the Pareto front.
+    """
+    figure, axes = plt.subplots(figsize=(11, 6), layout="constrained")
+    points = [(m.metrics[P50], m.metrics[TEST_F1]) for m in benchmark.measurements]
+    for number, (m, (latency, f1)) in enumerate(zip(benchmark.measurements, points, strict=True)):
+        low, high = m.intervals[TEST_F1]
+        mark = "o" if SIZE in m.metrics else "s"
+        area = BUBBLE * m.metrics.get(SIZE, 1.0)
+        color = COLORS[number % len(COLORS)]
+        axes.scatter(latency, f1, s=area, color=color, marker=mark, alpha=0.5, label=m.variant)
+        error = [[f1 - low], [high - f1]]
+        axes.errorbar(latency, f1, yerr=error, fmt="none", capsize=3, alpha=0.5, ecolor=color)
+    best = sorted(p for p in points if not any(q[0] <= p[0] and q[1] > p[1] for q in points))
+    axes.plot(*zip(*best, strict=True), "k:", lw=1, zorder=0, label="Pareto front")
+    legend = figure.legend(loc="outside right upper", frameon=False)
+    for handle in legend.legend_handles[:-1]:
+        handle.set_sizes([40])  # type: ignore[union-attr]
+    _log_scale(axes)
+    axes.margins(0.1)
+    axes.set_xlabel("median latency, ms (batch 1, text in, label out, log scale)")
+    axes.set_ylabel("test macro-F1, 95 % interval")
+    of = labelled(benchmark.study, benchmark.synthetic)
+    axes.set_title(f"F1 against latency, bubbles by size, {of}")
+    axes.grid(alpha=0.3)
+    _save(figure, file)
+
+
+def throughput(benchmark: Benchmark, file: Path) -> None:
+    """Sentences a second against the number of texts in a call, and against threads."""
+    figure, (left, right) = plt.subplots(1, 2, figsize=(12, 5), sharey=True, layout="constrained")
+    for axes, at, what in ((left, at_batch, "texts in a call"), (right, at_threads, "threads")):
+        places = loads(benchmark, at)
+        for number, m in enumerate(benchmark.measurements):
+            rates = [m.metrics.get(at(place), np.nan) for place in places]
+            color = COLORS[number % len(COLORS)]
+            axes.plot(places, rates, "-o", color=color, label=m.variant)
+        axes.set_xscale("log", base=2)
+        axes.set_yscale("log")
+        axes.set_xticks(places, [str(place) for place in places])
+        axes.set_xlabel(what)
+        axes.grid(alpha=0.3)
+    left.set_ylabel("sentences/s (text in, label out, log scale)")
+    names = left.get_legend_handles_labels()
+    figure.legend(*names, loc="outside right upper", frameon=False)
+    figure.suptitle(f"Throughput, {labelled(benchmark.study, benchmark.synthetic)}")
+    _save(figure, file)
+
+
+def latency_distributions(benchmark: Benchmark, samples: Mapping[str, Samples], file: Path) -> None:
+    """A box for each variant's latencies: quartiles, whiskers at 5 and 95 %, outliers."""
+    figure, axes = plt.subplots(figsize=(8, 0.6 * len(samples) + 2), layout="constrained")
+    names = list(samples)[::-1]
+    axes.boxplot(
+        [samples[name].latency_ms for name in names],
+        orientation="horizontal",
+        tick_labels=names,
+        whis=(5, 95),
+        widths=0.6,
+        flierprops={"marker": ".", "markersize": 2, "alpha": 0.4},
+    )
+    _log_scale(axes)
+    axes.set_xlabel("latency, ms (batch 1, text in, label out, log scale)")
+    axes.set_title(f"Latency, {labelled(benchmark.study, benchmark.synthetic)}")
+    axes.grid(alpha=0.3, axis="x")
+    _save(figure, file)
+
+
+def reliability_diagrams(
+    bins: Mapping[str, tuple[Sequence[Bin], Sequence[Bin]]], of: str, file: Path
+) -> None:
+    """Accuracy against confidence, before and after temperature scaling, one square a variant.
+
+    The area of a mark is the share of sentences in its bin; above the diagonal is too modest.
+    """
+    figure, places = _grid(list(bins), "confidence (area: share of sentences)", "accuracy")
+    looks = {"before temperature scaling": ("C0", "-"), "after it": ("C1", "--")}
+    for axes, pair in zip(places, bins.values(), strict=True):
+        axes.plot([0, 1], [0, 1], "k:", lw=1, zorder=0, label="confidence = accuracy")
+        for (name, (color, line)), found in zip(looks.items(), pair, strict=True):
+            at = [b.confidence for b in found], [b.accuracy for b in found]
+            axes.plot(*at, line, color=color, lw=1.2, label=name)
+            total = sum(b.count for b in found)
+            areas = [ALL_SENTENCES * b.count / total for b in found]
+            axes.scatter(*at, s=areas, color=color, alpha=0.5, linewidths=0)
+        axes.set_xlim(1 / len(LABELS) - 0.03, 1.04)  # the likeliest of k classes has 1 / k or more
+        axes.set_ylim(-0.05, 1.08)
+        axes.grid(alpha=0.3)
+    names = places[0].get_legend_handles_labels()
+    ncols = min(len(bins), COLUMNS)
+    figure.legend(*names, loc="outside lower center", ncols=ncols, frameon=False)
+    figure.suptitle(f"Reliability, {of}")
+    _save(figure, file)
+
+
+def confusion_matrices(
+    matrices: Mapping[str, Sequence[Sequence[int]]], of: str, file: Path
+) -> None:
+    """Counts of answers by right class, coloured by share of that class, one square a variant."""
+    figure, places = _grid(list(matrices), "answer", "right class")
+    for axes, matrix in zip(places, matrices.values(), strict=True):
+        counts = np.asarray(matrix)
+        shares = counts / np.maximum(counts.sum(1, keepdims=True), 1)
+        image = axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
+        for (row, column), count in np.ndenumerate(counts):
+            color = "white" if shares[row, column] > 0.5 else "black"
+            axes.text(column, row, str(count), ha="center", va="center", color=color)
+        axes.set_xticks(range(len(LABELS)), LABELS)
+        axes.set_yticks(range(len(LABELS)), LABELS)
+    figure.colorbar(image, ax=places, label="share of the right class", shrink=0.6)
+    figure.suptitle(f"Confusion, {of}")
+    _save(figure, file)
+
+
+def draw(figure: Chart | Heatmap, of: str, file: Path) -> None:
+    """Draw what a technique has shown, with `of` under its title."""
+    if isinstance(figure, Chart):
+        _chart(figure, of, file)
+    else:
+        _heatmap(figure, of, file)
+
+
+def own_style() -> AbstractContextManager[None]:
+    """A context in which a library may change the style of what is drawn."""
+    return plt.rc_context()
+
+
+def save_axes(axes: Axes, of: str, file: Path) -> None:
+    """Save what a library has drawn, with `of` under its title."""
+    title = axes.get_title() or axes.get_title(loc="left")
+    axes.set_title("", loc="left")
+    axes.set_title(f"{title}\n{of}")
+    figure = axes.get_figure()
+    assert isinstance(figure, Figure)
+    figure.set_size_inches(9, 5.5)
+    figure.savefig(file, dpi=DPI, bbox_inches="tight")
+    plt.close(figure)
+
+
+def _chart(chart: Chart, of: str, file: Path) -> None:
+    figure, axes = plt.subplots(figsize=(8, 5), layout="constrained")
+    for name, points in chart.lines.items():
+        axes.plot(*zip(*points, strict=True), marker="o", label=name)
+    if all(x == int(x) for points in chart.lines.values() for x, _ in points):
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    axes.set_xlabel(chart.x)
+    axes.set_ylabel(chart.y)
+    axes.grid(alpha=0.3)
+    if chart.right:
+        right = axes.twinx()
+        for number, (name, points) in enumerate(chart.right.items(), start=len(chart.lines)):
+            right.plot(*zip(*points, strict=True), f"C{number}.--", label=name)
+        right.set_ylabel(chart.right_y)
+    axes.set_title(f"{chart.title}\n{of}")
+    figure.legend(loc="outside lower center", ncols=2, frameon=False)
+    _save(figure, file)
+
+
+def _heatmap(heatmap: Heatmap, of: str, file: Path) -> None:
+    longest = max(len(values) for values in heatmap.rows.values())
+    cells = np.full((len(heatmap.rows), longest), np.nan)  # layers may be of unlike widths
+    for place, values in enumerate(heatmap.rows.values()):
+        cells[place, : len(values)] = values
+    size = (0.35 * longest + 3, 0.4 * len(heatmap.rows) + 2)
+    figure, axes = plt.subplots(figsize=size, layout="constrained")
+    image = axes.imshow(cells, aspect="auto", cmap="viridis")
+    axes.set_yticks(range(len(heatmap.rows)), list(heatmap.rows))
+    axes.set_xlabel(heatmap.x)
+    axes.set_title(f"{heatmap.title}\n{of}")
+    figure.colorbar(image)
+    _save(figure, file)
+
+
+def _grid(names: Sequence[str], x: str, y: str) -> tuple[Figure, list[Axes]]:
+    """Axes that share their scales, each under its name, row by row."""
+    columns = min(len(names), COLUMNS)
+    rows = -(-len(names) // columns)
+    size = (3.2 * columns + 1, 2.8 * rows + 1)
+    figure, places = plt.subplots(
+        rows, columns, figsize=size, sharex=True, sharey=True, squeeze=False, layout="constrained"
+    )
+    for axes in places.flat[len(names) :]:
+        axes.remove()
+    used: list[Axes] = places.flat[: len(names)].tolist()
+    for axes, name in zip(used, names, strict=True):
+        axes.set_title(name, fontsize=8)
+    for axes in used[::columns]:
+        axes.set_ylabel(y)
+    for axes in used[-columns:]:  # the lowest of each column: sharing hid the ticks above a gap
+        axes.tick_params(labelbottom=True)
+        axes.set_xlabel(x)
+    return figure, used
+
+
+def _log_scale(axes: Axes) -> None:
+    """Milliseconds on a log scale, written as plain numbers."""
+    axes.set_xscale("log")
+    axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axes.xaxis.set_major_formatter("{x:g}")
+    axes.xaxis.set_minor_formatter(NullFormatter())
+
+
+def _save(figure: Figure, file: Path) -> None:
+    figure.savefig(file, dpi=DPI)
+    plt.close(figure)

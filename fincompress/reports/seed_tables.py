@@ -1,0 +1,94 @@
+"""What variants, or ablations, scored over seeds becomes a table: CSV and Markdown."""
+
+import json
+from statistics import stdev
+
+import pandas as pd
+
+from fincompress.config import dump
+from fincompress.evaluation.results import (
+    ECE,
+    ECE_SCALED,
+    EXTRA,
+    EXTRA_F1,
+    PUBLISHED_F1,
+    TEST_AGREEMENT,
+    TEST_F1,
+    VAL_F1,
+    flat,
+    labelled,
+    of_source,
+)
+from fincompress.evaluation.seed_results import Repeated
+from fincompress.reports.columns import (
+    Cell,
+    chance,
+    difference,
+    markdown_table,
+    metric,
+    with_interval,
+)
+
+EXPLAINED = (
+    "All figures are means over the seeds, `sd` is the standard deviation over them, in points. "
+    "Differences are in points, with 95 % intervals of the paired bootstrap over sentences, which "
+    "are those of these seeds; `p` is McNemar's, of several seeds the least, times their number. "
+    "`ECE` is the expected calibration error, `scaled` that after temperature scaling."
+)
+
+
+def _columns(table: Repeated) -> dict[str, Cell]:
+    origins = sorted(
+        {key for row in table.rows for key in row.metrics if key.startswith(of_source(""))}
+    )
+    return {
+        "question": lambda row: row.question,
+        "test macro-F1": with_interval(TEST_F1),
+        "sd": lambda row: f"{100 * stdev(row.macro_f1):.1f}" if len(row.macro_f1) > 1 else "",
+        "over teacher": difference("teacher"),
+        "p": chance("teacher"),
+        "beside": lambda row: row.beside,
+        "over that": difference("source"),
+        "p over that": chance("source"),
+        "as teacher": metric(TEST_AGREEMENT, "{:.1%}".format),
+        "val macro-F1": with_interval(VAL_F1),
+        "ECE": metric(ECE, "{:.3f}".format),
+        "scaled": metric(ECE_SCALED, "{:.3f}".format),
+        **{key.removeprefix(of_source("")): with_interval(key) for key in origins},
+        "extra macro-F1": with_interval(EXTRA_F1),
+        "extra over teacher": difference("teacher", EXTRA),
+        "extra p": chance("teacher", EXTRA),
+        "published": metric(PUBLISHED_F1, "{:.3f}".format),
+    }
+
+
+def rows_markdown(table: Repeated, name: str) -> str:
+    """Return the table of that name and, below it, the pairs."""
+    seeds = ", ".join(map(str, table.seeds))
+    heading = f"{labelled(f'Study `{table.study}`', table.synthetic)}: {name}, over {seeds}. "
+    heading += " ".join([*table.notes, EXPLAINED])
+    facts = ", ".join(f"{key} {value}" for key, value in table.environment.items())
+    written_rows = markdown_table(table.rows, _columns(table))
+    pairs = "\n".join(str(pair) for pair in table.pairs)
+    return "\n\n".join(part for part in (heading, written_rows, pairs, facts) if part)
+
+
+def written(table: Repeated, name: str) -> dict[str, str]:
+    """Return the files that a table is kept in, each with its text."""
+    return {
+        f"{name}.json": json.dumps(dump(table), indent=2) + "\n",
+        f"{name}.md": rows_markdown(table, name) + "\n",
+        f"{name}.csv": rows_frame(table).to_csv(index=False),
+    }
+
+
+def rows_frame(table: Repeated) -> pd.DataFrame:
+    """Return one row a variant with every metric, the ends of intervals, and each seed's F1."""
+    rows = []
+    for row in table.rows:
+        each = {
+            f"{TEST_F1}_seed_{seed}": f1 for seed, f1 in zip(table.seeds, row.macro_f1, strict=True)
+        }
+        names = {"variant": row.variant, "beside": row.beside, "question": row.question}
+        rows.append({**names, **flat(row.metrics, row.intervals), **each})
+    return pd.DataFrame(rows)

@@ -1,0 +1,101 @@
+"""Summary of a finished study: its champion, what that gained, and the commands to try next."""
+
+import shlex
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from fincompress.evaluation.results import SIZE, SPEEDUP, TEST, Benchmark, labelled, over, points
+from fincompress.promotion import CHAMPION, TEACHER
+from fincompress.studies.study import Study
+
+EXAMPLE = "Profit rose 12 % ."
+REAL_STUDY = "cpu"  # what to run after a look at synthetic data
+
+
+@dataclass(frozen=True)
+class Holder:
+    """The version that holds the alias `champion`."""
+
+    variant: str
+    version: int
+
+
+def holder(aliases: Mapping[str, int], variants: Mapping[int, str]) -> Holder | None:
+    """Return who is champion, from the registry's aliases and the variants of its versions."""
+    number = aliases.get(CHAMPION, 0)  # versions count from 1
+    return Holder(variants[number], number) if number in variants else None
+
+
+def interpreter() -> str:
+    """Return the running Python as it is typed in a shell: relative to this folder if inside."""
+    path = Path(sys.executable)
+    here = Path.cwd()
+    return shlex.quote(str(path.relative_to(here) if path.is_relative_to(here) else path))
+
+
+def summary(
+    study: Study,
+    benchmark: Benchmark,
+    champion: Holder | None,
+    *,
+    python: str,
+    default_store: bool,
+    data_dir: Path | None = None,
+    decided: bool = True,
+) -> str:
+    """Return the lines with which a study ends.
+
+    `python` is the interpreter of the commands, quoted for a shell; `default_store` says that the
+    store is the file `mlflow.db` of this folder, where commands find it without a variable;
+    `data_dir` is the folder of corpora that the study was given, and is given to commands that
+    read them. `decided` says that the decision was printed before them.
+    """
+    folder = f" --data-dir {shlex.quote(str(data_dir))}" if data_dir else ""
+    fincompress = f"{python} -m fincompress"
+    if champion is None:
+        failing = (
+            "The decision above has what each variant passes and fails; change 'gate' in "
+            f"experiments/{study.name}.yaml, and decide again:"
+        )
+        lines = [
+            f"{study.model_name} has no {CHAMPION}",
+            failing if decided else "Nothing was decided yet; decide:",
+            f"  {fincompress} promote --study {study.name}",
+        ]
+    else:
+        load = f"mlflow.pyfunc.load_model('models:/{study.model_name}@{CHAMPION}')"
+        # Left to itself, MLflow percent-encodes this address, and makes a folder of that name.
+        store = "mlflow.set_tracking_uri('sqlite:///mlflow.db'); " if default_store else ""
+        code = f"import mlflow; {store}print({load}.predict(['{EXAMPLE}']))"
+        named = f"{study.model_name}@{CHAMPION} is {champion.variant}, version {champion.version}"
+        lines = [
+            labelled(named, benchmark.synthetic),
+            _gained(benchmark, champion),
+            "Try next, in this folder. Ask it:",
+            f'  {python} -c "{code}"',
+        ]
+    if benchmark.synthetic:
+        real = f"{fincompress} main --study {REAL_STUDY}{folder}"
+        then = ["The same study on real text (from the hub, or --data-dir FOLDER):", f"  {real}"]
+    else:
+        tune = f"{fincompress} tune --study {study.name}{folder}"
+        then = ["Search for better settings of every variant:", f"  {tune}"]
+    return "\n".join([*lines, "See every run and version:", "  make ui", *then])
+
+
+def _gained(benchmark: Benchmark, champion: Holder) -> str:
+    measured = {m.variant: m for m in benchmark.measurements}
+    ours = measured.get(champion.variant)
+    if ours is None or ours.version != champion.version:
+        return "This benchmark has not measured it."
+    if champion.variant == TEACHER:
+        return "No faster variant passes the gate."
+    difference, _ = over(TEACHER, TEST)
+    smaller = measured[TEACHER].metrics[SIZE] / ours.metrics[SIZE]
+    return (
+        f"{ours.metrics[SPEEDUP]:.1f} times as fast as the teacher, {smaller:.1f} times smaller; "
+        f"test macro-F1 less the teacher's: "
+        f"{points(ours.metrics[difference], ours.intervals[difference])} points"
+    )

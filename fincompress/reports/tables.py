@@ -1,0 +1,212 @@
+"""A benchmark becomes tables: CSV for programs, Markdown for people."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import pandas as pd
+
+from fincompress.evaluation.results import (
+    AGREEMENT,
+    COLD_START,
+    ECE,
+    ECE_SCALED,
+    EXTRA,
+    EXTRA_F1,
+    EXTRA_FILE,
+    F1_DROP,
+    INT8_PRODUCTS,
+    LATENCY_VS_PUBLISHED,
+    MOVED,
+    OVER_BEFORE,
+    P50,
+    P95,
+    P99,
+    PADDED_P50,
+    PADDED_THROUGHPUT,
+    PARAMETERS,
+    PEAK_MEMORY,
+    PRODUCTS,
+    PUBLISHED_F1,
+    REFERENCE_BEFORE,
+    REFERENCE_FIRST,
+    REFERENCE_LAST,
+    SIZE,
+    SPEEDUP,
+    SPEEDUP_VS_SOURCE,
+    TEMPERATURE,
+    TEST,
+    TEST_AGREEMENT,
+    TEST_F1,
+    THROUGHPUT,
+    THROUGHPUT_VS_PUBLISHED,
+    VAL_F1,
+    Benchmark,
+    Measurement,
+    at_batch,
+    at_threads,
+    of_source,
+)
+from fincompress.promotion import TEACHER
+from fincompress.reports.columns import (
+    Cell,
+    chance,
+    difference,
+    markdown_table,
+    metric,
+    metric_with_interval,
+    with_interval,
+)
+
+SYNTHETIC = "Synthetic corpus: these scores say nothing of real financial text."
+RANDOM = "Random weights: speed and size alone, there is no accuracy to report."
+ENVIRONMENT_SHOWN = (
+    "cpu", "instruction_sets", "cores", "threads", "load_average", "torch", "onnxruntime",
+    "openvino", "commit", EXTRA_FILE, REFERENCE_FIRST, REFERENCE_LAST, REFERENCE_BEFORE,
+)  # fmt: skip
+
+
+def _products(own: Measurement) -> str:
+    found = own.metrics
+    return f"{found[INT8_PRODUCTS]:.0f} of {found[PRODUCTS]:.0f}" if PRODUCTS in found else ""
+
+
+def _times(value: float) -> str:
+    return f"{value:.1f}x" if value < 100 else f"{value:.0f}x"
+
+
+QUALITY: dict[str, Cell] = {
+    "test macro-F1": with_interval(TEST_F1),
+    "points": difference("teacher"),
+    "p": chance("teacher"),
+    "points over source": difference("source"),
+    "p over source": chance("source"),
+    "published": metric(PUBLISHED_F1, "{:.3f}".format),
+    "val macro-F1": with_interval(VAL_F1),
+    "val points lost": with_interval(F1_DROP, 1, 100),
+    "as teacher": metric(AGREEMENT, "{:.1%}".format),
+}
+DETAILS: dict[str, Cell] = {
+    "test agreement": metric(TEST_AGREEMENT, "{:.1%}".format),
+    "accuracy": metric(f"{TEST}/accuracy", "{:.3f}".format),
+    "negative": with_interval(f"{TEST}/f1_negative"),
+    "neutral": with_interval(f"{TEST}/f1_neutral"),
+    "positive": with_interval(f"{TEST}/f1_positive"),
+    "ECE": metric(ECE, "{:.3f}".format),
+    "ECE scaled": metric(ECE_SCALED, "{:.3f}".format),
+    "temperature": metric(TEMPERATURE, "{:.2f}".format),
+    "extra macro-F1": with_interval(EXTRA_F1),
+    "extra points": difference("teacher", EXTRA),
+    "extra p": chance("teacher", EXTRA),
+}
+SIZES: dict[str, Cell] = {
+    "parameters": metric(PARAMETERS, "{:,.0f}".format),
+    "INT8 products": _products,
+    "other precision": lambda own: own.precision,
+}
+SPEED: dict[str, Cell] = {
+    "p50 ms": with_interval(P50, 2),
+    "p95": metric(P95, "{:.2f}".format),
+    "p99": metric(P99, "{:.2f}".format),
+    "speed-up": metric_with_interval(SPEEDUP, _times),
+    "over source": metric(SPEEDUP_VS_SOURCE, "{:.2f}x".format),
+    "sentences/s": metric(THROUGHPUT, "{:.0f}".format),
+    "latency over published": metric(LATENCY_VS_PUBLISHED, _times),
+    "throughput over published": metric(THROUGHPUT_VS_PUBLISHED, _times),
+    "padded p50 ms": metric(PADDED_P50, "{:.1f}".format),
+    "padded /s": metric(PADDED_THROUGHPUT, "{:.0f}".format),
+    "peak MB": metric(PEAK_MEMORY, "{:.0f}".format),
+    "cold start ms": metric(COLD_START, "{:.0f}".format),
+    "over before": metric(OVER_BEFORE, "{:.2f}x".format),
+    "unreliable": lambda own: own.unreliable,
+}
+
+
+def frame(benchmark: Benchmark) -> pd.DataFrame:
+    """Return one row per variant with every metric and the ends of every interval."""
+    rows = []
+    for m in benchmark.measurements:
+        identity: dict[str, Any] = {
+            "study": benchmark.study,
+            "synthetic": benchmark.synthetic,
+            "random_weights": benchmark.random_weights,
+            "variant": m.variant,
+            "version": m.version,
+            "runtime": m.runtime,
+            "precision": m.precision,
+            "unreliable": m.unreliable,
+        }
+        rows.append(identity | m.flat())
+    return pd.DataFrame(rows).astype({"version": "Int64"})
+
+
+def markdown(benchmark: Benchmark, roles: Mapping[str, str] | None = None) -> str:
+    """Return the tables a reader wants, with machine, notes and, if given, the roles.
+
+    Quality; details of it; size; speed; throughput by batch size and by threads. Relative to the
+    teacher are `points` of test macro-F1 (with their interval, and McNemar's `p`), `speed-up` of
+    latency, round by round, and the share of its size. `over source` is beside what it was made
+    from, for speed in the same runtime, `over published` that of the serving protocol over Hugging
+    Face's teacher in PyTorch, padded; `published` is another study's test macro-F1. `over before`
+    is the median of the same version over that in the benchmark before.
+    """
+    facts = benchmark.environment
+    shown = ", ".join(f"{key} {facts[key]}" for key in ENVIRONMENT_SHOWN if key in facts)
+    notes = [SYNTHETIC] if benchmark.synthetic else list(benchmark.notes)
+    notes += [RANDOM] if benchmark.random_weights else []
+    held: dict[str, list[str]] = {}
+    for role, variant in (roles or {}).items():
+        held.setdefault(variant, []).append(role)
+    scored = () if benchmark.random_weights else (QUALITY, DETAILS | _by_source(benchmark))
+    columns = (*scored, _share_of_size(benchmark) | SIZES, SPEED, _by_load(benchmark))
+    names = {variant: f"{variant} ({', '.join(own)})" for variant, own in held.items()}
+    tables = [markdown_table(benchmark.measurements, each, names) for each in columns]
+    heading = f"Study `{benchmark.study}`. {' '.join(notes)}"
+    pairs = "\n".join(str(pair) for pair in benchmark.pairs)
+    return "\n\n".join(part for part in (heading, *tables, pairs, _drift(facts), shown) if part)
+
+
+def _drift(facts: Mapping[str, str]) -> str:
+    """How the machine's speed moved while it was measured, if it did."""
+    if not {REFERENCE_FIRST, REFERENCE_LAST} <= facts.keys():
+        return ""
+    moved = float(facts[REFERENCE_LAST]) / float(facts[REFERENCE_FIRST]) - 1
+    said = f"The reference moved by {moved:+.0%} meanwhile: compare ratios, not milliseconds."
+    return said if abs(moved) > MOVED else ""
+
+
+def tables_of(benchmark: Benchmark, roles: Mapping[str, str] | None = None) -> dict[str, str]:
+    """Return the files that a benchmark's tables are kept in, each with its text."""
+    return {
+        "benchmark_results.csv": frame(benchmark).to_csv(index=False),
+        "benchmark_results.md": markdown(benchmark, roles) + "\n",
+    }
+
+
+def loads(benchmark: Benchmark, at: Callable[[int], str]) -> list[int]:
+    """The batch sizes, or numbers of threads, at which throughput was measured."""
+    pattern = at(0).split("0")
+    keys = [key for m in benchmark.measurements for key in m.metrics]
+    inside = {key.removeprefix(pattern[0]).removesuffix(pattern[1]) for key in keys}
+    return sorted(int(text) for text in inside if text.isdecimal())
+
+
+def _share_of_size(benchmark: Benchmark) -> dict[str, Cell]:
+    teacher = next(m for m in benchmark.measurements if m.variant == TEACHER).size_mb
+    return {"MB": metric(SIZE, lambda own: f"{own:.1f} ({own / teacher:.0%})")}
+
+
+def _by_load(benchmark: Benchmark) -> dict[str, Cell]:
+    batches = {f"{n} a call": _rate(at_batch(n)) for n in loads(benchmark, at_batch)}
+    threads = {f"{n} threads": _rate(at_threads(n)) for n in loads(benchmark, at_threads)}
+    return batches | threads
+
+
+def _by_source(benchmark: Benchmark) -> dict[str, Cell]:
+    """Test macro-F1 of the sentences from each source."""
+    start = of_source("")
+    keys = {key for m in benchmark.measurements for key in m.metrics if key.startswith(start)}
+    return {key.removeprefix(start): with_interval(key) for key in sorted(keys)}
+
+
+def _rate(key: str) -> Cell:
+    return metric(key, "{:.0f}/s".format)

@@ -1,0 +1,66 @@
+"""Results of earlier commands, read back from their runs: benchmarks, answers, tables."""
+
+import json
+from collections.abc import Iterable
+from typing import Any
+
+from fincompress.config import UserError, parse
+from fincompress.evaluation.results import Answers, Benchmark
+from fincompress.evaluation.seed_results import Repeated
+from fincompress.studies.study import Study
+from fincompress.tracking import runs
+
+RESULTS = "benchmark_results.json"
+RAW = "latency_raw.json"
+ANSWERS = "answers.json"
+
+
+def is_measured(study: Study, random: bool = False) -> bool:
+    """Whether there is a benchmark of the study."""
+    return runs.find_run("benchmark", study.name, measured=benchmark_kind(random)) is not None
+
+
+def last_benchmark(study: Study, random: bool = False) -> tuple[str, Benchmark]:
+    """Return its run and what it found; raise `UserError` if there is none."""
+    run_id = runs.find_run("benchmark", study.name, measured=benchmark_kind(random))
+    if run_id is None:
+        raise UserError(
+            f"study '{study.name}' has not been measured yet; run: fincompress benchmark "
+            f"--study {study.name}{' --weights random' if random else ''}"
+        )
+    data: Any = json.loads(runs.read_run_file(run_id, RESULTS))
+    return run_id, parse(Benchmark, data, f"run {run_id}: {RESULTS}")
+
+
+def benchmark_kind(random: bool) -> str:
+    """By which `report` and `promote` find a benchmark."""
+    return "shapes" if random else "all"
+
+
+def answers_of(study: Study, run_id: str) -> Answers:
+    """What the variants answered in a benchmark; raise `UserError` if it kept no answers."""
+    try:
+        data: Any = json.loads(runs.read_run_file(run_id, ANSWERS))
+        return parse(Answers, data, f"run {run_id}: {ANSWERS}")
+    except UserError as error:
+        raise UserError(f"{error}; run: fincompress benchmark --study {study.name}") from None
+
+
+SEEDS, ABLATIONS = STAGES = ("seeds", "ablations")
+FILE = "file"  # tag of a run that holds a table: the name of its files
+
+
+def last_tables(study: Study) -> dict[str, Repeated]:
+    """Return the last table over seeds, and those of ablations, by the name of their files."""
+    found: dict[str, Repeated] = {}
+    for stage in STAGES:
+        for file, run_id in sorted(runs.newest_by(FILE, stage, study.name).items()):
+            data: Any = json.loads(runs.read_run_file(run_id, f"{file}.json"))
+            found[file] = parse(Repeated, data, f"run {run_id}: {file}.json")
+    return found
+
+
+def last_studies(study: str, variants: Iterable[str]) -> dict[str, str]:
+    """Return the run of each variant's last finished study, by variant."""
+    found = {name: runs.find_run("tune", study, variant=name, measured="all") for name in variants}
+    return {name: run_id for name, run_id in found.items() if run_id}

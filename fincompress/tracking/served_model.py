@@ -1,0 +1,65 @@
+"""Registered models as they are served: asked in a process that runs the code they carry."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import mlflow
+
+from fincompress.config import UserError
+from fincompress.studies.study import Study
+from fincompress.tracking.addresses import reason
+
+
+@dataclass(frozen=True)
+class Served:
+    """The label that a registered model gave to each text, and what it adds to a call, in ms.
+
+    `way` is the engine and precision that answered; '' of versions whose code does not say.
+    """
+
+    labels: tuple[str, ...]
+    overhead_ms: float
+    way: str
+
+
+def ask(
+    study: Study, number: int, batches: Sequence[Sequence[str]], threads: int, calls: int = 200
+) -> Served:
+    """Let a version answer as those get it who serve it: in a process without this package.
+
+    With `threads`; versions from before that setting take as many as the process may use. What it
+    adds to a call is the median of `calls`. Raises `UserError` if it does not load or answer.
+    """
+    uri = f"models:/{study.model_name}/{number}"
+    request = {"model": uri, "threads": threads, "batches": batches, "calls": calls}
+    with TemporaryDirectory(prefix="fincompress-served-") as folder:
+        # Copies that MLflow makes of what it loads go with the folder.
+        own = {"MLFLOW_TRACKING_URI": str(mlflow.get_tracking_uri()), "TMPDIR": folder}
+        done = subprocess.run(
+            [sys.executable, "-E", "-P", f"-Xutf8={sys.flags.utf8_mode}",
+             str(Path(__file__).with_name("served_model_process.py"))],
+            input=json.dumps(request), env=os.environ | own, cwd=folder,
+            capture_output=True, text=True, encoding="utf-8", errors="replace",
+        )  # fmt: skip
+    answer: dict[str, Any] = {"error": _last_words(done)}
+    if done.returncode == 0 and done.stdout:
+        answer = json.loads(done.stdout)
+    if "error" in answer:
+        raise UserError(
+            f"{uri} does not load: {reason(UserError(answer['error']))}; "
+            f"run: fincompress benchmark --study {study.name}"
+        )
+    return Served(tuple(answer["labels"]), answer["overhead_ms"], answer["way"])
+
+
+def _last_words(done: "subprocess.CompletedProcess[str]") -> str:
+    """What a process that gave no answer has said last."""
+    lines = done.stderr.strip().splitlines()
+    return f"its process ended with exit code {done.returncode}: {lines[-1] if lines else ''}"

@@ -1,0 +1,89 @@
+"""training.batches: TODO"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from fincompress.config import UserError
+from fincompress.models.encoder import Encoder
+from fincompress.models.tokenization import Ids, batches_by_length, pad
+from fincompress.training.device import device
+from fincompress.training.losses import UNLABELLED
+
+EVALUATION_BATCH = 64
+LENGTH_JITTER = 0.1  # share of a sentence's length by which its place among the lengths varies
+
+
+@dataclass(frozen=True)
+class Encoded:
+    """Tokenized sentences and their class indices, `UNLABELLED` where there is none."""
+
+    ids: Ids
+    labels: tuple[int, ...]
+
+    def sample(self, count: int, seed: int) -> "Encoded":
+        """Return `count` labelled sentences drawn at random, or all if there are fewer.
+
+        Raises `UserError` if that is none.
+        """
+        labelled = np.flatnonzero(np.array(self.labels) != UNLABELLED)
+        rows = np.random.default_rng(seed).permutation(labelled)[:count].tolist()
+        if not rows:
+            raise UserError(
+                "calibration and scoring need at least one training sentence, not "
+                f"{count} of {len(labelled)}"
+            )
+        return Encoded([self.ids[row] for row in rows], tuple(self.labels[row] for row in rows))
+
+    def batches(self) -> Iterator[tuple[Tensor, Tensor]]:
+        """Ids and mask, (n, tokens) each, of sentences of like length."""
+        for rows in batches_by_length(self.ids, EVALUATION_BATCH):
+            yield to_tensors([self.ids[row] for row in rows])
+
+
+@dataclass(frozen=True)
+class Batch:
+    """rows (n,): places in the training set. ids, mask (n, tokens). labels (n,)."""
+
+    rows: Tensor
+    ids: Tensor
+    mask: Tensor
+    labels: Tensor
+
+
+@torch.no_grad()
+def predict(model: Encoder, ids: Ids) -> Tensor:
+    """Return logits (n, labels) in the order of `ids`, float32 on the CPU.
+
+    They are computed in FP32 on every device, as the PyTorch runtime does: only steps of training
+    use a faster precision, so that what is scored is what ships.
+    """
+    model.to(device()).eval()
+    logits = torch.empty(len(ids), model.layout.labels)
+    for rows in batches_by_length(ids, EVALUATION_BATCH):
+        logits[rows] = model(*to_tensors([ids[i] for i in rows])).cpu()
+    return logits
+
+
+def to_tensors(ids: Ids) -> tuple[Tensor, Tensor]:
+    """Return padded ids and mask, (n, tokens) each, on the device that trains."""
+    padded, mask = pad(ids)
+    return torch.from_numpy(padded).to(device()), torch.from_numpy(mask).to(device())
+
+
+def make_batch(data: Encoded, rows: Sequence[int]) -> Batch:
+    ids, mask = to_tensors([data.ids[i] for i in rows])
+    labels = torch.tensor([data.labels[i] for i in rows], device=device())
+    return Batch(torch.tensor(rows), ids, mask, labels)
+
+
+def _shuffled_batches(ids: Ids, size: int, shuffler: torch.Generator) -> list[list[int]]:
+    """Batches of similar length whose members and order change from epoch to epoch."""
+    lengths = torch.tensor([len(row) for row in ids], dtype=torch.float64)
+    jitter = 1 + LENGTH_JITTER * torch.rand(len(ids), generator=shuffler, dtype=torch.float64)
+    batches = torch.split((lengths * jitter).argsort(), size)
+    order = torch.randperm(len(batches), generator=shuffler)
+    return [batches[i].tolist() for i in order]
