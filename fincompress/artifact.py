@@ -124,7 +124,7 @@ def write_artifact(
     return Artifact(out, manifest)
 
 
-def amend_artifact(draft: Artifact, out: Path, **facts: Any) -> Artifact:
+def complete_artifact(draft: Artifact, out: Path, **facts: Any) -> Artifact:
     """Write `draft` as `out` with some fields of its manifest changed."""
 
     def write(folder: Path) -> None:

@@ -7,8 +7,8 @@ from typing import Any
 
 import torch
 
-from fincompress.artifact import Artifact, Products, amend_artifact
-from fincompress.callbacks import Report
+from fincompress.artifact import Artifact, Products, complete_artifact
+from fincompress.callbacks import Callback
 from fincompress.config import UserError, dump, fingerprint
 from fincompress.evaluation.metrics import scores
 from fincompress.models.storage import FORMAT
@@ -59,7 +59,7 @@ def plan(inputs: Inputs, config: Any, data_fingerprint: str) -> Recipe:
     return Recipe(technique, resolved, inputs, data_fingerprint)
 
 
-def build(recipe: Recipe, out: Path, report: Report) -> Artifact:
+def build(recipe: Recipe, out: Path, callback: Callback) -> Artifact:
     """Run the technique and return the artifact `out`.
 
     Its manifest gets the validation scores of the runtime that the variant ships with. Raises
@@ -68,7 +68,7 @@ def build(recipe: Recipe, out: Path, report: Report) -> Artifact:
     """
     inputs = recipe.inputs
     with TemporaryDirectory(prefix="fincompress-") as scratch:
-        draft = recipe.technique.compress(inputs, recipe.config, Path(scratch) / "draft", report)
+        draft = recipe.technique.compress(inputs, recipe.config, Path(scratch) / "draft", callback)
         runtime = load_runtime(inputs.runtime)
         if recipe.technique.FAMILY == QUANTIZE:
             engine = engine_of(inputs.runtime, draft, torch.get_num_threads())
@@ -76,7 +76,7 @@ def build(recipe: Recipe, out: Path, report: Report) -> Artifact:
         predictor = runtime.load(draft, torch.get_num_threads())
         found = scores(inputs.val.labels, predictor(inputs.val.texts).argmax(1))
         metrics = draft.manifest.metrics | {f"val/{name}": f1 for name, f1 in found.items()}
-        return amend_artifact(draft, out, metrics=metrics)
+        return complete_artifact(draft, out, metrics=metrics)
 
 
 def _check_int8(products: Products, draft: Artifact, inputs: Inputs) -> None:

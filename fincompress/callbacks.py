@@ -28,14 +28,14 @@ class Heatmap:
     rows: Mapping[str, list[float]]
 
 
-class Stop(BaseException):
+class StopTraining(BaseException):
     """Raised by a report to end the work: nobody needs what it would become.
 
     Not an `Exception`, as nothing has gone wrong.
     """
 
 
-class Report(Protocol):
+class Callback(Protocol):
     """Receives a step's metrics when called, and figures and facts by `show` and `record`."""
 
     def __call__(self, step: int, metrics: Mapping[str, float]) -> None: ...
@@ -45,6 +45,6 @@ class Report(Protocol):
     def record(self, name: str, facts: Mapping[str, object]) -> None: ...
 
 
-def after(done: int, report: Step) -> Step:
-    """`report` for training that starts when `done` epochs are over."""
-    return lambda epoch, metrics: report(done + epoch, metrics)
+def after(done: int, callback: Step) -> Step:
+    """`callback` for training that starts when `done` epochs are over."""
+    return lambda epoch, metrics: callback(done + epoch, metrics)

@@ -12,7 +12,7 @@ from mlflow.entities import Run
 
 from fincompress.artifact import Artifact, read_artifact
 from fincompress.data import LABELS, Sentences
-from fincompress.evaluation.quality import gather
+from fincompress.evaluation.quality import collect_answers
 from fincompress.evaluation.results import Answers, Benchmark
 from fincompress.promotion import ROLES
 from fincompress.runtimes import load_runtime
@@ -99,7 +99,7 @@ def answers(base: Artifact) -> Answers:
     rows = load_runtime("torch_eager").load(base, 1)(TEXTS)
     part = Sentences(TEXTS, tuple(rows.argmax(axis=1).tolist()), ("tiny",) * len(TEXTS))
     logits = {variant: {"val": rows} for variant in ("teacher", "good", "near", "good@v2")}
-    return gather({"val": part}, logits)
+    return collect_answers({"val": part}, logits)
 
 
 def benchmark(

@@ -12,7 +12,7 @@ from fincompress.artifact import (
     Artifact,
     LayerLayout,
     Layout,
-    amend_artifact,
+    complete_artifact,
     read_artifact,
     sha256,
     write_artifact,
@@ -77,7 +77,7 @@ def test_an_amended_artifact_has_the_same_files_and_other_facts(
     artifact: Artifact, tmp_path: Path
 ) -> None:
     metrics = {"val/macro_f1": 0.5}
-    amended = read_artifact(amend_artifact(artifact, tmp_path / "two", metrics=metrics).path)
+    amended = read_artifact(complete_artifact(artifact, tmp_path / "two", metrics=metrics).path)
     assert amended.manifest == replace(artifact.manifest, metrics=metrics)
 
 

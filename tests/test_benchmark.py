@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from fincompress.artifact import Artifact
 from fincompress.benchmark import rounds
-from fincompress.benchmark.process import Resident, Start, Subject
+from fincompress.benchmark.process import MeasuredProcess, Start, Subject
 from fincompress.benchmark.protocol import FLOOR, Timing, measure, median_latencies
 from fincompress.benchmark.rounds import turns
 from fincompress.config import UserError
@@ -226,7 +226,7 @@ def test_only_one_measures_at_once_on_a_machine(
 @pytest.mark.parametrize("runtime", runtime_names())
 def test_a_resident_rests_while_nobody_asks(runtime: str, base: Artifact, tmp_path: Path) -> None:
     exported = base if runtime == "torch_eager" else export(base, runtime, tmp_path / "a")
-    resident = Resident(Subject("a", 1, runtime, exported), 2)
+    resident = MeasuredProcess(Subject("a", 1, runtime, exported), 2)
     try:
         resident.prepare()
         resident.start(2, "profit rose .")
@@ -268,7 +268,7 @@ def test_what_fails_in_a_process_is_said_here(
 
 
 def test_a_process_that_dies_is_named() -> None:
-    resident = Resident(FLOOR, 1)
+    resident = MeasuredProcess(FLOOR, 1)
     os.kill(resident.process.pid, signal.SIGKILL)
     message = refusal(resident.prepare)
     assert message == "benchmark: the process that measured tfidf_floor died (exit code -9)"

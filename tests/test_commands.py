@@ -16,7 +16,7 @@ from mlflow.entities import Run
 from fincompress.cli import main
 from fincompress.config import dump
 from fincompress.evaluation.results import PUBLISHED
-from fincompress.evaluation.seed_results import Repeated
+from fincompress.evaluation.seed_results import SeedTable
 from fincompress.promotion import ROLES
 from fincompress.studies.study import load_study
 from fincompress.studies.variants import load_variants
@@ -280,7 +280,7 @@ def test_report_prints_and_commits_the_measurements(
 def test_report_has_the_tables_over_seeds_beside_the_measurements(
     finished: Project, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    table = Repeated(
+    table = SeedTable(
         study="tiny", synthetic=True, notes=(), environment={}, seeds=(1, 2), rows=()
     )  # fmt: skip
     where = {"stage": "seeds", "study": "tiny", "file": "seeds"}

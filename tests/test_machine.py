@@ -88,7 +88,7 @@ def test_training_in_bf16_ends_near_fp32(
         monkeypatch.setattr(device, "precision", lambda kind=kind: kind)
         fit(
             model, objective, train, val, budget=Budget(epochs=2, patience=2, batch_size=16),
-            optimizer=Optimizer(learning_rate=1e-4, averaging=0.0), seed=0, report=log,
+            optimizer=Optimizer(learning_rate=1e-4, averaging=0.0), seed=0, callback=log,
         )  # fmt: skip
         hook.remove()
         assert computed in seen

@@ -8,7 +8,7 @@ from typing import Any
 import mlflow
 import pytest
 
-from fincompress.benchmark.process import Resident
+from fincompress.benchmark.process import MeasuredProcess
 from fincompress.cli import main
 from fincompress.commands import benchmark
 from fincompress.commands.workspace import Workshop
@@ -70,9 +70,9 @@ def test_a_champion_that_no_variant_has_any_more_is_measured_beside_todays(
 def test_one_that_dies_costs_its_own_row(
     small: Project, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    works, shops = Resident.run, list[Workshop]()
+    works, shops = MeasuredProcess.run, list[Workshop]()
 
-    def run(self: Resident, batches: Sequence[Sequence[str]]) -> Any:
+    def run(self: MeasuredProcess, batches: Sequence[Sequence[str]]) -> Any:
         if self.subject.variant == STUDENT:
             raise UserError("benchmark: its process died (exit code -9)")
         return works(self, batches)
@@ -80,7 +80,7 @@ def test_one_that_dies_costs_its_own_row(
     def keep(shop: Workshop, *_: object) -> None:
         shops.append(shop)
 
-    monkeypatch.setattr(Resident, "run", run)
+    monkeypatch.setattr(MeasuredProcess, "run", run)
     monkeypatch.setattr(benchmark, "_complete_cards", keep)
     main([*BENCHMARK, "--promote", "false"])
     assert shops[0].failed == {STUDENT: "failed: its process died (exit code -9)"}

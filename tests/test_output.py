@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from fincompress.benchmark.process import Resident, Subject
+from fincompress.benchmark.process import MeasuredProcess, Subject
 from fincompress.cli import VERBS
 from tests.conftest import refusal
 
@@ -32,7 +32,9 @@ def test_what_an_encoding_does_not_have_is_escaped() -> None:
 
 
 def test_a_line_is_in_the_pipe_as_soon_as_it_is_printed() -> None:
-    code = "from fincompress.machine.console import configure_output as c; c(); print('now'); input()"
+    code = (
+        "from fincompress.machine.console import configure_output as c; c(); print('now'); input()"
+    )
     process = start(code)
     assert process.stdout is not None
     assert process.stdout.readline() == b"now\n", "while the process goes on"
@@ -81,6 +83,6 @@ def test_help_and_every_module_work_where_unix_is_missing() -> None:
 
 def test_measuring_says_what_it_needs(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "platform", "win32")
-    said = refusal(lambda: Resident(Subject("teacher", 1, "torch_eager", None), 1))
+    said = refusal(lambda: MeasuredProcess(Subject("teacher", 1, "torch_eager", None), 1))
     assert said.startswith("benchmark: a model is measured in a process that gets a pipe")
     assert "WSL" in said

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from fincompress.artifact import Artifact
 from fincompress.benchmark.huggingface import load
 from fincompress.benchmark.peers import peers
-from fincompress.benchmark.process import HUGGING_FACE, Resident, at_once
+from fincompress.benchmark.process import HUGGING_FACE, MeasuredProcess, at_once
 from fincompress.compression.pruning import Kept, cut
 from fincompress.evaluation.results import PUBLISHED
 from fincompress.models.huggingface import HuggingFace
@@ -39,7 +39,7 @@ def test_every_peer_answers_as_the_weights_do(base: Artifact, tmp_path: Path) ->
         ("student@openvino_fp32", "openvino_runtime", "longest"),
     ]
     for subject in found:
-        resident = Resident(subject, 1)
+        resident = MeasuredProcess(subject, 1)
         try:
             resident.prepare()
             assert resident.start(1, TEXTS[0]).precision == "f32"

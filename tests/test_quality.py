@@ -7,10 +7,10 @@ from numpy.typing import NDArray
 from fincompress.data import LABELS, Sentences
 from fincompress.evaluation.error_analysis import confusions, disagreements, reliabilities
 from fincompress.evaluation.metrics import scores
-from fincompress.evaluation.quality import gather, judged, paired, quality
+from fincompress.evaluation.quality import add_quality, collect_answers, compare_pair, quality
 from fincompress.evaluation.results import Answers, Measurement, Pair, of_source, over
-from fincompress.evaluation.seed_results import Repeated, Row
-from fincompress.reports.seed_tables import rows_markdown, written
+from fincompress.evaluation.seed_results import Row, SeedTable
+from fincompress.reports.seed_tables import seed_markdown, table_files
 
 COUNT = 120
 CLASSES = np.arange(COUNT) % 3
@@ -30,7 +30,7 @@ def rows(wrong: int, sure: float = 4.0, start: int = 0) -> NDArray[np.float32]:
 
 def answered(**variants: NDArray[np.float32]) -> Answers:
     logits = {name: {"val": found, "test": found} for name, found in variants.items()}
-    return gather({"val": PART, "test": PART}, logits)
+    return collect_answers({"val": PART, "test": PART}, logits)
 
 
 ONE = answered(teacher=rows(6), student=rows(12), other=rows(12, start=60))
@@ -90,7 +90,7 @@ def test_of_several_seeds_it_is_the_mean_and_p_is_corrected() -> None:
 def test_what_answered_nothing_is_not_judged() -> None:
     silent = Measurement(variant="peer", version=None, runtime="r", metrics={"a": 1}, intervals={})
     student = Measurement(variant="student", version=1, runtime="r", metrics={}, intervals={})
-    found = judged([silent, student], ONE, "teacher", {"student": "other"}, {"student": 0.7})
+    found = add_quality([silent, student], ONE, "teacher", {"student": "other"}, {"student": 0.7})
     assert found[0] is silent
     assert found[1].metrics["published/macro_f1"] == 0.7 and "test/f1_vs_source" in found[1].metrics
 
@@ -115,20 +115,20 @@ def test_the_strongest_disagreements_come_first_and_are_few() -> None:
 
 def test_two_ways_from_one_source_are_set_side_by_side() -> None:
     answers = answered(teacher=rows(0), one=rows(12), two=rows(0))
-    better = paired([answers], "two", "one", (130.4, 0.0))
+    better = compare_pair([answers], "two", "one", (130.4, 0.0))
     assert better.differences["val"] == pytest.approx(
         1 - scores(PART.labels, rows(12).argmax(1))["macro_f1"]
     )
     assert str(better).startswith("two over one, points of macro-F1: +10.0 [")
     assert str(better).endswith("; better on validation, for 130 s of training against 0 s")
-    assert "; worse on validation" in str(paired([answers], "one", "two", (0, 0)))
+    assert "; worse on validation" in str(compare_pair([answers], "one", "two", (0, 0)))
     assert "; not shown to be better on validation" in str(
-        paired([ONE], "other", "student", (1, 2))
+        compare_pair([ONE], "other", "student", (1, 2))
     )
 
 
 def test_a_table_over_seeds() -> None:
-    table = Repeated(
+    table = SeedTable(
         study="tiny", synthetic=True, notes=("a licence",), environment={"cpu": "a CPU"},
         seeds=(42, 43),
         rows=(
@@ -145,7 +145,7 @@ def test_a_table_over_seeds() -> None:
         pairs=(Pair(first="qat", second="ptq", differences={"val": 0.004}, seconds=(9.0, 1.0),
                     intervals={"val": (-0.01, 0.02)}),),
     )  # fmt: skip
-    text = rows_markdown(table, "seeds")
+    text = seed_markdown(table, "seeds")
     assert text.startswith(
         "Study `tiny` (synthetic): seeds, over 42, 43. a licence All figures are means"
     )
@@ -160,6 +160,6 @@ def test_a_table_over_seeds() -> None:
     }  # fmt: skip
     assert dict(zip(names, teacher, strict=True))["over teacher"] == "", "nothing to compare with"
     assert "qat over ptq, points of macro-F1: +0.4 [-1.0, +2.0] on val; not shown" in text
-    files = written(table, "seeds")
+    files = table_files(table, "seeds")
     assert set(files) == {"seeds.json", "seeds.md", "seeds.csv"}
     assert "test/macro_f1_seed_43" in files["seeds.csv"].splitlines()[0]

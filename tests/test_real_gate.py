@@ -7,9 +7,9 @@ from fincompress.benchmark.process import Subject
 from fincompress.benchmark.protocol import Timing, measure
 from fincompress.build import build, plan
 from fincompress.data import Splits
-from fincompress.evaluation.quality import gather, judged
+from fincompress.evaluation.quality import add_quality, collect_answers
 from fincompress.evaluation.results import PUBLISHED, SPEEDUP
-from fincompress.evaluation.speedups import related
+from fincompress.evaluation.speedups import add_speedups
 from fincompress.export import export
 from fincompress.models.checkpoint import Base, import_checkpoint
 from fincompress.promotion import CHAMPION, FASTEST, TEACHER, Gate, Same, decide
@@ -46,10 +46,10 @@ def test_the_small_student_becomes_champion_by_its_measured_speed(
     parts = {"val": splits.val, "test": splits.test}
     asked = {part: sentences.texts for part, sentences in parts.items()}
     results = measure(subjects, splits, TIMING, parts=asked).results
-    answers = gather(parts, {r.measurement.variant: r.logits for r in results})
+    answers = collect_answers(parts, {r.measurement.variant: r.logits for r in results})
     sources = {"student_int8": "student"}
-    measured = judged(
-        related(
+    measured = add_quality(
+        add_speedups(
             [r.measurement for r in results], teacher=TEACHER, published=PUBLISHED, sources=sources
         ),
         answers, TEACHER, sources, {},

@@ -16,7 +16,7 @@ from fincompress.evaluation.results import (
     Measurement,
     Samples,
 )
-from fincompress.evaluation.speedups import related
+from fincompress.evaluation.speedups import add_speedups
 from tests.conftest import refusal
 
 SAMPLES = Samples(latency_ms=(), round_calls=1, throughput_per_s=(), padded_latency_ms=())
@@ -35,11 +35,11 @@ def result(
 
 
 def beside_teacher(*results: Measurement) -> list[Measurement]:
-    return list(related(results, teacher="teacher", published="", sources={}))
+    return list(add_speedups(results, teacher="teacher", published="", sources={}))
 
 
 def test_each_is_set_beside_teacher_source_and_the_published_recipe() -> None:
-    found = related(
+    found = add_speedups(
         [
             result("teacher", 10, 100),
             result("student", 2, 700),
@@ -95,7 +95,7 @@ def test_too_few_rounds_to_tell_an_interval_from_are_unreliable() -> None:
 
 
 def test_what_has_failed_is_set_beside_nothing() -> None:
-    _, student = related(
+    _, student = add_speedups(
         [result("teacher", 10, 1), result("student", 2, 1)],
         teacher="teacher", published="published", sources={"student": "student@fp32"},
     )  # fmt: skip
@@ -107,6 +107,6 @@ def test_what_has_failed_is_set_beside_nothing() -> None:
 
 def test_a_benchmark_without_a_teacher_is_refused() -> None:
     message = refusal(
-        lambda: related([result("a", 1, 1)], teacher="teacher", published="p", sources={})
+        lambda: add_speedups([result("a", 1, 1)], teacher="teacher", published="p", sources={})
     )
     assert message == "benchmark: a study needs the variant 'teacher' to compare with"

@@ -141,7 +141,7 @@ def frames() -> dict[str, str]:
 
 def frames_of(text: str, frames: dict[str, str]) -> list[str]:
     bare = re.sub(r"\s*\.$", "", text.lower())
-    return [frame for frame, written in frames.items() if re.fullmatch(written, bare)]
+    return [frame for frame, table_files in frames.items() if re.fullmatch(table_files, bare)]
 
 
 def test_each_sentence_is_found_to_be_of_some_frame(corpus: Corpus, frames: dict[str, str]) -> None:

@@ -96,7 +96,7 @@ def train(
         budget=budget,
         optimizer=optimizer,
         seed=seed,
-        report=report,
+        callback=report,
         also=also,
     )
     return best, reported

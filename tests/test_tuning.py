@@ -15,7 +15,7 @@ from mlflow.entities import Run
 from fincompress.cli import main
 from fincompress.commands import tune, workspace
 from fincompress.data import Splits, load_splits
-from fincompress.tracking.results import last_studies
+from fincompress.tracking.results import last_tuning_runs
 from fincompress.tuning import trial, trial_queue
 from fincompress.tuning.trial import Job
 from tests.conftest import Project, open_project
@@ -108,7 +108,7 @@ def test_a_study_is_a_run_and_its_trials_are_children(tuned: Project) -> None:
 
 
 def test_a_report_finds_the_studies_and_not_their_trials(tuned: Project) -> None:
-    found = last_studies("tiny", ["teacher", "student_vanilla_kd", "pruned_teacher_30pct"])
+    found = last_tuning_runs("tiny", ["teacher", "student_vanilla_kd", "pruned_teacher_30pct"])
     names = ("student_vanilla_kd", "pruned_teacher_30pct")
     assert found == {name: study_run(name).info.run_id for name in names}
     said = mlflow.artifacts.load_text(f"runs:/{found['pruned_teacher_30pct']}/summary.txt")

@@ -55,7 +55,7 @@ class Start:
     precision: str
 
 
-class Resident:
+class MeasuredProcess:
     """The process of one subject, as seen from the one that measures."""
 
     def __init__(self, subject: Subject, threads: int, train: Any = None) -> None:
@@ -141,7 +141,7 @@ def main(pipe: Connection) -> None:
 
 
 class _Server:
-    """What `Resident` asks, by the names of the verbs."""
+    """What `MeasuredProcess` asks, by the names of the verbs."""
 
     def __init__(self, subject: Subject, train: Any) -> None:
         self.subject, self.train = subject, train

@@ -11,7 +11,7 @@ from pydantic import Field
 from fincompress.benchmark.process import HUGGING_FACE, Subject
 from fincompress.benchmark.rounds import (
     Logits,
-    Taken,
+    Timings,
     answer,
     ask,
     each,
@@ -175,7 +175,7 @@ def _batches(texts: Sequence[str], size: int, timing: Timing) -> list[list[str]]
     return _cut(texts[: max(size, timing.throughput_sentences)], size)
 
 
-def _result(own: Taken, timing: Timing) -> Result:
+def _result(own: Timings, timing: Timing) -> Result:
     size = round_calls(timing.latency_runs)
     samples = Samples(
         latency_ms=tuple(own.latency),
@@ -186,7 +186,7 @@ def _result(own: Taken, timing: Timing) -> Result:
     return Result(_measurement(own, size), samples, own.logits)
 
 
-def _measurement(own: Taken, size: int) -> Measurement:
+def _measurement(own: Timings, size: int) -> Measurement:
     subject, percentiles = own.subject, {P50: 50.0, P95: 95.0, P99: 99.0}
     assert own.start is not None, "it was started, or else it has failed"
     metrics = {key: float(np.percentile(own.latency, at)) for key, at in percentiles.items()}

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fincompress.benchmark.process import Resident, Start, Subject
+from fincompress.benchmark.process import MeasuredProcess, Start, Subject
 from fincompress.config import UserError
 from fincompress.evaluation.results import ROUNDS
 from fincompress.machine.locks import hold_to_measure
@@ -22,14 +22,14 @@ Calls = Sequence[Sequence[str]]  # the texts of each call
 
 
 @dataclass
-class Taken:
+class Timings:
     """All that was measured of one subject: milliseconds, and sentences a second.
 
     `failed` says what went wrong in its process, which is then asked no more; for one that is
     `needed` that is raised.
     """
 
-    resident: Resident
+    resident: MeasuredProcess
     needed: bool
     failed: str = ""
     start: Start | None = None
@@ -61,17 +61,17 @@ def turns(count: int, number: int) -> list[int]:
 @contextmanager
 def loaded(
     subjects: Sequence[Subject], threads: int, text: str, train: Any, needed: int
-) -> Iterator[list[Taken]]:
+) -> Iterator[list[Timings]]:
     """Hold the machine, and a process for each of `subjects` that has answered `text`.
 
     The first `needed` of them must not fail.
     """
-    taken: list[Taken] = []
+    taken: list[Timings] = []
     with hold_to_measure():
         try:
             for place, subject in enumerate(subjects):
-                resident = Resident(subject, threads, None if subject.artifact else train)
-                taken.append(Taken(resident, place < needed))
+                resident = MeasuredProcess(subject, threads, None if subject.artifact else train)
+                taken.append(Timings(resident, place < needed))
             each(taken, lambda own: own.resident.prepare())  # all have before any is timed
             each(taken, partial(_start, threads=threads, text=text))
             yield taken
@@ -80,7 +80,7 @@ def loaded(
                 own.resident.stop()
 
 
-def each(taken: Sequence[Taken], ask: Callable[[Taken], object], number: int = 0) -> None:
+def each(taken: Sequence[Timings], ask: Callable[[Timings], object], number: int = 0) -> None:
     """Ask all, in the order of round `number`; who fails is stopped, and asked no more.
 
     Raises `UserError` if that one is needed.
@@ -98,52 +98,52 @@ def each(taken: Sequence[Taken], ask: Callable[[Taken], object], number: int = 0
             own.resident.stop()
 
 
-def _start(own: Taken, threads: int, text: str) -> None:
+def _start(own: Timings, threads: int, text: str) -> None:
     own.start = own.resident.start(threads, text)
 
 
-def ask(own: Taken, calls: Calls) -> list[float]:
+def ask(own: Timings, calls: Calls) -> list[float]:
     """The seconds of each call."""
     return own.resident.run(calls)[0]
 
 
-def time_serving(own: Taken, calls: Calls) -> None:
+def time_serving(own: Timings, calls: Calls) -> None:
     ask(own, calls[:AFTER_A_TURN])
     own.latency += [1e3 * seconds for seconds in ask(own, calls)]
 
 
-def time_padded(own: Taken, calls: Calls) -> None:
+def time_padded(own: Timings, calls: Calls) -> None:
     own.resident.forward(calls[:AFTER_A_TURN])
     own.padded_latency += [1e3 * seconds for seconds in own.resident.forward(calls)]
 
 
-def pass_serving(own: Taken, calls: Calls) -> None:
+def pass_serving(own: Timings, calls: Calls) -> None:
     own.throughput.append(_per_second(own, calls))
 
 
-def pass_of_size(own: Taken, size: int, calls: Calls) -> None:
+def pass_of_size(own: Timings, size: int, calls: Calls) -> None:
     own.by_batch[size] = _per_second(own, calls)
 
 
-def pass_with_threads(own: Taken, threads: int, calls: Calls) -> None:
+def pass_with_threads(own: Timings, threads: int, calls: Calls) -> None:
     own.resident.start(threads, calls[0][0])
     own.by_threads[threads] = _per_second(own, calls)
 
 
-def pass_padded(own: Taken, calls: Calls) -> None:
+def pass_padded(own: Timings, calls: Calls) -> None:
     own.resident.forward(calls[:1])
     own.padded_throughput.append(_rate(calls, own.resident.forward(calls)))
 
 
-def answer(own: Taken, part: str, calls: Calls) -> None:
+def answer(own: Timings, part: str, calls: Calls) -> None:
     own.logits[part] = own.resident.run(calls)[1]
 
 
-def weigh(own: Taken) -> None:
+def weigh(own: Timings) -> None:
     own.peak_memory_mb = own.resident.peak_memory_mb()
 
 
-def reference_ms(taken: Sequence[Taken], texts: Sequence[str]) -> float:
+def reference_ms(taken: Sequence[Timings], texts: Sequence[str]) -> float:
     """The median of some calls to the first, which tells how fast the machine is now."""
     return 1e3 * float(np.median(ask(taken[0], singles(texts, REFERENCE_RUNS))))
 
@@ -164,7 +164,7 @@ def singles(texts: Sequence[str], count: int) -> list[list[str]]:
     return [[texts[i % len(texts)]] for i in range(count)]
 
 
-def _per_second(own: Taken, calls: Calls) -> float:
+def _per_second(own: Timings, calls: Calls) -> float:
     ask(own, calls[:1])
     return _rate(calls, ask(own, calls))
 

@@ -10,12 +10,12 @@ from fincompress.callbacks import Chart
 from fincompress.commands.builder import build_all
 from fincompress.commands.failures import FAILED, spared
 from fincompress.commands.options import Options
-from fincompress.commands.prepare import prepared
+from fincompress.commands.prepare import log_data_once
 from fincompress.commands.promote import promote_best, roles_now
 from fincompress.commands.workspace import Workshop, _command, workshop
 from fincompress.config import UserError, dump
 from fincompress.evaluation.error_analysis import confusions, disagreements, reliabilities
-from fincompress.evaluation.quality import gather, judged, paired
+from fincompress.evaluation.quality import add_quality, collect_answers, compare_pair
 from fincompress.evaluation.results import (
     EXTRA_FILE,
     PUBLISHED,
@@ -27,13 +27,13 @@ from fincompress.evaluation.results import (
     Samples,
     labelled,
 )
-from fincompress.evaluation.speedups import related
+from fincompress.evaluation.speedups import add_speedups
 from fincompress.export import export
 from fincompress.machine.locks import hold_to_measure
 from fincompress.promotion import CHAMPION, TEACHER
 from fincompress.reports import plots
 from fincompress.reports.model_card import MODEL_CARD, model_card
-from fincompress.reports.tables import frame, markdown, tables_of
+from fincompress.reports.tables import benchmark_files, frame, markdown
 from fincompress.runtimes import engine_of
 from fincompress.studies.variants import BASE, siblings
 from fincompress.tracking import registry, runs
@@ -83,7 +83,7 @@ def measure_all(shop: Workshop) -> tuple[Benchmark, Answers]:
     for name, why in lost.items():
         print(f"benchmark: without {name}: {why}", flush=True)
     shop.failed |= {name: FAILED + why for name, why in lost.items() if name in shop.versions}
-    answers = gather(parts, {r.measurement.variant: r.logits for r in results if r.logits})
+    answers = collect_answers(parts, {r.measurement.variant: r.logits for r in results if r.logits})
     facts |= {name: f"{value:.3f}" for name, value in measured.drift.items()}
     facts |= {EXTRA_FILE: shop.extra_facts()} if shop.extra else {}
     if then is not None:
@@ -94,8 +94,8 @@ def measure_all(shop: Workshop) -> tuple[Benchmark, Answers]:
         random_weights=shop.random,
         notes=shop.notes,
         environment=facts,
-        measurements=judged(
-            related(
+        measurements=add_quality(
+            add_speedups(
                 [result.measurement for result in results],
                 teacher=TEACHER,
                 published=PUBLISHED,
@@ -108,7 +108,7 @@ def measure_all(shop: Workshop) -> tuple[Benchmark, Answers]:
             shop.study.published,
         ),
         pairs=tuple(
-            paired([answers], *pair, trained_seconds(shop, pair))
+            compare_pair([answers], *pair, trained_seconds(shop, pair))
             for pair in siblings(shop.variants)
             if {*pair} <= answers.logits.keys()
         ),
@@ -244,7 +244,7 @@ def _log_benchmark(
 ) -> None:
     folder = shop.scratch / "benchmark"
     folder.mkdir()
-    for name, text in tables_of(benchmark).items():
+    for name, text in benchmark_files(benchmark).items():
         (folder / name).write_text(text, encoding="utf-8")
     (folder / RESULTS).write_text(json.dumps(dump(benchmark), indent=2) + "\n", encoding="utf-8")
     raw = {name: dump(taken) for name, taken in samples.items()}
@@ -272,7 +272,7 @@ def benchmark_study(options: Options) -> None:
     """Measure every variant, building what is missing, and promote."""
     with workshop(options) as shop, _command(shop, "benchmark"):
         check_teacher(shop)
-        prepared(shop)
+        log_data_once(shop)
         build_all(shop, shop.variants)
         _benchmark(shop)
 

@@ -2,7 +2,7 @@
 
 from fincompress.commands.builder import build_all
 from fincompress.commands.options import Options
-from fincompress.commands.prepare import prepared
+from fincompress.commands.prepare import log_data_once
 from fincompress.commands.workspace import _command, workshop
 from fincompress.studies.variants import select
 
@@ -12,5 +12,5 @@ def build_family(family: str, options: Options) -> None:
     with workshop(options) as shop:
         wanted = select(shop.variants, options.variant, family)
         with _command(shop, family):
-            prepared(shop)
+            log_data_once(shop)
             build_all(shop, wanted)

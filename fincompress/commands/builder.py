@@ -7,7 +7,7 @@ from fincompress.commands.failures import SKIPPED, spared
 from fincompress.commands.workspace import Workshop
 from fincompress.config import UserError
 from fincompress.promotion import TEACHER
-from fincompress.reports.build_run import RunReport, log_artifact, log_recipe
+from fincompress.reports.build_run import RunCallback, log_artifact, log_recipe
 from fincompress.reports.model_card import MODEL_CARD, model_card
 from fincompress.studies.variants import ALL, BASE, VariantSpec, root_of
 from fincompress.techniques import Inputs
@@ -122,7 +122,7 @@ def _build(shop: Workshop, spec: VariantSpec, recipe: Recipe) -> registry.Versio
         log_recipe(spec, recipe)
         # The registry keeps the folder under the name it has here.
         folder = shop.scratch / spec.name
-        report = RunReport(spec.name, shop.labelled(f"{spec.name}, {shop.study.name}"), folder)
+        report = RunCallback(spec.name, shop.labelled(f"{spec.name}, {shop.study.name}"), folder)
         artifact = build(recipe, folder / registry.ARTIFACT, report)
         print(f"{spec.name}: runs on {log_artifact(artifact, spec.runtime)}", flush=True)
         if shop.random:

@@ -2,8 +2,8 @@
 
 from fincompress.commands.benchmark import _benchmark, check_teacher
 from fincompress.commands.options import Options
-from fincompress.commands.prepare import prepared
-from fincompress.commands.seeds import ablate, by_seed, repeat
+from fincompress.commands.prepare import log_data_once
+from fincompress.commands.seeds import build_seeds, tabulate_ablations, tabulate_seeds
 from fincompress.commands.workspace import Workshop, _command, workshop
 from fincompress.config import UserError
 from fincompress.evaluation.results import Benchmark
@@ -26,12 +26,12 @@ def run_study(options: Options) -> None:
         check_teacher(shop)
         known = load_ablations(shop.variants) if options.ablations else {}
         ablations = select_ablations(known, options.ablations) if options.ablations else {}
-        prepared(shop)
-        shops = by_seed(shop, options.seeds)
+        log_data_once(shop)
+        shops = build_seeds(shop, options.seeds)
         if options.seeds > 1:
-            repeat(shops)
+            tabulate_seeds(shops)
         if ablations:
-            ablate(shops, ablations, whole=ablations.keys() == known.keys())
+            tabulate_ablations(shops, ablations, whole=ablations.keys() == known.keys())
             return
         last_words.append(_summary(shop, _benchmark(shop)))
 

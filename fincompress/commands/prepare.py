@@ -8,7 +8,7 @@ from fincompress.reports import plots
 from fincompress.tracking import runs
 
 
-def prepared(shop: Workshop) -> None:
+def log_data_once(shop: Workshop) -> None:
     """Log the data of a study, unless that has been done."""
     if runs.find_run("prepare", shop.study.name, **_fingerprints(shop.splits)) is None:
         log_data(shop)

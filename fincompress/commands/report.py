@@ -3,9 +3,9 @@
 from fincompress.commands.options import RANDOM, Options
 from fincompress.commands.promote import roles_now
 from fincompress.commands.tune import BEST, SUMMARY, TRIALS
-from fincompress.evaluation.seed_results import Repeated
-from fincompress.reports.seed_tables import rows_markdown, written
-from fincompress.reports.tables import markdown, tables_of
+from fincompress.evaluation.seed_results import SeedTable
+from fincompress.reports.seed_tables import seed_markdown, table_files
+from fincompress.reports.tables import benchmark_files, markdown
 from fincompress.studies.study import load_study
 from fincompress.studies.variants import load_variants
 from fincompress.tracking import runs
@@ -14,8 +14,8 @@ from fincompress.tracking.results import (
     RESULTS,
     is_measured,
     last_benchmark,
-    last_studies,
     last_tables,
+    last_tuning_runs,
 )
 from fincompress.tracking.store import open_store
 
@@ -28,20 +28,20 @@ def report_results(options: Options) -> None:
     study = load_study(options.study)
     open_store()
     random = options.weights == RANDOM
-    tables, tuned = dict[str, Repeated](), dict[str, str]()
+    tables, tuned = dict[str, SeedTable](), dict[str, str]()
     if not random:
         tables = last_tables(study)
-        tuned = last_studies(study.name, load_variants())
+        tuned = last_tuning_runs(study.name, load_variants())
     texts = {}
     if is_measured(study, random) or not (tables or tuned):
         run_id, result = last_benchmark(study, random)
         roles = roles_now(study, result)
         print(markdown(result, roles))
-        texts = tables_of(result, roles)
+        texts = benchmark_files(result, roles)
         texts |= {name: runs.read_run_file(run_id, name) for name in (RESULTS, RAW)}
     for file, table in tables.items():
-        print(f"\n{rows_markdown(table, file)}")
-        texts |= written(table, file)
+        print(f"\n{seed_markdown(table, file)}")
+        texts |= table_files(table, file)
     for variant, tuning_run in tuned.items():
         for name in (SUMMARY, TRIALS, BEST):
             texts[f"tuning/{variant}/{name}"] = runs.read_run_file(tuning_run, name)

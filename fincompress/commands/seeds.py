@@ -18,12 +18,12 @@ from fincompress.commands.epochs import epoch_seconds
 from fincompress.commands.workspace import Workshop
 from fincompress.config import dump, fingerprint
 from fincompress.evaluation.metrics import scores
-from fincompress.evaluation.quality import gather, paired, quality
+from fincompress.evaluation.quality import collect_answers, compare_pair, quality
 from fincompress.evaluation.results import EXTRA_FILE, PUBLISHED_F1, TEST, TEST_F1, Answers, flat
-from fincompress.evaluation.seed_results import Repeated, Row
+from fincompress.evaluation.seed_results import Row, SeedTable
 from fincompress.promotion import TEACHER
 from fincompress.reports import plots
-from fincompress.reports.seed_tables import rows_frame, rows_markdown, written
+from fincompress.reports.seed_tables import seed_frame, seed_markdown, table_files
 from fincompress.runtimes import load_runtime
 from fincompress.studies.study import Study
 from fincompress.studies.variants import VariantSpec, siblings
@@ -36,7 +36,7 @@ TRAINER = "finetune_trainer"
 SHOWN = ("cpu", "instruction_sets", "cores", "threads", "torch", "onnxruntime", "commit")
 
 
-def by_seed(shop: Workshop, count: int) -> list[Workshop]:
+def build_seeds(shop: Workshop, count: int) -> list[Workshop]:
     """Return a workshop for each seed from the study's own on, with every variant built.
 
     Only the first one's become versions; those of others are kept in their runs.
@@ -52,13 +52,15 @@ def by_seed(shop: Workshop, count: int) -> list[Workshop]:
     return found
 
 
-def repeat(shops: Sequence[Workshop]) -> None:
+def tabulate_seeds(shops: Sequence[Workshop]) -> None:
     """Log and print one table of all variants over the seeds of `shops`."""
     rows = {name: Asked(shops[0].sources().get(name, "")) for name in shops[0].variants}
     _tabulate(SEEDS, SEEDS, shops, {**rows, FLOOR: Asked("")}, siblings(shops[0].variants))
 
 
-def ablate(shops: Sequence[Workshop], ablations: Mapping[str, VariantSpec], *, whole: bool) -> None:
+def tabulate_ablations(
+    shops: Sequence[Workshop], ablations: Mapping[str, VariantSpec], *, whole: bool
+) -> None:
     """Build `ablations` for the seeds of `shops`, and log and print one table of them.
 
     It also has the variants that they stand beside. One of all ablations (`whole`) takes the place
@@ -117,7 +119,7 @@ def _tabulate(
     facts |= {EXTRA_FILE: shop.extra_facts()} if shop.extra else {}
     with runs.step(f"{file} table", shop.tags(stage, **{FILE: file}), shop.note):
         answers = [_answers(each, rows) for each in shops]
-        table = Repeated(
+        table = SeedTable(
             study=shop.study.name,
             synthetic=shop.splits.synthetic,
             notes=shop.notes,
@@ -128,7 +130,9 @@ def _tabulate(
                 for each in shops
             },
             rows=tuple(_row(shop.study, answers, name, asked) for name, asked in rows.items()),
-            pairs=tuple(paired(answers, *pair, trained_seconds(shop, pair)) for pair in pairs),
+            pairs=tuple(
+                compare_pair(answers, *pair, trained_seconds(shop, pair)) for pair in pairs
+            ),
         )
         for row in table.rows:
             with runs.step(row.variant, shop.tags(stage, variant=row.variant), shop.note):
@@ -136,12 +140,12 @@ def _tabulate(
                 for seed, f1 in zip(table.seeds, row.macro_f1, strict=True):
                     runs.log_metrics({f"seed/{TEST_F1}": f1}, step=seed)
                 runs.log_metrics(flat(row.metrics, row.intervals))
-        for path, text in written(table, file).items():
+        for path, text in table_files(table, file).items():
             runs.log_text(text, path)
         for one, each in zip(answers, shops, strict=True):
             runs.log_json(dump(one), f"answers_seed_{each.study.seed}.json")
-        runs.leaderboard(rows_frame(table), f"{file}_table.json")
-    print(rows_markdown(table, file))
+        runs.leaderboard(seed_frame(table), f"{file}_table.json")
+    print(seed_markdown(table, file))
 
 
 def _answers(shop: Workshop, wanted: Collection[str]) -> Answers:
@@ -156,7 +160,7 @@ def _answers(shop: Workshop, wanted: Collection[str]) -> Answers:
             predictor = runtime.load(shop.versions[name].artifact, torch.get_num_threads())
         return {part: predictor(own.texts) for part, own in parts.items()}
 
-    return gather(parts, {name: logits(name) for name in wanted})
+    return collect_answers(parts, {name: logits(name) for name in wanted})
 
 
 def _row(study: Study, answers: Sequence[Answers], name: str, asked: Asked) -> Row:

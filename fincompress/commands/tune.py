@@ -13,7 +13,7 @@ from fincompress.benchmark.protocol import median_latencies
 from fincompress.build import Recipe
 from fincompress.commands.builder import build_all, for_each, make_recipe
 from fincompress.commands.options import Options
-from fincompress.commands.prepare import prepared
+from fincompress.commands.prepare import log_data_once
 from fincompress.commands.workspace import Workshop, _command, workshop
 from fincompress.config import UserError, dump, fingerprint, flatten, nearest
 from fincompress.evaluation.results import VAL_F1
@@ -44,7 +44,7 @@ class Task:
     storage: trial_queue.BaseStorage
 
 
-def tasks(shop: Workshop) -> dict[str, Task]:
+def plan_tuning(shop: Workshop) -> dict[str, Task]:
     """Return what was asked for, by variant: one, or all that have a search space.
 
     Raises `UserError` for a variant that cannot be tuned so, or a storage that does not answer.
@@ -107,9 +107,9 @@ def tune_variant(shop: Workshop, task: Task) -> None:
         goal=goal,
         seed=shop.study.seed,
     )
-    written = flatten(dump(spec.config))
+    table_files = flatten(dump(spec.config))
     with lock(f"prepare {found.name}"):
-        trial_queue.prepare(found, {key: written[key] for key in spec.search}, options.trials)
+        trial_queue.prepare(found, {key: table_files[key] for key in spec.search}, options.trials)
     study = found.study()
     before = study.user_attrs.get(trial_queue.RUN)
     tags = shop.tags("tune", variant=spec.name, technique=spec.technique)
@@ -248,10 +248,10 @@ def tune_variants(options: Options) -> None:
     Runs that an earlier command left open, because it was killed, are closed first.
     """
     with workshop(options) as shop:
-        wanted = tasks(shop)
+        wanted = plan_tuning(shop)
         runs.recover()
         with _command(shop, "tune"):
-            prepared(shop)
+            log_data_once(shop)
             sources = {shop.variants[name].source for name in wanted} - {BASE}
             build_all(shop, sources)
             for_each(shop, wanted, lambda name: tune_variant(shop, wanted[name]))

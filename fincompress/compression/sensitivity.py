@@ -12,7 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from fincompress.callbacks import Heatmap, Report
+from fincompress.callbacks import Callback, Heatmap
 from fincompress.compression.quantization import QuantizedEmbedding, QuantizedLinear, only
 from fincompress.models.encoder import Encoder
 from fincompress.training.batches import Encoded
@@ -56,17 +56,17 @@ def sensitivity(model: Encoder, data: Encoded) -> list[Sensitivity]:
     return found
 
 
-def show(report: Report, found: Sequence[Sensitivity]) -> None:
+def show(callback: Callback, found: Sequence[Sensitivity]) -> None:
     """Show a row for each layer, and record all, the most sensitive first."""
     rows: dict[str, list[float]] = {}
     for each in found:
         rows.setdefault(each.place, []).append(each.kl)
     columns = dict.fromkeys(each.linear for each in found if each.linear)
     title = "KL divergence from FP32, one layer in INT8"
-    report.show("sensitivity", Heatmap(title, f"0 to 3: {', '.join(columns)}", rows))
+    callback.show("sensitivity", Heatmap(title, f"0 to 3: {', '.join(columns)}", rows))
     ranked = sorted(found, key=lambda each: -each.kl)
     layers = [{"name": e.name, "kl": e.kl, "changed_labels": e.changed} for e in ranked]
-    report.record("sensitivity", {"sentences": found[0].sentences, "layers": layers})
+    callback.record("sensitivity", {"sentences": found[0].sentences, "layers": layers})
 
 
 def _places(model: Encoder) -> Iterator[tuple[str, str, list[str]]]:

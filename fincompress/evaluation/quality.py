@@ -40,7 +40,9 @@ Logits = NDArray[np.float32]
 Probabilities = NDArray[np.float64]
 
 
-def gather(parts: Mapping[str, Sentences], logits: Mapping[str, Mapping[str, Logits]]) -> Answers:
+def collect_answers(
+    parts: Mapping[str, Sentences], logits: Mapping[str, Mapping[str, Logits]]
+) -> Answers:
     """Put together the `parts` and what each variant answered, (n, labels) by part."""
     return Answers(
         texts={name: part.texts for name, part in parts.items()},
@@ -56,7 +58,7 @@ def gather(parts: Mapping[str, Sentences], logits: Mapping[str, Mapping[str, Log
     )
 
 
-def judged(
+def add_quality(
     measurements: Sequence[Measurement],
     answers: Answers,
     teacher: str,
@@ -119,7 +121,7 @@ def quality(
     return metrics, intervals
 
 
-def paired(
+def compare_pair(
     answers: Sequence[Answers], first: str, second: str, seconds: tuple[float, float]
 ) -> Pair:
     """Set two variants of one source side by side; `seconds` is how long each was trained."""

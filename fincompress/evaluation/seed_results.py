@@ -23,7 +23,7 @@ class Row:
 
 
 @settings
-class Repeated:
+class SeedTable:
     """All of one table, as its JSON file holds it.
 
     `runs` has, for each seed, the run in which each variant was built.

@@ -19,7 +19,7 @@ from fincompress.evaluation.results import (
 )
 
 
-def related(
+def add_speedups(
     measurements: Sequence[Measurement],
     *,
     teacher: str,

@@ -18,7 +18,7 @@ from fincompress.training.device import device, precision
 
 
 @dataclass(frozen=True)
-class RunReport:
+class RunCallback:
     """What a technique reports goes into the open run; epochs are printed as well."""
 
     name: str

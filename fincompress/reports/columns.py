@@ -84,12 +84,12 @@ def markdown_table(
 
     It is empty if no column has.
     """
-    written = [{name: cell(row) for name, cell in columns.items()} for row in rows]
-    used = [name for name in columns if any(cells[name] for cells in written)]
+    table_files = [{name: cell(row) for name, cell in columns.items()} for row in rows]
+    used = [name for name in columns if any(cells[name] for cells in table_files)]
     if not used:
         return ""
     lines = ["| " + " | ".join(["variant", *used]) + " |", "|---" * (1 + len(used)) + "|"]
-    for row, cells in zip(rows, written, strict=True):
+    for row, cells in zip(rows, table_files, strict=True):
         name = (names or {}).get(row.variant, row.variant)
         lines.append("| " + " | ".join([name, *(cells[column] for column in used)]) + " |")
     return "\n".join(lines)

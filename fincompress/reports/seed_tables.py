@@ -19,7 +19,7 @@ from fincompress.evaluation.results import (
     labelled,
     of_source,
 )
-from fincompress.evaluation.seed_results import Repeated
+from fincompress.evaluation.seed_results import SeedTable
 from fincompress.reports.columns import (
     Cell,
     chance,
@@ -37,7 +37,7 @@ EXPLAINED = (
 )
 
 
-def _columns(table: Repeated) -> dict[str, Cell]:
+def _columns(table: SeedTable) -> dict[str, Cell]:
     origins = sorted(
         {key for row in table.rows for key in row.metrics if key.startswith(of_source(""))}
     )
@@ -62,7 +62,7 @@ def _columns(table: Repeated) -> dict[str, Cell]:
     }
 
 
-def rows_markdown(table: Repeated, name: str) -> str:
+def seed_markdown(table: SeedTable, name: str) -> str:
     """Return the table of that name and, below it, the pairs."""
     seeds = ", ".join(map(str, table.seeds))
     heading = f"{labelled(f'Study `{table.study}`', table.synthetic)}: {name}, over {seeds}. "
@@ -73,16 +73,16 @@ def rows_markdown(table: Repeated, name: str) -> str:
     return "\n\n".join(part for part in (heading, written_rows, pairs, facts) if part)
 
 
-def written(table: Repeated, name: str) -> dict[str, str]:
+def table_files(table: SeedTable, name: str) -> dict[str, str]:
     """Return the files that a table is kept in, each with its text."""
     return {
         f"{name}.json": json.dumps(dump(table), indent=2) + "\n",
-        f"{name}.md": rows_markdown(table, name) + "\n",
-        f"{name}.csv": rows_frame(table).to_csv(index=False),
+        f"{name}.md": seed_markdown(table, name) + "\n",
+        f"{name}.csv": seed_frame(table).to_csv(index=False),
     }
 
 
-def rows_frame(table: Repeated) -> pd.DataFrame:
+def seed_frame(table: SeedTable) -> pd.DataFrame:
     """Return one row a variant with every metric, the ends of intervals, and each seed's F1."""
     rows = []
     for row in table.rows:

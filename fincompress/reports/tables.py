@@ -174,7 +174,7 @@ def _drift(facts: Mapping[str, str]) -> str:
     return said if abs(moved) > MOVED else ""
 
 
-def tables_of(benchmark: Benchmark, roles: Mapping[str, str] | None = None) -> dict[str, str]:
+def benchmark_files(benchmark: Benchmark, roles: Mapping[str, str] | None = None) -> dict[str, str]:
     """Return the files that a benchmark's tables are kept in, each with its text."""
     return {
         "benchmark_results.csv": frame(benchmark).to_csv(index=False),

@@ -30,7 +30,7 @@ class VariantSpec:
     """One technique applied to one source, for one runtime.
 
     `config` is the technique's `Config`, `runtime` a runtime's name. `search` is what tuning
-    varies, `written` what the file says. An ablation also has the variant `beside` which it
+    varies, `table_files` what the file says. An ablation also has the variant `beside` which it
     stands, the `question` it answers, and maybe `epochs` other than the study's.
     """
 
@@ -40,7 +40,7 @@ class VariantSpec:
     runtime: str
     config: Any
     search: Space
-    written: Mapping[str, Any]
+    table_files: Mapping[str, Any]
     beside: str = ""
     question: str = ""
     epochs: int | None = None
@@ -67,7 +67,7 @@ class VariantSpec:
 
     def yaml(self, values: Mapping[str, Scalar]) -> str:
         """The variant's file with other values at these (dotted) keys of its config."""
-        config = deepcopy(dict(self.written.get("config", {})))
+        config = deepcopy(dict(self.table_files.get("config", {})))
         for name, value in values.items():
             *path, last = name.split(".")
             here = config
@@ -75,7 +75,7 @@ class VariantSpec:
                 here = here.setdefault(part, {})
             here[last] = value
         order = ("technique", "source", "runtime", "config", "search")
-        data = {**self.written, "config": config}
+        data = {**self.table_files, "config": config}
         return yaml.safe_dump({k: data[k] for k in order if k in data}, sort_keys=False,
                               default_flow_style=None)  # fmt: skip
 
@@ -203,8 +203,8 @@ def _load_variant(name: str, path: Path, kind: type[_File]) -> VariantSpec:
     reserved = (BASE, FLOOR, ALL, "latest")  # MLflow keeps `latest` and `v<digits>` to itself
     if name.replace("_", "-") in ROLES or name in reserved or re.fullmatch(r"v\d+", name):
         raise UserError(f"{path}: '{name}' is reserved and cannot name a variant")
-    written = read_yaml(path)
-    file = parse(kind, written, str(path))
+    table_files = read_yaml(path)
+    file = parse(kind, table_files, str(path))
     try:
         technique = load_technique(file.technique)
         format = load_runtime(file.runtime).FORMAT
@@ -219,7 +219,7 @@ def _load_variant(name: str, path: Path, kind: type[_File]) -> VariantSpec:
     search: Space = {}
     if isinstance(file, _VariantFile):
         search = read_space(file.search, config, f"{path}: search")
-    spec = VariantSpec(name, file.technique, file.source, file.runtime, config, search, written)
+    spec = VariantSpec(name, file.technique, file.source, file.runtime, config, search, table_files)
     if isinstance(file, _AblationFile):
         return replace(spec, beside=file.beside, question=file.question, epochs=file.epochs)
     return spec

@@ -6,7 +6,7 @@ A technique is a module with
 * `FORMATS`: the formats that it can write; the runtime of a variant says which one it does;
 * `Config`: its frozen, self-validating settings;
 * `resolve(config, inputs) -> Config`: symbolic choices replaced by what they mean here;
-* `compress(inputs, config, out, report) -> Artifact`: the method, on a resolved config.
+* `compress(inputs, config, out, callback) -> Artifact`: the method, on a resolved config.
 """
 
 import importlib
@@ -20,7 +20,7 @@ from tokenizers import Tokenizer
 from torch import Tensor
 
 from fincompress.artifact import Artifact, read_artifact
-from fincompress.callbacks import Report
+from fincompress.callbacks import Callback
 from fincompress.config import UserError, nearest
 from fincompress.data import LABELS, Sentences, Splits
 from fincompress.models.storage import Identity, load_encoder
@@ -119,7 +119,7 @@ class Technique(Protocol):
 
     def resolve(self, config: Any, inputs: Inputs) -> Any: ...
 
-    def compress(self, inputs: Inputs, config: Any, out: Path, report: Report) -> Artifact: ...
+    def compress(self, inputs: Inputs, config: Any, out: Path, callback: Callback) -> Artifact: ...
 
 
 def technique_names() -> list[str]:

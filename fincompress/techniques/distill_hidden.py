@@ -17,7 +17,7 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from fincompress.artifact import Artifact, read_artifact
-from fincompress.callbacks import Report
+from fincompress.callbacks import Callback
 from fincompress.compression.student import (
     LayerMap,
     Student,
@@ -62,7 +62,7 @@ def resolve(config: Config, inputs: Inputs) -> Config:
     return replace(config, student=student, layer_map=places, transfer=transfer)
 
 
-def compress(inputs: Inputs, config: Config, out: Path, report: Report) -> Artifact:
+def compress(inputs: Inputs, config: Config, out: Path, callback: Callback) -> Artifact:
     train, val = inputs.encoded(config.transfer)
     places = tuple(int(place) for place in config.layer_map)
     lesson = _lesson(inputs.source.path, inputs.texts(config.transfer), places)
@@ -97,7 +97,7 @@ def compress(inputs: Inputs, config: Config, out: Path, report: Report) -> Artif
 
     best = fit(
         model, objective, train, val,
-        budget=inputs.budget, optimizer=config.optimizer, seed=inputs.seed, report=report,
+        budget=inputs.budget, optimizer=config.optimizer, seed=inputs.seed, callback=callback,
         also=list(projection.parameters()),
     )  # fmt: skip
     return save_encoder(out, model, load_tokenizer(inputs.source), inputs.identity(), best)

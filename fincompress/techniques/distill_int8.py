@@ -17,7 +17,7 @@ from tokenizers import Tokenizer
 from torch import nn
 
 from fincompress.artifact import Artifact
-from fincompress.callbacks import Report, after
+from fincompress.callbacks import Callback, after
 from fincompress.compression.distillation import imitation
 from fincompress.compression.importance import taylor
 from fincompress.compression.pruning import Kept, cut
@@ -75,7 +75,7 @@ def resolve(config: Config, inputs: Inputs) -> Config:
     return replace(config, layers=layers, layer_map=places, int8_epochs=epochs, transfer=transfer)
 
 
-def compress(inputs: Inputs, config: Config, out: Path, report: Report) -> Artifact:
+def compress(inputs: Inputs, config: Config, out: Path, callback: Callback) -> Artifact:
     model, tokenizer = shrunk(inputs, config)
     train, val = inputs.encoded(config.transfer, tokenizer)
     taught = inputs.taught(inputs.teacher, config.transfer)
@@ -88,7 +88,7 @@ def compress(inputs: Inputs, config: Config, out: Path, report: Report) -> Artif
             return fit(
                 model, imitation(model, taught, config.temperature, config.alpha), train, val,
                 budget=replace(inputs.budget, epochs=epochs), optimizer=config.optimizer,
-                seed=inputs.seed, report=after(start, report),
+                seed=inputs.seed, callback=after(start, callback),
             )  # fmt: skip
 
         if done:

@@ -12,7 +12,7 @@ from typing import Annotated
 from pydantic import Field
 
 from fincompress.artifact import Artifact
-from fincompress.callbacks import Report
+from fincompress.callbacks import Callback
 from fincompress.compression.distillation import imitation
 from fincompress.compression.student import Student, make_student, resolve_student
 from fincompress.config import settings
@@ -42,7 +42,7 @@ def resolve(config: Config, inputs: Inputs) -> Config:
     return replace(config, student=student, transfer=config.transfer and bool(inputs.transfer))
 
 
-def compress(inputs: Inputs, config: Config, out: Path, report: Report) -> Artifact:
+def compress(inputs: Inputs, config: Config, out: Path, callback: Callback) -> Artifact:
     train, val = inputs.encoded(config.transfer)
     taught = inputs.taught(inputs.source, config.transfer)
     model = make_student(config.student, inputs.source, inputs.pretrained, inputs.seed)
@@ -50,6 +50,6 @@ def compress(inputs: Inputs, config: Config, out: Path, report: Report) -> Artif
     objective = imitation(model, taught, config.temperature, config.alpha)
     best = fit(
         model, objective, train, val,
-        budget=inputs.budget, optimizer=config.optimizer, seed=inputs.seed, report=report,
+        budget=inputs.budget, optimizer=config.optimizer, seed=inputs.seed, callback=callback,
     )  # fmt: skip
     return save_encoder(out, model, load_tokenizer(inputs.source), inputs.identity(), best)

@@ -11,7 +11,7 @@ from pathlib import Path
 from torch import Tensor
 
 from fincompress.artifact import Artifact
-from fincompress.callbacks import Report
+from fincompress.callbacks import Callback
 from fincompress.config import settings
 from fincompress.models.storage import FORMAT, load_encoder, save_encoder
 from fincompress.models.tokenization import load_tokenizer
@@ -33,7 +33,7 @@ def resolve(config: Config, inputs: Inputs) -> Config:
     return config
 
 
-def compress(inputs: Inputs, config: Config, out: Path, report: Report) -> Artifact:
+def compress(inputs: Inputs, config: Config, out: Path, callback: Callback) -> Artifact:
     model = load_encoder(inputs.source)
     train, val = inputs.encoded()
 
@@ -42,6 +42,6 @@ def compress(inputs: Inputs, config: Config, out: Path, report: Report) -> Artif
 
     best = fit(
         model, objective, train, val,
-        budget=inputs.budget, optimizer=config.optimizer, seed=inputs.seed, report=report,
+        budget=inputs.budget, optimizer=config.optimizer, seed=inputs.seed, callback=callback,
     )  # fmt: skip
     return save_encoder(out, model, load_tokenizer(inputs.source), inputs.identity(), best)

@@ -22,7 +22,7 @@ from pydantic import Field
 from torch import Tensor
 
 from fincompress.artifact import Artifact
-from fincompress.callbacks import Report, Step
+from fincompress.callbacks import Callback, Step
 from fincompress.config import UserError, settings
 from fincompress.models.encoder import Encoder
 from fincompress.models.storage import FORMAT, save_encoder
@@ -49,15 +49,15 @@ def resolve(config: Config, inputs: Inputs) -> Config:
     return replace(config, epochs=min(config.epochs, inputs.budget.epochs))
 
 
-def compress(inputs: Inputs, config: Config, out: Path, report: Report) -> Artifact:
+def compress(inputs: Inputs, config: Config, out: Path, callback: Callback) -> Artifact:
     train, val = inputs.encoded()
     with _random_state_kept(), TemporaryDirectory(prefix="fincompress-") as scratch:
-        model, last = _train(inputs, config, train, val, scratch, report)
+        model, last = _train(inputs, config, train, val, scratch, callback)
     return save_encoder(out, model, load_tokenizer(inputs.source), inputs.identity(), last)
 
 
 def _train(
-    inputs: Inputs, config: Config, train: Encoded, val: Encoded, scratch: str, report: Step
+    inputs: Inputs, config: Config, train: Encoded, val: Encoded, scratch: str, callback: Step
 ) -> tuple[Encoder, dict[str, float]]:
     """Return the model after the last epoch and its validation scores."""
     # Seconds to import, which no other technique needs.
@@ -88,10 +88,10 @@ def _train(
                 f"lower learning_rate, now {config.learning_rate}"
             )
         found = validate(theirs.encoder(), val)
-        report(epoch, {"train/loss": logs["loss"], "train/epoch_seconds": seconds} | found)
+        callback(epoch, {"train/loss": logs["loss"], "train/epoch_seconds": seconds} | found)
 
-    callback = TrainerCallback()
-    callback.on_epoch_begin, callback.on_epoch_end, callback.on_log = begin, end, log
+    hooks = TrainerCallback()
+    hooks.on_epoch_begin, hooks.on_epoch_end, hooks.on_log = begin, end, log
     arguments = TrainingArguments(
         output_dir=scratch,
         num_train_epochs=config.epochs,
@@ -112,7 +112,7 @@ def _train(
     ]
     trainer = Trainer(
         model=theirs.bert, args=arguments, train_dataset=rows, data_collator=_collate,
-        callbacks=[callback],
+        callbacks=[hooks],
     )  # fmt: skip
     trainer.remove_callback(PrinterCallback)
     trainer.train()

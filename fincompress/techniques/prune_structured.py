@@ -18,7 +18,7 @@ import torch
 from pydantic import Field
 
 from fincompress.artifact import Artifact, Layout
-from fincompress.callbacks import Chart, Heatmap, Report, after
+from fincompress.callbacks import Callback, Chart, Heatmap, after
 from fincompress.compression.distillation import imitation
 from fincompress.compression.importance import IMPORTANCE
 from fincompress.compression.pruning import Kept, Size, choose, cut, sizes_between
@@ -100,7 +100,7 @@ def resolve(config: Config, inputs: Inputs) -> Config:
     return config
 
 
-def compress(inputs: Inputs, config: Config, out: Path, report: Report) -> Artifact:
+def compress(inputs: Inputs, config: Config, out: Path, callback: Callback) -> Artifact:
     train, val = inputs.encoded(config.transfer)
     taught = inputs.taught(inputs.teacher, config.transfer)
     scored = train.sample(config.scoring_sentences, inputs.seed)
@@ -116,7 +116,7 @@ def compress(inputs: Inputs, config: Config, out: Path, report: Report) -> Artif
         importance = IMPORTANCE[config.importance](model, scored)
         rows = {f"layer {n}": own.tolist() for n, own in enumerate(importance.heads, start=1)}
         title = f"Importance of heads ({config.importance}) before step {step}"
-        report.show(f"importance_step_{step}", Heatmap(title, "head", rows))
+        callback.show(f"importance_step_{step}", Heatmap(title, "head", rows))
         kept = choose(importance, size, config.ffn_multiple)
         model = cut(model, kept)
         survivors = [ours.then(later) for ours, later in zip(survivors, kept, strict=True)]
@@ -125,12 +125,12 @@ def compress(inputs: Inputs, config: Config, out: Path, report: Report) -> Artif
         best = fit(
             model, imitation(model, taught, config.temperature, config.alpha), train, val,
             budget=replace(inputs.budget, epochs=epochs), optimizer=config.optimizer,
-            seed=inputs.seed, report=after(done, report),
+            seed=inputs.seed, callback=after(done, callback),
         )  # fmt: skip
         best |= {"best_epoch": done + best["best_epoch"]}
         done += epochs
         curve.append(Point.of(size, whole, hurt, best[F1], model))
-    _show(report, curve, survivors, inputs.source.manifest.layout)
+    _show(callback, curve, survivors, inputs.source.manifest.layout)
     return save_encoder(out, model, load_tokenizer(inputs.source), inputs.identity(), best)
 
 
@@ -150,14 +150,14 @@ class Point:
 
 
 def _show(
-    report: Report, curve: Sequence[Point], survivors: Sequence[Kept], before: Layout
+    callback: Callback, curve: Sequence[Point], survivors: Sequence[Kept], before: Layout
 ) -> None:
     """Show the curve, and what was cut, in places of the source's heads and neurons."""
 
     def line(name: str) -> list[tuple[float, float]]:
         return [(point.share_removed, getattr(point, name)) for point in curve]
 
-    report.show(
+    callback.show(
         "pruning_curve",
         Chart(
             title="Validation macro-F1 and parameters against the share removed",
@@ -183,8 +183,8 @@ def _show(
             "heads": len(kept.heads),
             "ffn": len(kept.neurons),
         }
-    report.show("cut_map_heads", Heatmap("Heads kept (1) and cut (0)", "head", head_rows))
+    callback.show("cut_map_heads", Heatmap("Heads kept (1) and cut (0)", "head", head_rows))
     title = f"Share of FFN neurons kept, by {MAP_CELL} neighbours"
-    report.show("cut_map_neurons", Heatmap(title, f"{MAP_CELL} neurons", neuron_rows))
-    report.record("cut_map", cuts)
-    report.record("pruning_curve", {"points": [vars(point) for point in curve]})
+    callback.show("cut_map_neurons", Heatmap(title, f"{MAP_CELL} neurons", neuron_rows))
+    callback.record("cut_map", cuts)
+    callback.record("pruning_curve", {"points": [vars(point) for point in curve]})

@@ -14,7 +14,7 @@ from typing import Annotated
 from pydantic import Field
 
 from fincompress.artifact import Artifact
-from fincompress.callbacks import Report
+from fincompress.callbacks import Callback
 from fincompress.compression.distillation import imitation
 from fincompress.compression.quantization import frozen, quantized
 from fincompress.config import settings
@@ -47,7 +47,7 @@ def resolve(config: Config, inputs: Inputs) -> Config:
     return replace(config, epochs=epochs, transfer=config.transfer and bool(inputs.transfer))
 
 
-def compress(inputs: Inputs, config: Config, out: Path, report: Report) -> Artifact:
+def compress(inputs: Inputs, config: Config, out: Path, callback: Callback) -> Artifact:
     train, val = inputs.encoded(config.transfer)
     taught = inputs.taught(inputs.teacher, config.transfer)
     calibration = train.sample(config.calibration_sentences, inputs.seed)
@@ -55,7 +55,7 @@ def compress(inputs: Inputs, config: Config, out: Path, report: Report) -> Artif
     best = fit(
         model, imitation(model, taught, config.temperature, config.alpha), train, val,
         budget=replace(inputs.budget, epochs=config.epochs), optimizer=config.optimizer,
-        seed=inputs.seed, report=report,
+        seed=inputs.seed, callback=callback,
     )  # fmt: skip
     final = frozen(model)
     return save_graph(

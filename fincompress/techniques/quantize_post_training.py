@@ -21,8 +21,8 @@ from typing import Annotated, Literal
 import torch
 from pydantic import Field
 
-from fincompress.artifact import Artifact, amend_artifact
-from fincompress.callbacks import Report
+from fincompress.artifact import Artifact, complete_artifact
+from fincompress.callbacks import Callback
 from fincompress.compression.quantization import frozen, quantized
 from fincompress.compression.sensitivity import Sensitivity, sensitivity, show
 from fincompress.config import UserError, settings
@@ -67,12 +67,12 @@ def resolve(config: Config, inputs: Inputs) -> Config:
     return config
 
 
-def compress(inputs: Inputs, config: Config, out: Path, report: Report) -> Artifact:
+def compress(inputs: Inputs, config: Config, out: Path, callback: Callback) -> Artifact:
     train, _ = inputs.encoded()
     calibration = train.sample(config.calibration_sentences, inputs.seed)
     rounded = quantized(load_encoder(inputs.source).to(device()), calibration.batches())
     found = sensitivity(rounded, calibration)
-    show(report, found)
+    show(callback, found)
     model = None  # that computes the same in PyTorch
     with TemporaryDirectory(prefix="fincompress-") as scratch:
         if config.method == "static" and inputs.format == "onnx":
@@ -88,7 +88,7 @@ def compress(inputs: Inputs, config: Config, out: Path, report: Report) -> Artif
         )  # fmt: skip
         if not inputs.shape_only:
             _check_drop(draft, inputs, config, found)
-        return amend_artifact(draft, out)
+        return complete_artifact(draft, out)
 
 
 def _check_drop(

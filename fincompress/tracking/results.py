@@ -6,7 +6,7 @@ from typing import Any
 
 from fincompress.config import UserError, parse
 from fincompress.evaluation.results import Answers, Benchmark
-from fincompress.evaluation.seed_results import Repeated
+from fincompress.evaluation.seed_results import SeedTable
 from fincompress.studies.study import Study
 from fincompress.tracking import runs
 
@@ -50,17 +50,17 @@ SEEDS, ABLATIONS = STAGES = ("seeds", "ablations")
 FILE = "file"  # tag of a run that holds a table: the name of its files
 
 
-def last_tables(study: Study) -> dict[str, Repeated]:
+def last_tables(study: Study) -> dict[str, SeedTable]:
     """Return the last table over seeds, and those of ablations, by the name of their files."""
-    found: dict[str, Repeated] = {}
+    found: dict[str, SeedTable] = {}
     for stage in STAGES:
         for file, run_id in sorted(runs.newest_by(FILE, stage, study.name).items()):
             data: Any = json.loads(runs.read_run_file(run_id, f"{file}.json"))
-            found[file] = parse(Repeated, data, f"run {run_id}: {file}.json")
+            found[file] = parse(SeedTable, data, f"run {run_id}: {file}.json")
     return found
 
 
-def last_studies(study: str, variants: Iterable[str]) -> dict[str, str]:
+def last_tuning_runs(study: str, variants: Iterable[str]) -> dict[str, str]:
     """Return the run of each variant's last finished study, by variant."""
     found = {name: runs.find_run("tune", study, variant=name, measured="all") for name in variants}
     return {name: run_id for name, run_id in found.items() if run_id}

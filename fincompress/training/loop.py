@@ -58,14 +58,14 @@ def fit(
     budget: Budget,
     optimizer: Optimizer,
     seed: int,
-    report: Step,
+    callback: Step,
     also: Sequence[nn.Parameter] = (),
 ) -> dict[str, float]:
     """Train `model` (and the parameters `also`) in place and leave it at its best epoch.
 
     Where weights are averaged, that is the best average.
 
-    `report` gets the mean losses and the validation scores of each epoch, and the seconds of its
+    `callback` gets the mean losses and the validation scores of each epoch, and the seconds of its
     batches alone. Returns the validation scores of the best one. Raises `UserError` if the loss
     stops being finite.
     """
@@ -113,7 +113,7 @@ def fit(
             seconds = time.perf_counter() - begun
             found = validate(scored, val)
             means = {f"train/{name}": total / len(train.ids) for name, total in sums.items()}
-            report(epoch, means | found | {"train/epoch_seconds": seconds})
+            callback(epoch, means | found | {"train/epoch_seconds": seconds})
             if not best or found["val/macro_f1"] > best["val/macro_f1"]:
                 best, best_epoch, best_state = found, epoch, deepcopy(scored.state_dict())
             elif epoch - best_epoch >= budget.patience:

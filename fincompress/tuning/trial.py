@@ -18,12 +18,12 @@ from fincompress.artifact import Artifact
 from fincompress.benchmark.process import Subject
 from fincompress.benchmark.protocol import Timing, median_latencies
 from fincompress.build import build, plan
-from fincompress.callbacks import Chart, Heatmap, Stop
+from fincompress.callbacks import Chart, Heatmap, StopTraining
 from fincompress.config import dump
 from fincompress.evaluation.metrics import paired_ratio
 from fincompress.evaluation.results import P50, SPEEDUP_VS_SOURCE, VAL_F1
 from fincompress.machine.console import configure_output
-from fincompress.reports.build_run import RunReport, log_artifact, log_recipe
+from fincompress.reports.build_run import RunCallback, log_artifact, log_recipe
 from fincompress.signals import TERMINATED, Terminated, raise_if_terminated, raise_when_terminated
 from fincompress.studies.search_space import Choices, Range, Scalar, Space, tidy
 from fincompress.studies.variants import VariantSpec
@@ -119,7 +119,7 @@ def run_trial(job: Job, trial: Trial) -> None:
             trial_queue.link(trial, run_id, runs.address(run_id))
             f1, latency_ms = _try(job, trial)
             trial_queue.finish(job.search, trial, f1, latency_ms, job.teacher_f1)
-    except Stop:
+    except StopTraining:
         trial_queue.stop(trial)
     except trial_queue.GivenUp:
         return  # it was silent for too long, and another one has been queued
@@ -144,7 +144,7 @@ def _try(job: Job, trial: Trial) -> tuple[float, float | None]:
         resolved.write_text(json.dumps(dump(recipe.config), indent=2), encoding="utf-8")
         trial_queue.keep_file(trial, resolved)
         title = f"{job.title}, trial {trial.number}"
-        report = TrialReport(RunReport(spec.name, title, Path(folder) / "figures"), job, trial)
+        report = TrialCallback(RunCallback(spec.name, title, Path(folder) / "figures"), job, trial)
         artifact = build(recipe, Path(folder) / "artifact", report)
         log_artifact(artifact, spec.runtime)
         latency_ms = _latency_ms(job, artifact, job.reference) if job.reference else None
@@ -179,10 +179,10 @@ def _latency_ms(job: Job, artifact: Artifact, reference: Reference) -> float:
 
 
 @dataclass(frozen=True)
-class TrialReport:
+class TrialCallback:
     """What a technique reports goes into the trial's run, and to whoever may stop it."""
 
-    run: RunReport
+    run: RunCallback
     job: Job
     trial: Trial
 
@@ -193,7 +193,9 @@ class TrialReport:
             return
         poor = trial_queue.unpromising(self.trial, step, metrics[VAL_F1])
         if poor and step < self.job.inputs.budget.epochs:
-            raise Stop(f"after epoch {step} among the worst quarter of the trials before it")
+            raise StopTraining(
+                f"after epoch {step} among the worst quarter of the trials before it"
+            )
 
     def show(self, name: str, figure: Chart | Heatmap) -> None:
         trial_queue.keep_file(self.trial, self.run.draw(name, figure))
