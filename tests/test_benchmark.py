@@ -87,7 +87,7 @@ class Fake:
 
 @pytest.fixture
 def fakes(monkeypatch: pytest.MonkeyPatch, base: Artifact) -> list[Subject]:
-    monkeypatch.setattr(rounds, "Resident", Fake)
+    monkeypatch.setattr(rounds, "MeasuredProcess", Fake)
     monkeypatch.setattr(Fake, "asked", [])
     monkeypatch.setattr(Fake, "dies", {})
     return [Subject(name, None, "torch_eager", base) for name in "ab"]
@@ -279,8 +279,8 @@ def test_a_process_ends_with_the_one_that_measures() -> None:
     code = (
         "import os\n"
         "from fincompress.benchmark.protocol import FLOOR\n"
-        "from fincompress.benchmark.process import Resident\n"
-        "print(Resident(FLOOR, 1).process.pid, flush=True)\n"
+        "from fincompress.benchmark.process import MeasuredProcess\n"
+        "print(MeasuredProcess(FLOOR, 1).process.pid, flush=True)\n"
         "os.kill(os.getpid(), 9)"
     )
     root = Path(__file__).parents[1]

@@ -12,6 +12,7 @@ from fincompress.cli import VERBS
 from tests.conftest import refusal
 
 ROOT = Path(__file__).parents[1]
+CONFIGURED = "from fincompress.machine.console import configure_output as c; c();"
 
 
 def start(code: str, **variables: str) -> subprocess.Popen[bytes]:
@@ -23,7 +24,7 @@ def start(code: str, **variables: str) -> subprocess.Popen[bytes]:
 
 
 def test_what_an_encoding_does_not_have_is_escaped() -> None:
-    code = "from fincompress.machine.console import configure_output as c; c(); print('\\xe9 \\u2192 ok')"
+    code = f"{CONFIGURED} print('\\xe9 \\u2192 ok')"
     ascii = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0", "PYTHONIOENCODING": ""}
     out, error = start(code, **ascii).communicate()
     assert (out, error) == (b"\\xe9 \\u2192 ok\n", b"")
