@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from fincompress.commands.workspace import on_this_machine
+from fincompress.commands.workspace import limit_threads
 from fincompress.machine import cpu
 from fincompress.machine.cpu import cpu_flags, cpu_model, usable_cores
 from fincompress.studies.study import load_study
@@ -103,10 +103,10 @@ def test_a_study_is_measured_with_no_more_threads_than_there_are_cores(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     study = load_study("cpu")
-    assert on_this_machine(study) == study, "two threads fit on eight cores"
+    assert limit_threads(study) == study, "two threads fit on eight cores"
     assert capsys.readouterr().out == ""
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
-    assert on_this_machine(study).benchmark == replace(study.benchmark, threads=1)
+    assert limit_threads(study).benchmark == replace(study.benchmark, threads=1)
     assert capsys.readouterr().out == (
         "benchmark.threads: 2 in experiments/cpu.yaml, and this process may use 1: "
         "measured with 1\n"

@@ -9,9 +9,10 @@ import mlflow
 import pytest
 
 from fincompress.benchmark.process import MeasuredProcess
+from fincompress.benchmark.protocol import Measured
 from fincompress.cli import main
 from fincompress.commands import benchmark
-from fincompress.commands.workspace import Workshop
+from fincompress.commands.builder import Builder
 from fincompress.config import UserError
 from fincompress.studies.study import load_study
 from fincompress.tracking import registry
@@ -33,7 +34,7 @@ def small(
         open_project(folder, checkpoint, student_checkpoint) as project,
         pytest.MonkeyPatch.context() as patch,
     ):
-        patch.setattr(benchmark, "_peers", lambda shop: [])
+        patch.setattr(benchmark, "_peers", lambda builder: [])
         for file in (folder / "experiments" / "variants").iterdir():
             if file.stem not in ("teacher", STUDENT):
                 file.unlink()
@@ -70,20 +71,21 @@ def test_a_champion_that_no_variant_has_any_more_is_measured_beside_todays(
 def test_one_that_dies_costs_its_own_row(
     small: Project, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    works, shops = MeasuredProcess.run, list[Workshop]()
+    works, note, builders = MeasuredProcess.run, benchmark._note_failures, list[Builder]()
 
     def run(self: MeasuredProcess, batches: Sequence[Sequence[str]]) -> Any:
         if self.subject.variant == STUDENT:
             raise UserError("benchmark: its process died (exit code -9)")
         return works(self, batches)
 
-    def keep(shop: Workshop, *_: object) -> None:
-        shops.append(shop)
+    def keep(builder: Builder, measured: Measured) -> None:
+        builders.append(builder)
+        note(builder, measured)
 
     monkeypatch.setattr(MeasuredProcess, "run", run)
-    monkeypatch.setattr(benchmark, "_complete_cards", keep)
+    monkeypatch.setattr(benchmark, "_note_failures", keep)
     main([*BENCHMARK, "--promote", "false"])
-    assert shops[0].failed == {STUDENT: "failed: its process died (exit code -9)"}
+    assert builders[0].failed == {STUDENT: "failed: its process died (exit code -9)"}
     assert STUDENT not in rows() and {"teacher", "tfidf_floor"} <= set(rows())
     assert f"benchmark: without {STUDENT}: its process died (exit code -9)" in (
         capsys.readouterr().out

@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 from fincompress.benchmark.environment import cpu_facts
-from fincompress.commands.promote import promote_best
+from fincompress.commands.promote import promote
 from fincompress.evaluation.results import Answers
 from fincompress.studies.study import Study
 from tests.registered import (
@@ -29,9 +29,9 @@ def test_another_cpu_is_named_and_may_round_otherwise(
     wrong = replace(answers, logits=answers.logits | {"good": {"val": turned(answers)}})
     monkeypatch.setattr("fincompress.commands.promote.SAME_ELSEWHERE", 0.85)
     here = replace(benchmark(), environment={"threads": "1"} | cpu_facts())
-    promote_best(study, here, wrong)
+    promote(study, here, wrong)
     assert roles()["champion"] == 3, "on this CPU the answers have to be those measured"
-    promote_best(study, benchmark(cpu="a 6502", instruction_sets="none"), wrong, any_cpu=True)
+    promote(study, benchmark(cpu="a 6502", instruction_sets="none"), wrong, any_cpu=True)
     assert roles()["champion"] == 2
     own = ", ".join(cpu_facts().values())
     said = text_of(decisions()[0])
@@ -41,10 +41,10 @@ def test_another_cpu_is_named_and_may_round_otherwise(
 def test_a_benchmark_on_other_instruction_sets_moves_aliases_only_when_asked(
     study: Study, answers: Answers, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    promote_best(study, benchmark(instruction_sets="avx2"), answers)
+    promote(study, benchmark(instruction_sets="avx2"), answers)
     before = roles()
     capsys.readouterr()
-    promote_best(study, benchmark(near=1.0, instruction_sets="avx2 avx512_vnni"), answers)
+    promote(study, benchmark(near=1.0, instruction_sets="avx2 avx512_vnni"), answers)
     why = (
         "version 2 is champion by a benchmark on other instruction sets (avx2) than this one's "
         "(avx2 avx512_vnni): this decision is on record and moves no alias; to move them all the "
@@ -53,9 +53,9 @@ def test_a_benchmark_on_other_instruction_sets_moves_aliases_only_when_asked(
     assert capsys.readouterr().out.endswith(f"{why}no alias was moved\n")
     assert roles() == before and why in text_of(decisions()[0])
     # It did not become the champion's, so that the next is compared with what decided it.
-    promote_best(study, benchmark(near=1.0, instruction_sets="avx2"), answers)
+    promote(study, benchmark(near=1.0, instruction_sets="avx2"), answers)
     assert roles()["champion"] == 3
-    promote_best(study, benchmark(good=0.5, instruction_sets="none"), answers, any_cpu=True)
+    promote(study, benchmark(good=0.5, instruction_sets="none"), answers, any_cpu=True)
     assert roles()["champion"] == 2
-    promote_best(study, benchmark(good=0.5, near=0.1, instruction_sets="none"), answers)
+    promote(study, benchmark(good=0.5, near=0.1, instruction_sets="none"), answers)
     assert roles()["champion"] == 3, "whose own benchmark was on these"

@@ -5,7 +5,7 @@ import pytest
 from mlflow.entities import Run
 
 from fincompress.cli import main, parse_arguments
-from fincompress.commands.workspace import workshop
+from fincompress.commands.workspace import open_workspace
 from fincompress.data import SAMPLE
 from tests.conftest import Project, refusal
 
@@ -49,11 +49,11 @@ def test_a_base_that_is_out_of_reach_is_measured_by_its_shape(
 def test_random_weights_need_no_corpus_and_train_on_a_few_sentences(project: Project) -> None:
     project.change(data={"sources": ["phrasebank", "fiqa"]})
     _, options = parse_arguments(["benchmark", "--study", "tiny", "--weights", "random"])
-    with workshop(options) as shop:
-        assert shop.splits.synthetic and shop.splits.name == SAMPLE
-        few = shop.splits.first(64)
+    with open_workspace(options) as workspace:
+        assert workspace.splits.synthetic and workspace.splits.name == SAMPLE
+        few = workspace.splits.first(64)
         assert (len(few.train), len(few.val)) == (64, 64)
-        assert few.test == shop.splits.test
+        assert few.test == workspace.splits.test
 
 
 def test_weights_are_trained_or_random() -> None:

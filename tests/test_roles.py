@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from fincompress.cli import main
-from fincompress.commands.promote import promote_best, roles_now
+from fincompress.commands.promote import promote, roles_now
 from fincompress.config import UserError, dump
 from fincompress.evaluation.results import Answers
 from fincompress.promotion import ROLES
@@ -32,7 +32,7 @@ from tests.registered import (
 
 
 def test_a_first_decision_gives_every_role_and_is_a_run(study: Study, answers: Answers) -> None:
-    promote_best(study, benchmark(), answers)
+    promote(study, benchmark(), answers)
     assert [roles().get(role) for role in ROLES] == [2, 3, 2, 2, 1]
     (run,) = decisions()
     assert moved(run) == (None, "2")
@@ -43,10 +43,10 @@ def test_a_first_decision_gives_every_role_and_is_a_run(study: Study, answers: A
 
 
 def test_the_incumbent_is_replaced_beyond_noise_only(study: Study, answers: Answers) -> None:
-    promote_best(study, benchmark(), answers)
-    promote_best(study, benchmark(near=4.9), answers)
+    promote(study, benchmark(), answers)
+    promote(study, benchmark(near=4.9), answers)
     assert roles()["champion"] == 2 and roles()["challenger"] == roles()["fastest"] == 3
-    promote_best(study, benchmark(near=4.0), answers)
+    promote(study, benchmark(near=4.0), answers)
     assert roles()["champion"] == 3 and roles()["challenger"] == 2
     assert [moved(run) for run in decisions()] == [("2", "3"), ("2", "2"), (None, "2")]
     assert "champion goes from version 2 (good) to version 3 (near)\n" in text_of(decisions()[0])
@@ -55,11 +55,11 @@ def test_the_incumbent_is_replaced_beyond_noise_only(study: Study, answers: Answ
 def test_a_newer_version_of_the_champions_variant_must_win_like_any_other(
     study: Study, answers: Answers, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    promote_best(study, benchmark(), answers)
-    promote_best(study, benchmark(good=5.1, number=4), answers)
+    promote(study, benchmark(), answers)
+    promote(study, benchmark(good=5.1, number=4), answers)
     assert roles()["champion"] == 2 and roles()["challenger"] == 4
     assert "good@v2 stays champion: it is the fastest that passes\n" in capsys.readouterr().out
-    promote_best(study, benchmark(good=4.0, number=4), answers)
+    promote(study, benchmark(good=4.0, number=4), answers)
     assert roles()["champion"] == 4 and roles()["challenger"] == 2
     printed = capsys.readouterr().out
     assert "good replaces good@v2 as champion: it is 1.25 [1.25, 1.25] times as fast" in printed
@@ -70,18 +70,18 @@ def test_a_newer_version_of_the_champions_variant_must_win_like_any_other(
 def test_unreliable_timings_move_no_role_that_is_about_speed(
     study: Study, answers: Answers
 ) -> None:
-    promote_best(study, benchmark(), answers)
+    promote(study, benchmark(), answers)
     before = roles()
-    promote_best(study, benchmark(near=1.0, why="the clock jumped"), answers)
+    promote(study, benchmark(near=1.0, why="the clock jumped"), answers)
     assert roles() == before
     assert moved(decisions()[0]) == ("2", "2")
     assert "good stays champion: no candidate was timed reliably" in text_of(decisions()[0])
 
 
 def test_a_challenger_that_no_variant_can_be_is_dropped(study: Study, answers: Answers) -> None:
-    promote_best(study, benchmark(), answers)
+    promote(study, benchmark(), answers)
     strict = replace(study, gate=replace(study.gate, max_size_mb=75.0))
-    promote_best(strict, benchmark(), answers)
+    promote(strict, benchmark(), answers)
     assert roles()["champion"] == 2 and "challenger" not in roles()
 
 
@@ -89,7 +89,7 @@ def test_a_model_that_answers_otherwise_than_measured_is_not_promoted(
     study: Study, answers: Answers
 ) -> None:
     other = {"good": {"val": turned(answers)}}
-    promote_best(study, benchmark(), replace(answers, logits=answers.logits | other))
+    promote(study, benchmark(), replace(answers, logits=answers.logits | other))
     assert roles()["champion"] == 3 and roles()["challenger"] == 1
     assert "good     same answers        0.8889  at least 1" in text_of(decisions()[0])
 
@@ -97,10 +97,10 @@ def test_a_model_that_answers_otherwise_than_measured_is_not_promoted(
 def test_only_those_are_loaded_that_would_be_champion_or_challenger(
     study: Study, answers: Answers, loaded: list[int]
 ) -> None:
-    promote_best(study, benchmark(), answers)
+    promote(study, benchmark(), answers)
     assert loaded == [2, 3]
     loaded.clear()
-    promote_best(study, benchmark(near=1.0, good=0.9, number=4), answers)
+    promote(study, benchmark(near=1.0, good=0.9, number=4), answers)
     assert loaded == [4, 3, 2], "and the incumbent, which has to be as it was to be compared with"
 
 
@@ -115,11 +115,11 @@ def test_a_model_that_does_not_load_costs_itself_alone_unless_it_is_the_incumben
         return works(study, number, batches, threads)
 
     monkeypatch.setattr(served_model, "ask", ask)
-    promote_best(study, benchmark(), answers)
+    promote(study, benchmark(), answers)
     assert roles()["champion"] == 3 and roles()["challenger"] == 1
     assert "  fails   version 2 does not load\n" in text_of(decisions()[0])
     registry.set_alias(study, "champion", 2)
-    assert refusal(lambda: promote_best(study, benchmark(), answers)) == "version 2 does not load"
+    assert refusal(lambda: promote(study, benchmark(), answers)) == "version 2 does not load"
     assert len(decisions()) == 1 and roles()["champion"] == 2
 
 
@@ -131,7 +131,7 @@ def test_a_decision_that_cannot_be_recorded_moves_nothing(
 
     monkeypatch.setattr(runs, "log_text", full)
     with pytest.raises(OSError, match="No space left"):
-        promote_best(study, benchmark(), answers)
+        promote(study, benchmark(), answers)
     assert [run.info.status for run in decisions()] == ["FAILED"] and "champion" not in roles()
 
 
@@ -157,7 +157,7 @@ def test_a_benchmark_from_before_there_were_rounds_is_refused(
 ) -> None:
     old = benchmark()
     bare = tuple(replace(m, round_medians_ms=()) for m in old.measurements)
-    message = refusal(lambda: promote_best(study, replace(old, measurements=bare), answers))
+    message = refusal(lambda: promote(study, replace(old, measurements=bare), answers))
     assert message == (
         "tiny: its last benchmark has no rounds to compare; run: fincompress benchmark --study tiny"
     )
@@ -167,14 +167,14 @@ def test_a_benchmark_from_before_there_were_rounds_is_refused(
 def test_where_none_passes_it_is_said_what_to_change(
     study: Study, answers: Answers, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    promote_best(study, benchmark(why="3 rounds are fewer than 20"), answers)
+    promote(study, benchmark(why="3 rounds are fewer than 20"), answers)
     said = (
         "to let teacher, good, near pass: more benchmark.latency_runs, or a quieter machine "
         "(3 rounds are fewer than 20)\n"
     )
     assert said in capsys.readouterr().out and said in text_of(decisions()[0])
     strict = replace(study, gate=replace(study.gate, max_size_mb=60.0))
-    promote_best(strict, benchmark(), answers)
+    promote(strict, benchmark(), answers)
     assert (
         "to let good pass: gate.max_size_mb: 70 in experiments/tiny.yaml "
         "(size in MB 70 misses 60 by 10)" in text_of(decisions()[0])
@@ -195,14 +195,14 @@ def test_a_champion_that_was_not_measured_stays_unless_its_files_are_gone(
 
     monkeypatch.setattr(registry, "fetch", fetch)
     with pytest.raises(ConnectionError):
-        promote_best(study, benchmark(), answers)
+        promote(study, benchmark(), answers)
     assert roles()["champion"] == 4 and not decisions()
-    promote_best(study, benchmark(), answers)
+    promote(study, benchmark(), answers)
     assert roles()["champion"] == 2
     assert "version 4, champion until now, counts no more: gone\n" in text_of(decisions()[0])
     registry.set_alias(study, "champion", 4)
     loaded.clear()
-    promote_best(study, benchmark(), answers)
+    promote(study, benchmark(), answers)
     assert roles()["champion"] == 4 and loaded == [2]
     assert "version 4 stays champion: it was not measured" in text_of(decisions()[0])
 
@@ -218,7 +218,7 @@ def test_it_is_asked_with_the_threads_that_it_was_measured_with(
         return works(study, number, batches, threads)
 
     monkeypatch.setattr(served_model, "ask", ask)
-    promote_best(study, benchmark(threads="7"), answers)
+    promote(study, benchmark(threads="7"), answers)
     assert set(asked) == {7}
 
 
@@ -229,7 +229,7 @@ def test_another_engine_than_was_measured_may_round_otherwise(
     wrong = replace(answers, logits=answers.logits | {"good": {"val": turned(answers)}})
     teacher, good, *others = benchmark().measurements
     bf16 = replace(good, precision="bf16")
-    promote_best(study, replace(benchmark(), measurements=(teacher, bf16, *others)), wrong)
+    promote(study, replace(benchmark(), measurements=(teacher, bf16, *others)), wrong)
     assert roles()["champion"] == 2
     said = "passes  answered by torch_eager, measured on torch_eager bf16\n"
     assert said in text_of(decisions()[0])
@@ -238,5 +238,5 @@ def test_another_engine_than_was_measured_may_round_otherwise(
 def test_where_nothing_moves_it_is_said_what_would(
     study: Study, answers: Answers, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    promote_best(study, benchmark(), answers, dry_run=True)
+    promote(study, benchmark(), answers, dry_run=True)
     assert "champion would go to version 2 (good)\n" in capsys.readouterr().out

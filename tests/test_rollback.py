@@ -7,7 +7,7 @@ import mlflow
 import pytest
 
 from fincompress.cli import main
-from fincompress.commands.promote import promote_best, rollback
+from fincompress.commands.promote import promote, rollback
 from fincompress.config import UserError
 from fincompress.evaluation.results import Answers
 from fincompress.studies.study import Study
@@ -32,12 +32,12 @@ from tests.registered import (
 def test_rollback_goes_back_champion_by_champion(
     study: Study, answers: Answers, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    promote_best(study, benchmark(), answers)
-    promote_best(study, benchmark(near=4.0), answers)
-    promote_best(study, benchmark(near=4.0), answers)  # moves nothing, and neither does a dry run
-    promote_best(study, benchmark(good=1.0), answers, dry_run=True)
+    promote(study, benchmark(), answers)
+    promote(study, benchmark(near=4.0), answers)
+    promote(study, benchmark(near=4.0), answers)  # moves nothing, and neither does a dry run
+    promote(study, benchmark(good=1.0), answers, dry_run=True)
     assert roles()["champion"] == 3
-    promote_best(study, benchmark(near=4.0, good=2.0, number=4), answers)
+    promote(study, benchmark(near=4.0, good=2.0, number=4), answers)
     capsys.readouterr()
     assert main(["promote", "--study", "tiny", "--rollback", "--dry-run"]) == 0
     assert capsys.readouterr().out == (
@@ -67,8 +67,8 @@ def test_rollback_without_a_champion_says_what_to_run(study: Study) -> None:
 
 def test_rollback_names_an_earlier_champion_that_is_gone(study: Study, answers: Answers) -> None:
     number = register("good")
-    promote_best(study, benchmark(number=number), answers)
-    promote_best(study, benchmark(near=2.0, number=number), answers)
+    promote(study, benchmark(number=number), answers)
+    promote(study, benchmark(near=2.0, number=number), answers)
     mlflow.MlflowClient().delete_model_version(MODEL, str(number))
     assert refusal(lambda: rollback(study)) == (
         f"fincompress-tiny: version {number}, the champion before version 3, is gone; "
@@ -80,11 +80,11 @@ def test_rollback_names_an_earlier_champion_that_is_gone(study: Study, answers: 
 def test_a_rollback_is_not_undone_by_the_next_promotion(
     study: Study, answers: Answers, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    promote_best(study, benchmark(), answers)
-    promote_best(study, benchmark(near=1.0), answers)
+    promote(study, benchmark(), answers)
+    promote(study, benchmark(near=1.0), answers)
     rollback(study)
     assert roles()["champion"] == 2
-    promote_best(study, benchmark(near=1.0), answers)
+    promote(study, benchmark(near=1.0), answers)
     assert roles()["champion"] == 2 and roles()["challenger"] == roles()["fastest"] == 3
     (line,) = (row for row in text_of(decisions()[0]).splitlines() if "rolled back" in row)
     assert line.startswith("near ") and line.endswith(
@@ -92,33 +92,33 @@ def test_a_rollback_is_not_undone_by_the_next_promotion(
         "anew with --again, to let it stand again"
     )
     registry.set_alias(study, "champion", 3)
-    promote_best(study, benchmark(near=1.0), answers)
+    promote(study, benchmark(near=1.0), answers)
     registry.set_alias(study, "champion", 2)
-    promote_best(study, benchmark(near=1.0), answers)
+    promote(study, benchmark(near=1.0), answers)
     assert roles()["champion"] == 3, "a person has set it meanwhile: it may stand again"
 
 
 def test_what_was_rolled_back_stays_so_under_a_new_number(study: Study, answers: Answers) -> None:
     """`renew` registers a model again where the variant's newest version is another."""
-    promote_best(study, benchmark(), answers)
-    promote_best(study, benchmark(good=1.0, number=4), answers)
+    promote(study, benchmark(), answers)
+    promote(study, benchmark(good=1.0, number=4), answers)
     rollback(study)
     again = register("good", model="good-4")
-    promote_best(study, benchmark(good=1.0, number=again), answers)
+    promote(study, benchmark(good=1.0, number=again), answers)
     assert roles()["champion"] == 2 and roles()["fastest"] == again
     (line,) = (row for row in text_of(decisions()[0]).splitlines() if "rolled back" in row)
     assert line.startswith("good ")
 
 
 def test_a_champion_under_a_new_number_is_one_champion(study: Study, answers: Answers) -> None:
-    promote_best(study, benchmark(near=1.0), answers)
-    promote_best(study, benchmark(near=9.0), answers)
+    promote(study, benchmark(near=1.0), answers)
+    promote(study, benchmark(near=9.0), answers)
     assert roles()["champion"] == 2
     again = register("good", model="good-2")
     teacher, good, *others = benchmark().measurements
     now = (teacher, replace(good, version=again), *others)
     renumbered = replace(benchmark(), measurements=now)
-    promote_best(study, renumbered, answers)
+    promote(study, renumbered, answers)
     assert roles()["champion"] == again
     assert "good stays champion: it is the fastest" in text_of(decisions()[0])
     rollback(study)
@@ -128,8 +128,8 @@ def test_a_champion_under_a_new_number_is_one_champion(study: Study, answers: An
 def test_rollback_leaves_a_version_that_does_not_answer(
     study: Study, answers: Answers, monkeypatch: pytest.MonkeyPatch, loaded: list[int]
 ) -> None:
-    promote_best(study, benchmark(), answers)
-    promote_best(study, benchmark(near=1.0), answers)
+    promote(study, benchmark(), answers)
+    promote(study, benchmark(near=1.0), answers)
     loaded.clear()
 
     def lost(study: Study, number: int, *_: object, **more: object) -> Served:

@@ -18,7 +18,7 @@ from transformers import (
 )
 
 from fincompress.artifact import Artifact
-from fincompress.build import Recipe, build
+from fincompress.build import Recipe, build, plan
 from fincompress.commands.epochs import epoch_seconds
 from fincompress.data import Splits
 from fincompress.models.encoder import Encoder
@@ -27,6 +27,7 @@ from fincompress.models.storage import Identity, load_encoder, save_encoder
 from fincompress.models.tokenization import load_tokenizer
 from fincompress.techniques import load_technique
 from fincompress.techniques.finetune_trainer import Config
+from fincompress.training.loop import Budget
 from tests.conftest import Log, refusal
 from tests.test_techniques import BUDGET, VARIANTS, files_of, recipe
 
@@ -151,7 +152,11 @@ def test_an_epoch_is_timed_in_both_loops_and_nothing_is_left(
 ) -> None:
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     monkeypatch.chdir(tmp_path)
-    ours, theirs = epoch_seconds(made.inputs, batch_size=8)
+    budget = Budget(epochs=1, patience=1, batch_size=8)
+    inputs = replace(made.inputs, budget=budget, technique="finetune")
+    beside = plan(inputs, load_technique("finetune").Config(), made.data_fingerprint)
+    one = replace(made.config, epochs=1, batch_size=8)
+    ours, theirs = epoch_seconds([beside, replace(made, config=one)])
     assert ours > 0 and theirs > 0
     assert list(tmp_path.iterdir()) == []
     assert capsys.readouterr().out == ""

@@ -1,137 +1,183 @@
-"""Builder: finds the registered version of a variant's recipe, or builds it with its sources."""
+"""Builder: finds the version of a variant's recipe, or builds it, with the sources it needs."""
 
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import cached_property
 
+from fincompress.artifact import Artifact
 from fincompress.build import Recipe, build, plan
-from fincompress.commands.failures import SKIPPED, spared
-from fincompress.commands.workspace import Workshop
+from fincompress.commands.failures import SKIPPED, check_complete, spare_others
+from fincompress.commands.workspace import Workspace
 from fincompress.config import UserError
+from fincompress.models.checkpoint import Base, import_checkpoint, random_base
 from fincompress.promotion import TEACHER
 from fincompress.reports.build_run import RunCallback, log_artifact, log_recipe
-from fincompress.reports.model_card import MODEL_CARD, model_card
 from fincompress.studies.variants import ALL, BASE, VariantSpec, root_of
 from fincompress.techniques import Inputs
 from fincompress.tracking import registry, runs
+from fincompress.tracking.registry import Version
 from fincompress.tracking.store import lock
 from fincompress.training.loop import Budget
 
-FEW = 64  # sentences that models of random weights are built with
-ONE_EPOCH = Budget(epochs=1, patience=1)
 
+@dataclass
+class Builder:
+    """The versions of a workspace's variants that a command has found or built.
 
-def build_all(shop: Workshop, wanted: Collection[str]) -> None:
-    """Find or build the variants `wanted`, and first whatever they are made from.
-
-    What fails is left out, as `for_each` says.
+    `workspace`: what the command has opened. `versions`: by variant. `failed`: why there is no
+    version of some variants, by their `Workspace.title`.
     """
-    needed = set[str]()
-    for name in wanted:
-        while name != BASE and name not in needed:
-            needed.add(name)
-            name = shop.variants[name].source
-    ordered = [name for name in shop.variants if name in needed]  # sources first
-    again = set(wanted) if shop.options.again else set()
-    for_each(shop, ordered, lambda name: _version(shop, name, again=name in again))
 
+    workspace: Workspace
+    versions: dict[str, Version] = field(default_factory=dict)
+    failed: dict[str, str] = field(default_factory=dict)
 
-def for_each(shop: Workshop, names: Iterable[str], act: Callable[[str], object]) -> None:
-    """Call `act` with each variant; one that fails is left out, and so is what is made from it.
+    def build(self, wanted: Collection[str]) -> None:
+        """Find or build the variants `wanted`, and first whatever they are made from.
 
-    The reasons go into `shop.failed`. Raises what the teacher, or a variant that was asked for by
-    name, fails with, and what no other variant would be spared.
-    """
-    for name in names:
-        source = shop.variants[name].source
-        if shop.title(name) in shop.failed:
-            continue
-        if lost := shop.failed.get(shop.title(source)):
-            why = f"{SKIPPED}made from {source}, which failed"
-            shop.failed[shop.title(name)] = lost if lost.startswith(SKIPPED) else why
-        elif name == TEACHER or shop.options.variant != ALL:
-            act(name)
-        else:
-            with spared(shop.failed, shop.title(name)):
+        A variant that fails is left out, as `for_each` describes.
+        """
+        needed = set[str]()
+        for name in wanted:
+            while name != BASE and name not in needed:
+                needed.add(name)
+                name = self.workspace.variants[name].source
+        ordered = [name for name in self.workspace.variants if name in needed]  # sources first
+        again = set(wanted) if self.workspace.options.again else set()
+        self.for_each(ordered, lambda name: self.version(name, again=name in again))
+
+    def for_each(self, names: Iterable[str], act: Callable[[str], object]) -> None:
+        """Call `act` with each variant; one that fails is left out, and so is what is made from it.
+
+        The reasons go into `failed`. Raises what the teacher, or a variant that was asked for by
+        name, fails with, and errors that every other variant would meet too.
+        """
+        workspace = self.workspace
+        for name in names:
+            title, source = workspace.title(name), workspace.variants[name].source
+            if title in self.failed:
+                continue
+            if why := self.failed.get(workspace.title(source)):
+                skipped = f"{SKIPPED}made from {source}, which failed"
+                self.failed[title] = why if why.startswith(SKIPPED) else skipped
+            elif name == TEACHER or workspace.options.variant != ALL:
                 act(name)
+            else:
+                with spare_others(self.failed, title):
+                    act(name)
 
+    def version(self, name: str, again: bool = False) -> Version:
+        """Return the variant's version for today's recipe, found or built with its sources.
 
-def _version(shop: Workshop, name: str, again: bool = False) -> registry.Version:
-    """Return the variant's version for today's recipe: found, or built with its sources."""
-    if name not in shop.versions:
-        spec = shop.variants[name]
-        recipe = make_recipe(shop, spec, ONE_EPOCH if shop.random else None)
-        if shop.random:
-            shop.versions[name] = _build(shop, spec, recipe)
-            return shop.versions[name]
-        with lock(f"{shop.study.name}/{name}"):  # a second process waits, and then reuses
-            found = None if again else _find(shop, spec, recipe.fingerprint)
-            shop.versions[name] = found or _build(shop, spec, recipe)
-    return shop.versions[name]
+        `again` builds it even if it is found.
+        """
+        if name not in self.versions:
+            workspace, spec = self.workspace, self.workspace.variants[name]
+            recipe, keeping = self.recipe(spec), workspace.keeping(name)
+            with lock(self._lock_name(name)):  # a second process waits, and then reuses
+                version = None
+                if not again:
+                    version = keeping.find(
+                        workspace.study, spec, recipe.fingerprint, workspace.scratch
+                    )
+                self.versions[name] = version or self._build(spec, recipe)
+        return self.versions[name]
 
+    def recipe(self, spec: VariantSpec, budget: Budget | None = None) -> Recipe:
+        """Return how `spec` is built, from sources that are found or built first.
 
-def _find(shop: Workshop, spec: VariantSpec, fingerprint: str) -> registry.Version | None:
-    if spec.name in shop.unregistered:
-        found = registry.find_kept(shop.study, spec, fingerprint, shop.scratch)
-        if found:
-            print(f"{spec.name}: run {found.run_id} is up to date")
-        return found
-    found = registry.find(shop.study, spec, fingerprint, shop.scratch)
-    if found:
-        found = registry.renew(shop.study, spec, found)
-        print(f"{spec.name}: version {found.number} is up to date")
-    return found
-
-
-def make_recipe(shop: Workshop, spec: VariantSpec, budget: Budget | None = None) -> Recipe:
-    """Return how `spec` is built, from sources that are found or built first.
-
-    `budget` is for a build that is no version of the study. Raises `UserError` if the config
-    cannot be resolved.
-    """
-    if spec.source == BASE:
-        source = teacher = shop.pretrained[shop.study.base]
-    else:
-        source = _version(shop, spec.source).artifact
-        teacher = _version(shop, root_of(shop.variants, spec.name)).artifact
-    inputs = Inputs.of(
-        shop.splits.first(FEW) if shop.random else shop.splits,
-        corpus=shop.splits.train.texts,
-        source=source,
-        teacher=teacher,
-        pretrained=shop.pretrained[shop.study.student_base],
-        budget=budget or spec.budget(shop.study.budget),
-        seed=shop.study.seed,
-        technique=spec.technique,
-        runtime=spec.runtime,
-        shape_only=shop.random,
-    )
-    try:
-        return plan(inputs, spec.config, shop.splits.fingerprint)
-    except UserError as error:
-        raise UserError(f"{spec.name}: {error}") from None
-
-
-def _build(shop: Workshop, spec: VariantSpec, recipe: Recipe) -> registry.Version:
-    tags = shop.tags(
-        "build",
-        variant=spec.name,
-        technique=spec.technique,
-        fingerprint=recipe.fingerprint,
-        synthetic=str(shop.splits.synthetic).lower(),
-    )
-    with runs.step(spec.name, tags, shop.note) as run_id:
-        log_recipe(spec, recipe)
-        # The registry keeps the folder under the name it has here.
-        folder = shop.scratch / spec.name
-        report = RunCallback(spec.name, shop.labelled(f"{spec.name}, {shop.study.name}"), folder)
-        artifact = build(recipe, folder / registry.ARTIFACT, report)
-        print(f"{spec.name}: runs on {log_artifact(artifact, spec.runtime)}", flush=True)
-        if shop.random:
-            return registry.Version(shop.study.model_name, None, spec.name, run_id, None, artifact)
-        if spec.name in shop.unregistered:
-            return registry.keep(shop.study, spec, artifact)
-        card = folder / MODEL_CARD
-        card.write_text(
-            model_card(shop.study, spec, artifact.manifest, shop.facts()), encoding="utf-8"
+        `budget` is for a build that is no version of the study. Raises `UserError` if the config
+        cannot be resolved.
+        """
+        workspace = self.workspace
+        study, splits, weights = workspace.study, workspace.splits, workspace.weights
+        if spec.source == BASE:
+            source = teacher = self.bases[study.base]
+        else:
+            source = self.version(spec.source).artifact
+            teacher = self.version(root_of(workspace.variants, spec.name)).artifact
+        inputs = Inputs.of(
+            splits if weights.sentences is None else splits.first(weights.sentences),
+            corpus=splits.train.texts,
+            source=source,
+            teacher=teacher,
+            pretrained=self.bases[study.student_base],
+            budget=budget or weights.budget or spec.budget(study.budget),
+            seed=study.seed,
+            technique=spec.technique,
+            runtime=spec.runtime,
+            shape_only=weights.random,
         )
-        runs.log_file(card)
-        return registry.publish(shop.study, spec, artifact, card)
+        try:
+            return plan(inputs, spec.config, splits.fingerprint)
+        except UserError as error:
+            raise UserError(f"{spec.name}: {error}") from None
+
+    @cached_property
+    def bases(self) -> dict[Base, Artifact]:
+        """The study's pretrained bases; or encoders of random weights in their shapes."""
+        study, scratch = self.workspace.study, self.workspace.scratch
+        bases = dict[Base, Artifact]()
+        for index, base in enumerate(dict.fromkeys([study.student_base, study.base])):
+            out = scratch / f"base-{index}"
+            if self.workspace.weights.random and base.shape is not None and bases:
+                bases[base] = random_base(base.shape, bases[study.student_base], study.seed, out)
+            else:
+                bases[base] = import_checkpoint(base, study.max_length_tokens, study.seed, out)
+        return bases
+
+    def _lock_name(self, variant: str) -> str:
+        workspace = self.workspace
+        return f"{workspace.study.name}/{variant} of {workspace.options.weights} weights"
+
+    def _build(self, spec: VariantSpec, recipe: Recipe) -> Version:
+        workspace = self.workspace
+        study, splits = workspace.study, workspace.splits
+        tags = workspace.tags(
+            "build",
+            variant=spec.name,
+            technique=spec.technique,
+            fingerprint=recipe.fingerprint,
+            synthetic=str(splits.synthetic).lower(),
+        )
+        with runs.step(spec.name, tags, workspace.note) as run_id:
+            log_recipe(spec, recipe)
+            # The registry keeps the folder under the name it has here.
+            folder = workspace.scratch / spec.name
+            title = workspace.labelled(f"{spec.name}, {study.name}")
+            callback = RunCallback(spec.name, title, folder)
+            artifact = build(recipe, folder / registry.ARTIFACT, callback)
+            print(f"{spec.name}: runs on {log_artifact(artifact, spec.runtime)}", flush=True)
+            keeping = workspace.keeping(spec.name)
+            return keeping.keep(study, spec, artifact, run_id, workspace.data_facts)
+
+
+@contextmanager
+def command_run(builder: Builder, name: str) -> Iterator[list[str]]:
+    """Open the run of a command that consists of several steps.
+
+    Yields a list for the texts that the command is to print last. At its end the run has the
+    versions, which are printed, and why some variants have none. Raises `IncompleteError`, with
+    which the run fails, if there are such.
+    """
+    workspace = builder.workspace
+    note = "\n\n".join([workspace.study.description, *workspace.notes])
+    with runs.step(f"{name} {workspace.study.name}", {"study": workspace.study.name}, note):
+        runs.log_config(workspace.options.asked, "options.json")
+        last_lines: list[str] = []
+        yield last_lines
+        numbers = {variant: version.number for variant, version in builder.versions.items()}
+        runs.log_json(numbers, "versions.json")
+        for version in builder.versions.values():
+            if version.number is None:  # of random weights
+                continue
+            f1 = version.artifact.manifest.metrics["val/macro_f1"]
+            alias = workspace.variants[version.variant].alias
+            line = f"{version.model_name}@{alias}: version {version.number}, validation F1 {f1:.4f}"
+            print(workspace.labelled(line))
+        for text in last_lines:
+            print(f"\n{text}", flush=True)
+        if builder.failed:
+            runs.log_json(dict(builder.failed), "failed.json")
+        check_complete(builder.failed)

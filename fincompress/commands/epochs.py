@@ -1,20 +1,18 @@
-"""A training set becomes the time that an epoch takes: in our loop, and in `Trainer`'s."""
+"""Timing of training epochs: several recipes side by side, in turns."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import median
 from tempfile import TemporaryDirectory
-from typing import Any
 
+from fincompress.build import Recipe
 from fincompress.callbacks import Chart, Heatmap
-from fincompress.techniques import Inputs, finetune, finetune_trainer
-from fincompress.training.loop import Budget
 
 
 @dataclass(frozen=True)
-class Seconds:
-    """A report that keeps the time of each epoch's training and no more."""
+class EpochTimes:
+    """A callback that keeps the training time of each epoch, in s, in `epochs`, and no more."""
 
     epochs: list[float] = field(default_factory=list)
 
@@ -26,22 +24,16 @@ class Seconds:
     def record(self, name: str, facts: Mapping[str, object]) -> None: ...
 
 
-def epoch_seconds(inputs: Inputs, *, batch_size: int, epochs_each: int = 2) -> tuple[float, float]:
-    """Return the median seconds of an epoch of `finetune` and of one of `finetune_trainer`.
+def epoch_seconds(recipes: Sequence[Recipe], turns: int = 2) -> list[float]:
+    """Return the median seconds of an epoch of each recipe, without validation.
 
-    Both start from the source's weights every time and see the same sentences in batches of the
-    same size. They take turns; validation is not part of the time. Nothing is kept.
+    Each turn runs all recipes, of one epoch each, from their sources' weights. What they build is
+    thrown away.
     """
-    alone = replace(inputs, budget=Budget(epochs=1, patience=1, batch_size=batch_size))
-    theirs = finetune_trainer.Config(epochs=1, batch_size=batch_size)
-    turns: list[tuple[Any, Any, Seconds]] = [
-        (finetune, finetune.Config(), Seconds()),
-        (finetune_trainer, theirs, Seconds()),
-    ]
+    times = [EpochTimes() for _ in recipes]
     with TemporaryDirectory(prefix="fincompress-") as scratch:
-        for turn in range(epochs_each):
-            for technique, config, seconds in turns:
-                out = Path(scratch) / f"{technique.__name__}-{turn}"
-                technique.compress(alone, config, out, seconds)
-    ours, trainers = (median(seconds.epochs) for _, _, seconds in turns)
-    return ours, trainers
+        for turn in range(turns):
+            for index, (recipe, callback) in enumerate(zip(recipes, times, strict=True)):
+                out = Path(scratch) / f"{index}-{turn}"
+                recipe.technique.compress(recipe.inputs, recipe.config, out, callback)
+    return [median(each.epochs) for each in times]

@@ -16,10 +16,10 @@ class IncompleteError(UserError):
 
 
 @contextmanager
-def spared(failed: dict[str, str], name: str) -> Iterator[None]:
-    """Let an error inside cost `name` alone: say it, and put it into `failed`.
+def spare_others(failed: dict[str, str], name: str) -> Iterator[None]:
+    """Let an error inside the context cost `name` alone: print it, and put it into `failed`.
 
-    Raises what would repeat.
+    Raises errors of the store and of the disk, which all others would meet too.
     """
     try:
         yield

@@ -1,10 +1,11 @@
 """Verb `main`: the whole study, from data to promotion."""
 
-from fincompress.commands.benchmark import _benchmark, check_teacher
+from fincompress.commands.benchmark import check_teacher, run_benchmark
+from fincompress.commands.builder import Builder, command_run
 from fincompress.commands.options import Options
 from fincompress.commands.prepare import log_data_once
 from fincompress.commands.seeds import build_seeds, tabulate_ablations, tabulate_seeds
-from fincompress.commands.workspace import Workshop, _command, workshop
+from fincompress.commands.workspace import Workspace, open_workspace
 from fincompress.config import UserError
 from fincompress.evaluation.results import Benchmark
 from fincompress.reports.summary import holder, interpreter, summary
@@ -14,32 +15,40 @@ from fincompress.tracking.store import is_default_store
 
 
 def run_study(options: Options) -> None:
-    """The whole study: prepare, build every variant, benchmark, promote.
+    """Prepare the data, build every variant, benchmark and promote.
 
-    With `seeds` above 1 all of it is built for further seeds too, and tabulated. With `ablations`
-    these are built and tabulated in place of the benchmark. A variant that fails is left out, and
-    named in the end.
+    With `seeds` above 1 everything is built for further seeds too, and tabulated. With `ablations`
+    these are built and tabulated in place of the benchmark. A variant that fails is left out.
+    Raises `UserError` for options that exclude one another or a study without a teacher, and in the
+    end `IncompleteError` if some variants failed.
     """
     if options.ablations and options.tuned:
         raise UserError("ablations: would be compared with tuned variants; leave out one of both")
-    with workshop(options) as shop, _command(shop, "main") as last_words:
-        check_teacher(shop)
-        known = load_ablations(shop.variants) if options.ablations else {}
-        ablations = select_ablations(known, options.ablations) if options.ablations else {}
-        log_data_once(shop)
-        shops = build_seeds(shop, options.seeds)
-        if options.seeds > 1:
-            tabulate_seeds(shops)
-        if ablations:
-            tabulate_ablations(shops, ablations, whole=ablations.keys() == known.keys())
-            return
-        last_words.append(_summary(shop, _benchmark(shop)))
+    with open_workspace(options) as workspace:
+        builder = Builder(workspace)
+        with command_run(builder, "main") as last_lines:
+            check_teacher(workspace)
+            known = load_ablations(workspace.variants) if options.ablations else {}
+            ablations = select_ablations(known, options.ablations) if options.ablations else {}
+            log_data_once(workspace)
+            builders = build_seeds(builder, options.seeds)
+            if options.seeds > 1:
+                tabulate_seeds(builders)
+            if ablations:
+                tabulate_ablations(builders, ablations, whole=ablations.keys() == known.keys())
+                return
+            last_lines.append(_summary(workspace, run_benchmark(builder)))
 
 
-def _summary(shop: Workshop, measured: Benchmark) -> str:
-    study, options = shop.study, shop.options
+def _summary(workspace: Workspace, benchmark: Benchmark) -> str:
+    study, options = workspace.study, workspace.options
     champion = holder(registry.aliases(study), registry.variants(study))
     return summary(
-        study, measured, champion, python=interpreter(), default_store=is_default_store(),
-        data_dir=options.data_dir, decided=options.promote,
-    )  # fmt: skip
+        study,
+        benchmark,
+        champion,
+        python=interpreter(),
+        default_store=is_default_store(),
+        data_dir=options.data_dir,
+        decided=options.promote,
+    )

@@ -1,4 +1,4 @@
-"""commands.options: TODO"""
+"""Options of all verbs, with their defaults."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -12,7 +12,21 @@ TRAINED, RANDOM = WEIGHTS = ("trained", "random")
 
 @dataclass(frozen=True)
 class Options:
-    """What was asked, with the defaults of every verb."""
+    """What a command was asked for. Each verb takes some of these; the others have their defaults.
+
+    `study`: the name of a file under `experiments/`, without its ending. `variant`: the one to
+    build or tune, or `all`. `data_dir`: the folder of the corpora. `again`: build what is up to
+    date, too. `promote`: move the role aliases after a benchmark. `any_cpu`: also where the
+    champion was decided on a CPU with other instruction sets. `seeds`: how many to build the study
+    for. `ablations`: names with `,` between, or `all`. `extra_test`: a file of labelled sentences
+    to score as well. `dry_run`: decide, and move no alias. `rollback`: return to the champion
+    before. `weights`: `trained`, or `random` for models of the study's shapes that are only timed.
+    `commit_to`: the folder that a report is written to. `tuned`: build with the values of the best
+    trials. `trials`: how many a search is to have in the end. `workers`: processes that run them.
+    `epochs`: those of a trial, in place of the study's. `max_latency_ms`, `max_f1_drop`: the
+    constraint of a search; a drop is in macro-F1, from 0 to 1. `storage`: the address of Optuna's
+    database. `port`: the dashboard's. `asked`: the options of the verb as `mlflow run` logs them.
+    """
 
     study: str = "quickstart"
     variant: str = ALL
@@ -35,4 +49,4 @@ class Options:
     max_f1_drop: float | None = None
     storage: str = ""
     port: int = trial_queue.PORT
-    asked: Mapping[str, str] = field(default_factory=dict)  # as `mlflow run` would log it
+    asked: Mapping[str, str] = field(default_factory=dict)

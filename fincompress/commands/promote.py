@@ -1,4 +1,4 @@
-"""A benchmark becomes a decision, and the decision the role aliases."""
+"""Verb `promote`: decide which versions hold the roles, and move the registry's aliases."""
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict
@@ -34,7 +34,7 @@ SAME_ELSEWHERE = 0.98  # share of labels that a CPU keeps whose kernels round ot
 PROBE = "Profit rose 12 % ."
 
 
-def promote_best(
+def promote(
     study: Study,
     benchmark: Benchmark,
     answers: Answers,
@@ -311,4 +311,4 @@ def promote_study(options: Options) -> None:
         return
     run_id, measured = last_benchmark(study)
     answers = answers_of(study, run_id)
-    promote_best(study, measured, answers, options.dry_run, options.any_cpu)
+    promote(study, measured, answers, options.dry_run, options.any_cpu)

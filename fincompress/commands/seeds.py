@@ -1,4 +1,4 @@
-"""A study becomes the same study for several seeds, and its ablations: one table of what came."""
+"""Extra seeds and ablations: the study built again, and one table of what that gave."""
 
 import json
 from collections.abc import Collection, Mapping, Sequence
@@ -12,10 +12,11 @@ from fincompress.benchmark.environment import environment
 from fincompress.benchmark.tfidf import NAME as FLOOR
 from fincompress.benchmark.tfidf import fit_floor
 from fincompress.callbacks import Chart
-from fincompress.commands.benchmark import trained_seconds
-from fincompress.commands.builder import build_all, make_recipe
+from fincompress.commands.benchmark import training_seconds
+from fincompress.commands.builder import Builder
 from fincompress.commands.epochs import epoch_seconds
-from fincompress.commands.workspace import Workshop
+from fincompress.commands.keeping import InRun
+from fincompress.commands.workspace import describe_extra
 from fincompress.config import dump, fingerprint
 from fincompress.evaluation.metrics import scores
 from fincompress.evaluation.quality import collect_answers, compare_pair, quality
@@ -26,186 +27,218 @@ from fincompress.reports import plots
 from fincompress.reports.seed_tables import seed_frame, seed_markdown, table_files
 from fincompress.runtimes import load_runtime
 from fincompress.studies.study import Study
-from fincompress.studies.variants import VariantSpec, siblings
+from fincompress.studies.variants import Curve, VariantSpec, siblings
 from fincompress.tracking import runs
 from fincompress.tracking.results import ABLATIONS, FILE, SEEDS
+from fincompress.training.loop import Budget
 
 SHORT = 3  # so many names of ablations are the name of a file
-PRUNED = "prune_structured"
-TRAINER = "finetune_trainer"
 SHOWN = ("cpu", "instruction_sets", "cores", "threads", "torch", "onnxruntime", "commit")
+MILLION = 1e6  # from which on a curve's x is shown in millions
 
 
-def build_seeds(shop: Workshop, count: int) -> list[Workshop]:
-    """Return a workshop for each seed from the study's own on, with every variant built.
+def build_seeds(builder: Builder, count: int) -> list[Builder]:
+    """Return a builder for each of `count` seeds from the study's own on, all variants built.
 
-    Only the first one's become versions; those of others are kept in their runs.
+    Only the versions of the first seed are registered; those of others are kept in their runs.
     """
-    first, found = shop.study.seed, [shop]
-    build_all(shop, shop.variants)
+    workspace, builders = builder.workspace, [builder]
+    builder.build(workspace.variants)
+    first = workspace.study.seed
     for seed in range(first + 1, first + count):
-        study = replace(shop.study, seed=seed)
-        other = shop.beside(f"seed-{seed}", study=study, unregistered=frozenset(shop.variants))
-        with runs.step(f"seed {seed}", shop.tags("seed", seed=str(seed)), shop.note):
-            build_all(other, shop.variants)
-        found.append(other)
-    return found
+        other = Builder(
+            replace(
+                workspace,
+                study=replace(workspace.study, seed=seed),
+                scratch=workspace.scratch / f"seed-{seed}",
+                kept_elsewhere=dict.fromkeys(workspace.variants, InRun()),
+            ),
+            failed=builder.failed,
+        )
+        tags = workspace.tags("seed", seed=str(seed))
+        with runs.step(f"seed {seed}", tags, workspace.note):
+            other.build(workspace.variants)
+        builders.append(other)
+    return builders
 
 
-def tabulate_seeds(shops: Sequence[Workshop]) -> None:
-    """Log and print one table of all variants over the seeds of `shops`."""
-    rows = {name: Asked(shops[0].sources().get(name, "")) for name in shops[0].variants}
-    _tabulate(SEEDS, SEEDS, shops, {**rows, FLOOR: Asked("")}, siblings(shops[0].variants))
+def tabulate_seeds(builders: Sequence[Builder]) -> None:
+    """Log and print one table of all variants over the seeds of `builders`."""
+    workspace = builders[0].workspace
+    rows = {name: Beside(workspace.sources.get(name, "")) for name in workspace.variants}
+    _tabulate(SEEDS, SEEDS, builders, {**rows, FLOOR: Beside("")}, siblings(workspace.variants))
 
 
 def tabulate_ablations(
-    shops: Sequence[Workshop], ablations: Mapping[str, VariantSpec], *, whole: bool
+    builders: Sequence[Builder], ablations: Mapping[str, VariantSpec], *, whole: bool
 ) -> None:
-    """Build `ablations` for the seeds of `shops`, and log and print one table of them.
+    """Build `ablations` for the seeds of `builders`, and log and print one table of them.
 
-    It also has the variants that they stand beside. One of all ablations (`whole`) takes the place
-    of the last of all, one of some that of the last of the same.
+    It has the variants that they stand beside, too. A table of all ablations (`whole`) replaces the
+    last one of all, a table of some the last one of the same.
     """
-    first, names = shops[0], sorted(ablations)
+    workspace, names = builders[0].workspace, sorted(ablations)
     marks = [] if whole else names if len(names) <= SHORT else [fingerprint(names)]
     file = "-".join([ABLATIONS, *marks])
-    with runs.step(ABLATIONS, first.tags(ABLATIONS), first.note):
-        widened = [
-            shop.beside(
-                ABLATIONS,
-                variants={**shop.variants, **ablations},
-                unregistered=shop.unregistered | set(ablations),
-                versions=dict(shop.versions),
-            )
-            for shop in shops
-        ]
-        for shop in widened:
-            build_all(shop, ablations)
-        _draw_cliff(widened[0], ablations)
-        _compare_epochs(widened[0], ablations)
+    with runs.step(ABLATIONS, workspace.tags(ABLATIONS), workspace.note):
+        widened = [_with_ablations(builder, ablations) for builder in builders]
+        for builder in widened:
+            builder.build(ablations)
+        _draw_curves(widened[0], ablations)
+        _time_epochs(widened[0], ablations)
         beside = {spec.beside for spec in ablations.values()} | {TEACHER}
-        rows = {name: Asked("") for name in first.variants if name in beside}
-        rows |= {name: Asked(spec.beside, spec.question) for name, spec in ablations.items()}
+        rows = {name: Beside("") for name in workspace.variants if name in beside}
+        rows |= {name: Beside(spec.beside, spec.question) for name, spec in ablations.items()}
         _tabulate(ABLATIONS, file, widened, rows)
 
 
 @dataclass(frozen=True)
-class Asked:
-    """What one row of a table is compared with, and the question that it answers."""
+class Beside:
+    """What one row of a table is compared with: `variant`, or "" for nothing but the teacher.
 
-    beside: str
+    `question`: what an ablation asks.
+    """
+
+    variant: str
     question: str = ""
+
+
+def _with_ablations(builder: Builder, ablations: Mapping[str, VariantSpec]) -> Builder:
+    """A builder of the same versions that knows the ablations too, and keeps them in their runs."""
+    workspace = builder.workspace
+    return Builder(
+        replace(
+            workspace,
+            variants={**workspace.variants, **ablations},
+            scratch=workspace.scratch / ABLATIONS,
+            kept_elsewhere={**workspace.kept_elsewhere, **dict.fromkeys(ablations, InRun())},
+        ),
+        versions=dict(builder.versions),
+        failed=builder.failed,
+    )
 
 
 def _tabulate(
     stage: str,
     file: str,
-    shops: Sequence[Workshop],
-    rows: Mapping[str, Asked],
+    builders: Sequence[Builder],
+    rows: Mapping[str, Beside],
     pairs: Sequence[tuple[str, str]] = (),
 ) -> None:
     """Log the table of `rows` as files named `file`, with a child run for each, and print it.
 
     What is not there for every seed is left out.
     """
-    shop, facts = shops[0], environment(torch.get_num_threads())
-    there = set.intersection(*({FLOOR, *each.versions} for each in shops))
+    workspace, facts = builders[0].workspace, environment(torch.get_num_threads())
+    built = set.intersection(*({FLOOR, *builder.versions} for builder in builders))
     rows = {
-        name: asked if asked.beside in there else replace(asked, beside="")
-        for name, asked in rows.items()
-        if name in there
+        name: beside if beside.variant in built else replace(beside, variant="")
+        for name, beside in rows.items()
+        if name in built
     }
-    pairs = [pair for pair in pairs if there.issuperset(pair)]
-    facts |= {EXTRA_FILE: shop.extra_facts()} if shop.extra else {}
-    with runs.step(f"{file} table", shop.tags(stage, **{FILE: file}), shop.note):
-        answers = [_answers(each, rows) for each in shops]
+    pairs = [pair for pair in pairs if built.issuperset(pair)]
+    if workspace.extra:
+        facts[EXTRA_FILE] = describe_extra(workspace)
+    with runs.step(f"{file} table", workspace.tags(stage, **{FILE: file}), workspace.note):
+        answers = [_answers(builder, rows) for builder in builders]
         table = SeedTable(
-            study=shop.study.name,
-            synthetic=shop.splits.synthetic,
-            notes=shop.notes,
+            study=workspace.study.name,
+            synthetic=workspace.splits.synthetic,
+            notes=workspace.notes,
             environment={key: facts[key] for key in (*SHOWN, EXTRA_FILE) if key in facts},
-            seeds=tuple(each.study.seed for each in shops),
+            seeds=tuple(builder.workspace.study.seed for builder in builders),
             runs={
-                str(each.study.seed): {name: v.run_id for name, v in each.versions.items()}
-                for each in shops
+                str(builder.workspace.study.seed): {
+                    name: v.run_id for name, v in builder.versions.items()
+                }
+                for builder in builders
             },
-            rows=tuple(_row(shop.study, answers, name, asked) for name, asked in rows.items()),
+            rows=tuple(
+                _row(workspace.study, answers, name, beside) for name, beside in rows.items()
+            ),
             pairs=tuple(
-                compare_pair(answers, *pair, trained_seconds(shop, pair)) for pair in pairs
+                compare_pair(answers, *pair, training_seconds(builders[0], pair)) for pair in pairs
             ),
         )
         for row in table.rows:
-            with runs.step(row.variant, shop.tags(stage, variant=row.variant), shop.note):
+            with runs.step(row.variant, workspace.tags(stage, variant=row.variant), workspace.note):
                 runs.log_config({"beside": row.beside, "question": row.question})
                 for seed, f1 in zip(table.seeds, row.macro_f1, strict=True):
                     runs.log_metrics({f"seed/{TEST_F1}": f1}, step=seed)
                 runs.log_metrics(flat(row.metrics, row.intervals))
         for path, text in table_files(table, file).items():
             runs.log_text(text, path)
-        for one, each in zip(answers, shops, strict=True):
-            runs.log_json(dump(one), f"answers_seed_{each.study.seed}.json")
+        for seed, given in zip(table.seeds, answers, strict=True):
+            runs.log_json(dump(given), f"answers_seed_{seed}.json")
         runs.leaderboard(seed_frame(table), f"{file}_table.json")
     print(seed_markdown(table, file))
 
 
-def _answers(shop: Workshop, wanted: Collection[str]) -> Answers:
+def _answers(builder: Builder, wanted: Collection[str]) -> Answers:
     """What those of the `wanted` that there are answer, variants and floor."""
-    parts, train = shop.answered(), shop.splits.train
+    workspace = builder.workspace
+    parts, train = workspace.scored, workspace.splits.train
 
     def logits(name: str) -> dict[str, NDArray[np.float32]]:
         if name == FLOOR:
             predictor = fit_floor(train.texts, train.labels)
         else:
-            runtime = load_runtime(shop.variants[name].runtime)
-            predictor = runtime.load(shop.versions[name].artifact, torch.get_num_threads())
-        return {part: predictor(own.texts) for part, own in parts.items()}
+            runtime = load_runtime(workspace.variants[name].runtime)
+            predictor = runtime.load(builder.versions[name].artifact, torch.get_num_threads())
+        return {part: predictor(sentences.texts) for part, sentences in parts.items()}
 
     return collect_answers(parts, {name: logits(name) for name in wanted})
 
 
-def _row(study: Study, answers: Sequence[Answers], name: str, asked: Asked) -> Row:
-    metrics, intervals = quality(answers, name, TEACHER, asked.beside or None)
+def _row(study: Study, answers: Sequence[Answers], name: str, beside: Beside) -> Row:
+    metrics, intervals = quality(answers, name, TEACHER, beside.variant or None)
     if name in study.published:
         metrics[PUBLISHED_F1] = study.published[name]
     each = [scores(one.labels[TEST], one.predicted(name, TEST))["macro_f1"] for one in answers]
     return Row(
-        variant=name, beside=asked.beside, question=asked.question, macro_f1=tuple(each),
+        variant=name, beside=beside.variant, question=beside.question, macro_f1=tuple(each),
         metrics=metrics, intervals=intervals,
     )  # fmt: skip
 
 
-def _draw_cliff(shop: Workshop, ablations: Mapping[str, VariantSpec]) -> None:
-    """Draw the curves of all pruned ablations in one figure: where each falls off."""
-    lines = {}
+def _draw_curves(builder: Builder, ablations: Mapping[str, VariantSpec]) -> None:
+    """Draw the curves that ablations name, those of one figure together."""
+    figures: dict[str, tuple[Curve, dict[str, list[tuple[float, float]]]]] = {}
     for name, spec in ablations.items():
-        if spec.technique == PRUNED and name in shop.versions:
-            text = runs.read_run_file(shop.versions[name].run_id, "pruning_curve.json")
+        if spec.curve is not None and name in builder.versions:
+            text = runs.read_run_file(builder.versions[name].run_id, spec.curve.file)
             points = json.loads(text)["points"]
-            lines[name] = [(p["parameters"] / 1e6, p["f1_recovered"]) for p in points]
-    if lines:
-        file = shop.scratch / "pruning_cliff.png"
-        file.parent.mkdir(exist_ok=True)
+            line = [(point[spec.curve.x], point[spec.curve.y]) for point in points]
+            figures.setdefault(spec.curve.figure, (spec.curve, {}))[1][name] = line
+    for figure, (curve, lines) in figures.items():
+        large = any(x >= MILLION for line in lines.values() for x, _ in line)
+        if large:
+            lines = {name: [(x / MILLION, y) for x, y in line] for name, line in lines.items()}
+        x, y = curve.x.replace("_", " "), curve.y.replace("_", " ")
         chart = Chart(
-            title="Validation macro-F1 against parameters, step by step",
-            x="parameters, millions",
-            y="validation macro-F1",
-            lines=lines,
+            title=f"{y} against {x}", x=f"{x}, millions" if large else x, y=y, lines=lines
         )
-        plots.draw(chart, shop.labelled(shop.study.name), file)
+        workspace = builder.workspace
+        workspace.scratch.mkdir(exist_ok=True)
+        file = workspace.scratch / f"{figure}.png"
+        plots.draw(chart, workspace.labelled(workspace.study.name), file)
         runs.log_file(file)
 
 
-def _compare_epochs(shop: Workshop, ablations: Mapping[str, VariantSpec]) -> None:
-    """Time an epoch of our loop and of Hugging Face's Trainer, on the study's base and data."""
-    spec = next((spec for spec in ablations.values() if spec.technique == TRAINER), None)
-    if spec is None or spec.name not in shop.versions:
-        return
-    inputs, size = make_recipe(shop, spec).inputs, shop.study.budget.batch_size
-    ours, theirs = epoch_seconds(inputs, batch_size=size)
-    times = {"ours": ours, "trainer": theirs, "ratio": theirs / ours}
-    runs.log_metrics({f"epoch_seconds/{name}": value for name, value in times.items()})
-    print(
-        f"an epoch of {len(inputs.train)} sentences in batches of {size}, "
-        f"{torch.get_num_threads()} threads: {ours:.1f} s, by Trainer {theirs:.1f} s, "
-        f"{theirs / ours:.2f} times as long"
-    )
+def _time_epochs(builder: Builder, ablations: Mapping[str, VariantSpec]) -> None:
+    """Time an epoch of each ablation that asks for it, and of the variant that it stands beside."""
+    workspace = builder.workspace
+    budget = Budget(epochs=1, patience=1, batch_size=workspace.study.budget.batch_size)
+    for name, spec in ablations.items():
+        if spec.timed_epoch is None or not {name, spec.beside} <= builder.versions.keys():
+            continue
+        beside = builder.recipe(workspace.variants[spec.beside], budget)
+        ablation = builder.recipe(spec.tuned(spec.timed_epoch), budget)
+        first, second = epoch_seconds([beside, ablation])
+        seconds = {spec.beside: first, name: second, "ratio": second / first}
+        runs.log_metrics({f"epoch_seconds/{key}": value for key, value in seconds.items()})
+        print(
+            f"an epoch of {len(beside.inputs.train)} sentences in batches of {budget.batch_size}, "
+            f"{torch.get_num_threads()} threads: {spec.beside} {first:.1f} s, {name} "
+            f"{second:.1f} s, {second / first:.2f} times as long"
+        )

@@ -1,4 +1,4 @@
-"""A variant and its search space become a study: workers, their trials, and the best of them."""
+"""Verb `tune`: search for better values of variants' configs with Optuna."""
 
 from collections.abc import Sequence
 from contextlib import suppress
@@ -11,10 +11,10 @@ import torch
 from fincompress.benchmark.process import Subject
 from fincompress.benchmark.protocol import median_latencies
 from fincompress.build import Recipe
-from fincompress.commands.builder import build_all, for_each, make_recipe
+from fincompress.commands.builder import Builder, command_run
 from fincompress.commands.options import Options
 from fincompress.commands.prepare import log_data_once
-from fincompress.commands.workspace import Workshop, _command, workshop
+from fincompress.commands.workspace import Workspace, open_workspace
 from fincompress.config import UserError, dump, fingerprint, flatten, nearest
 from fincompress.evaluation.results import VAL_F1
 from fincompress.reports import plots
@@ -44,17 +44,33 @@ class Task:
     storage: trial_queue.BaseStorage
 
 
-def plan_tuning(shop: Workshop) -> dict[str, Task]:
+def tune_variants(options: Options) -> None:
+    """Search the space of one variant, or of all that have one, trial after trial.
+
+    Runs that an earlier command left open, because it was killed, are closed first. Raises
+    `UserError` for what cannot be tuned so, and `IncompleteError` if some searches failed.
+    """
+    with open_workspace(options) as workspace:
+        wanted = plan_tuning(workspace)
+        runs.recover()
+        builder = Builder(workspace)
+        with command_run(builder, "tune"):
+            log_data_once(workspace)
+            builder.build({workspace.variants[name].source for name in wanted} - {BASE})
+            builder.for_each(wanted, lambda name: tune_variant(builder, wanted[name]))
+
+
+def plan_tuning(workspace: Workspace) -> dict[str, Task]:
     """Return what was asked for, by variant: one, or all that have a search space.
 
     Raises `UserError` for a variant that cannot be tuned so, or a storage that does not answer.
     """
-    options = shop.options
-    able = [name for name, spec in shop.variants.items() if spec.search]
+    options = workspace.options
+    able = [name for name, spec in workspace.variants.items() if spec.search]
     if options.variant == ALL:
         bounded = options.max_f1_drop is not None
-        wanted = [n for n in able if not (bounded and shop.variants[n].source == BASE)]
-    elif options.variant not in shop.variants:
+        wanted = [n for n in able if not (bounded and workspace.variants[n].source == BASE)]
+    elif options.variant not in workspace.variants:
         hint = nearest(options.variant, [*able, ALL])
         raise UserError(f"variant: unknown variant '{options.variant}'; {hint}")
     elif options.variant not in able:
@@ -64,7 +80,7 @@ def plan_tuning(shop: Workshop) -> dict[str, Task]:
         )
     else:
         wanted = [options.variant]
-    goals = {name: _goal(options, shop.variants[name]) for name in wanted}
+    goals = {name: _goal(options, workspace.variants[name]) for name in wanted}
     storage = trial_queue.open_storage(storage_address(options.storage), _close)
     return {name: Task(name, goal, storage) for name, goal in goals.items()}
 
@@ -92,37 +108,38 @@ def _close(run_id: str) -> None:
         runs.close(run_id, "its process gave no sign of life")
 
 
-def tune_variant(shop: Workshop, task: Task) -> None:
+def tune_variant(builder: Builder, task: Task) -> None:
     """Bring the variant's study to the trials that were asked for, and log what it has found.
 
     Raises `UserError` if its own config cannot be built, or nothing meets the constraint.
     """
-    options, spec, goal = shop.options, shop.variants[task.variant], task.goal
-    budget = replace(shop.study.budget, epochs=options.epochs or shop.study.budget.epochs)
-    recipe = make_recipe(shop, spec, budget)
+    workspace = builder.workspace
+    options, spec, goal = workspace.options, workspace.variants[task.variant], task.goal
+    budget = replace(workspace.study.budget, epochs=options.epochs or workspace.study.budget.epochs)
+    recipe = builder.recipe(spec, budget)
     found = Search(
-        name=f"{shop.study.name}/{spec.name}/{_identity(recipe, spec, goal)}",
+        name=f"{workspace.study.name}/{spec.name}/{_identity(recipe, spec, goal)}",
         storage=task.storage,
         space=spec.search,
         goal=goal,
-        seed=shop.study.seed,
+        seed=workspace.study.seed,
     )
     table_files = flatten(dump(spec.config))
     with lock(f"prepare {found.name}"):
         trial_queue.prepare(found, {key: table_files[key] for key in spec.search}, options.trials)
     study = found.study()
     before = study.user_attrs.get(trial_queue.RUN)
-    tags = shop.tags("tune", variant=spec.name, technique=spec.technique)
+    tags = workspace.tags("tune", variant=spec.name, technique=spec.technique)
     again = before if before and runs.exists(before) else ""
-    with runs.step(f"tune {spec.name}", tags, _note(shop, study), again=again) as run_id:
+    with runs.step(f"tune {spec.name}", tags, _note(workspace, study), again=again) as run_id:
         trial_queue.link(study, run_id, runs.address(run_id))
         runs.log_config({"goal": dump(goal), "search": {k: dump(v) for k, v in spec.search.items()},
                          "budget": dump(budget), "optuna_study": found.name})  # fmt: skip
         print(f"{spec.name}: Optuna study {found.name} in {_shown(options)}")
-        job = _job(shop, found, recipe, spec, run_id)
+        job = _job(workspace, found, recipe, spec, run_id)
         if options.workers:
             run_workers(job, options.workers)
-            _conclude(shop, job)
+            _conclude(workspace, job)
 
 
 def _identity(recipe: Recipe, spec: VariantSpec, goal: Goal) -> str:
@@ -132,9 +149,9 @@ def _identity(recipe: Recipe, spec: VariantSpec, goal: Goal) -> str:
     return fingerprint(parts)[:8]
 
 
-def _note(shop: Workshop, study: Study) -> str:
-    where = f"`{_shown(shop.options)}`: {trial_queue.address(study)}"
-    return f"Optuna study `{study.study_name}` in {where}\n\n{shop.note}"
+def _note(workspace: Workspace, study: Study) -> str:
+    where = f"`{_shown(workspace.options)}`: {trial_queue.address(study)}"
+    return f"Optuna study `{study.study_name}` in {where}\n\n{workspace.note}"
 
 
 def _shown(options: Options) -> str:
@@ -142,8 +159,10 @@ def _shown(options: Options) -> str:
     return masked(storage_address(options.storage))
 
 
-def _job(shop: Workshop, found: Search, recipe: Recipe, spec: VariantSpec, run_id: str) -> Job:
-    timing = shop.study.benchmark
+def _job(
+    workspace: Workspace, found: Search, recipe: Recipe, spec: VariantSpec, run_id: str
+) -> Job:
+    timing = workspace.study.benchmark
     timing = replace(timing, latency_runs=min(TIMED_RUNS, timing.latency_runs))
     reference = None
     if found.goal.measures_latency:
@@ -155,29 +174,29 @@ def _job(shop: Workshop, found: Search, recipe: Recipe, spec: VariantSpec, run_i
             study.set_user_attr(REFERENCE_MS, median(taken))
         reference = Reference(source, study.user_attrs[REFERENCE_MS])
     return Job(
-        study=shop.study.name,
-        title=shop.labelled(f"{spec.name}, {shop.study.name}"),
-        note=shop.note,
+        study=workspace.study.name,
+        title=workspace.labelled(f"{spec.name}, {workspace.study.name}"),
+        note=workspace.note,
         run_id=run_id,
         search=found,
-        trials=shop.options.trials,
+        trials=workspace.options.trials,
         spec=spec,
         inputs=recipe.inputs,
         data_fingerprint=recipe.data_fingerprint,
         teacher_f1=recipe.inputs.teacher.manifest.metrics.get(VAL_F1, 0.0),
         timing=timing,
         reference=reference,
-        threads=max(1, torch.get_num_threads() // max(1, shop.options.workers)),
-        scratch=shop.scratch,
+        threads=max(1, torch.get_num_threads() // max(1, workspace.options.workers)),
+        scratch=workspace.scratch,
     )
 
 
-def _conclude(shop: Workshop, job: Job) -> None:
+def _conclude(workspace: Workspace, job: Job) -> None:
     """Log the table, the plots and the best trial; print what to do with it."""
     found, spec = job.search, job.spec
     outcomes = trial_queue.outcomes(found.study(), job.trials)
     own, chosen = outcomes[0], best(outcomes, found.goal)
-    folder = shop.scratch / f"tune-{spec.name}"
+    folder = workspace.scratch / f"tune-{spec.name}"
     folder.mkdir()
     table = pd.DataFrame([_row(outcome) for outcome in outcomes])
     table.to_csv(folder / TRIALS, index=False)
@@ -196,7 +215,7 @@ def _conclude(shop: Workshop, job: Job) -> None:
     for key, value in {"trial": chosen.trial, **chosen.values}.items():
         runs.set_tag(f"best.{key}", str(value))
     runs.set_tag("measured", "all")  # by which `report` finds it
-    asked = f"--study {shop.study.name} --variant {spec.name}"
+    asked = f"--study {workspace.study.name} --variant {spec.name}"
     print(f"{said}\nto build it: fincompress {spec.family} {asked} --tuned")
     print(f"to keep it, commit this as experiments/variants/{spec.name}.yaml:\n")
     print(spec.yaml(chosen.values))
@@ -240,18 +259,3 @@ def _why_none(outcomes: Sequence[Outcome], goal: Goal, teacher_f1: float) -> str
         nearest_one = max(done, key=lambda o: o.f1 or 0)
         asked = f"max_f1_drop: {goal.max_f1_drop} below the teacher's {teacher_f1:.4f}"
     return f"{asked}: met by no trial of {len(outcomes)}; the nearest has {described(nearest_one)}"
-
-
-def tune_variants(options: Options) -> None:
-    """Search the space of one variant, or of all that have one, trial after trial.
-
-    Runs that an earlier command left open, because it was killed, are closed first.
-    """
-    with workshop(options) as shop:
-        wanted = plan_tuning(shop)
-        runs.recover()
-        with _command(shop, "tune"):
-            log_data_once(shop)
-            sources = {shop.variants[name].source for name in wanted} - {BASE}
-            build_all(shop, sources)
-            for_each(shop, wanted, lambda name: tune_variant(shop, wanted[name]))

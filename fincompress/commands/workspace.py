@@ -1,119 +1,92 @@
-"""A study and what was asked for: its variants, data and bases, and the versions found or built."""
+"""The workspace of a command: what it was asked for, and what it has read and opened."""
 
 import os
 import tempfile
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
-from functools import cached_property
+from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
-from typing import Any
 
 import torch
 
-from fincompress.artifact import Artifact, sha256
-from fincompress.commands.failures import check_complete
-from fincompress.commands.options import RANDOM, Options
+from fincompress.artifact import sha256
+from fincompress.commands.keeping import InRegistry, Keeping, Nowhere
+from fincompress.commands.options import RANDOM, TRAINED, Options
 from fincompress.config import UserError
 from fincompress.data import LABELS, SAMPLE, DataConfig, Sentences, Splits, load_splits
 from fincompress.data.near_duplicates import near_duplicates
 from fincompress.data.sources import read_file
 from fincompress.evaluation.results import EXTRA, TEST, VAL, labelled
 from fincompress.machine.cpu import usable_cores
-from fincompress.models.checkpoint import Base, import_checkpoint, random_base
 from fincompress.studies.study import Study, load_study
 from fincompress.studies.variants import ALL, BASE, VariantSpec, load_variants
-from fincompress.tracking import registry, runs
 from fincompress.tracking.addresses import masked, storage_address
 from fincompress.tracking.store import open_store
+from fincompress.training.loop import Budget
 from fincompress.tuning import trial_queue
 
 
-@dataclass
-class Workshop:
-    """One command's study, variants and data, and the versions it has made or found.
+@dataclass(frozen=True)
+class Weights:
+    """What the option `weights` decides for a whole command.
 
-    Of the variants, those in `unregistered` are runs and never versions. `failed` says why there
-    is no version of some: by `title`, for every seed.
+    `random`: models are built for their shapes alone; none of their answers is scored. `keeping`:
+    where variants are kept. `budget`: the training of every variant, in place of the study's.
+    `sentences`: how many of training and of validation are used at most, in place of all.
+    """
+
+    random: bool
+    keeping: Keeping
+    budget: Budget | None = None
+    sentences: int | None = None
+
+
+_WEIGHTS = {
+    TRAINED: Weights(random=False, keeping=InRegistry()),
+    RANDOM: Weights(
+        random=True, keeping=Nowhere(), budget=Budget(epochs=1, patience=1), sentences=64
+    ),
+}
+
+
+@dataclass(frozen=True)
+class Workspace:
+    """What one command has read and opened. Nothing in it changes.
+
+    `options`: what was asked for. `study` and `variants`: as their files have them, with tuned
+    values where these were asked for. `scratch`: a folder that goes with the command.
+    `read_splits`: reads the study's data at the first call. `extra`: the user's own labelled
+    sentences, which are scored beside the study's test. `weights`: trained or random.
+    `kept_elsewhere`: the variants that are kept in another place than `weights` says.
     """
 
     options: Options
     study: Study
     variants: Mapping[str, VariantSpec]
     scratch: Path
-    versions: dict[str, registry.Version] = field(default_factory=dict)
-    failed: dict[str, str] = field(default_factory=dict)
-    unregistered: frozenset[str] = frozenset()
+    read_splits: Callable[[], Splits]
+    extra: Sentences | None
+    weights: Weights
+    kept_elsewhere: Mapping[str, Keeping]
 
-    @cached_property
+    @property
     def splits(self) -> Splits:
-        from_environment = os.environ.get("FINCOMPRESS_DATA_DIR")
-        folder = self.options.data_dir or (Path(from_environment) if from_environment else None)
-        data = self.study.data
-        if self.random and folder is None:
-            data = DataConfig(sources=(SAMPLE,))  # sentences to time, where there are no others
-        return load_splits(data, folder)
+        return self.read_splits()
 
-    @cached_property
-    def pretrained(self) -> dict[Base, Artifact]:
-        """The study's bases, imported once; random ones of their shapes, where it gives any."""
-        study, found = self.study, dict[Base, Artifact]()
-        for place, base in enumerate(dict.fromkeys([study.student_base, study.base])):
-            out = self.scratch / f"base-{place}"
-            if self.random and base.shape is not None and found:
-                found[base] = random_base(base.shape, found[study.student_base], study.seed, out)
-            else:
-                found[base] = import_checkpoint(base, study.max_length_tokens, study.seed, out)
-        return found
-
-    @cached_property
-    def extra(self) -> Sentences | None:
-        """The user's own labelled sentences, to be answered too."""
-        path = self.options.extra_test
-        return Sentences.of(read_file(path)) if path else None
-
-    def extra_facts(self) -> str:
-        """What the user's own sentences are, and how many resemble what was learned from."""
-        assert self.extra is not None and self.options.extra_test is not None
-        path, counts = self.options.extra_test, Counter(self.extra.labels)
-        learned = self.splits.train.texts + self.splits.transfer.texts + self.splits.val.texts
-        known = near_duplicates(self.extra.texts, learned)
-        classes = ", ".join(f"{counts[index]} {label}" for index, label in enumerate(LABELS))
-        return (
-            f"{path.name} (sha256 {sha256(path)[:16]}): {classes}; "
-            f"{known} near duplicates of sentences that were learned from or chose"
-        )
-
-    def facts(self) -> dict[str, str]:
-        """The data and the seed, as a model card has them."""
-        found = {"data": self.data_line, "seed": str(self.study.seed)}
-        transfer = len(self.splits.transfer.texts)
-        return found | (
-            {"transfer set": f"{transfer} sentences without labels"} if transfer else {}
-        )
-
-    def answered(self) -> dict[str, Sentences]:
-        """By part, the sentences that models are judged by: none where they are not trained."""
-        if self.random:
+    @property
+    def scored(self) -> dict[str, Sentences]:
+        """By part, the sentences that models are scored on: none if their weights are random."""
+        if self.weights.random:
             return {}
         extra = {EXTRA: self.extra} if self.extra else {}
         return {VAL: self.splits.val, TEST: self.splits.test, **extra}
 
-    def sources(self) -> dict[str, str]:
-        """The variant that each variant was made from."""
-        return {n: s.source for n, s in self.variants.items() if s.source != BASE}
-
-    def beside(self, folder: str, **changes: Any) -> "Workshop":
-        """A workshop over the same data, with a scratch folder and versions of its own."""
-        made = replace(self, scratch=self.scratch / folder, **({"versions": {}} | changes))
-        made.__dict__ |= {"splits": self.splits, "extra": self.extra}  # what it has read already
-        return made
-
     @property
-    def random(self) -> bool:
-        """Whether models are built for their shapes alone, and never registered."""
-        return self.options.weights == RANDOM
+    def sources(self) -> dict[str, str]:
+        """The variant that each variant is made from, without those made from a base."""
+        return {n: spec.source for n, spec in self.variants.items() if spec.source != BASE}
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -123,97 +96,128 @@ class Workshop:
 
     @property
     def note(self) -> str:
+        """The notes as one text, for MLflow's description of a run."""
         return "\n\n".join(self.notes)
-
-    def labelled(self, text: str) -> str:
-        return labelled(text, self.splits.synthetic)
 
     @property
     def data_line(self) -> str:
+        """The name, sizes and fingerprint of the split, in one line."""
         splits = self.splits
         sizes = " / ".join(str(len(sentences)) for sentences in splits.parts().values())
         return f"{self.labelled(splits.name)}, {sizes}, fingerprint {splits.fingerprint[:16]}"
 
-    def title(self, name: str) -> str:
-        """A variant's name in messages: with the seed, where there are several."""
-        return f"{name}, seed {self.study.seed}" if self.options.seeds > 1 else name
+    @property
+    def data_facts(self) -> dict[str, str]:
+        """The data and the seed, as a model card lists them."""
+        facts = {"data": self.data_line, "seed": str(self.study.seed)}
+        if count := len(self.splits.transfer.texts):
+            facts["transfer set"] = f"{count} sentences without labels"
+        return facts
+
+    def keeping(self, variant: str) -> Keeping:
+        """Where the builds of a variant are kept."""
+        return self.kept_elsewhere.get(variant, self.weights.keeping)
+
+    def labelled(self, text: str) -> str:
+        """Return `text` with a mark if the study's data is synthetic."""
+        return labelled(text, self.splits.synthetic)
+
+    def title(self, variant: str) -> str:
+        """Return a variant's name for messages: with the seed, where there are several."""
+        return f"{variant}, seed {self.study.seed}" if self.options.seeds > 1 else variant
 
     def tags(self, stage: str, **more: str) -> dict[str, str]:
+        """Return the tags of a run of this study."""
         return {"stage": stage, "study": self.study.name, **more}
 
 
+def describe_extra(workspace: Workspace) -> str:
+    """Return what the user's own sentences are, and how many resemble known ones.
+
+    Known are those that models learned from or were chosen by.
+    """
+    extra, file, splits = workspace.extra, workspace.options.extra_test, workspace.splits
+    assert extra is not None and file is not None
+    counts = Counter(extra.labels)
+    known = splits.train.texts + splits.transfer.texts + splits.val.texts
+    duplicates = near_duplicates(extra.texts, known)
+    classes = ", ".join(f"{counts[index]} {label}" for index, label in enumerate(LABELS))
+    return (
+        f"{file.name} (sha256 {sha256(file)[:16]}): {classes}; "
+        f"{duplicates} near duplicates of sentences that were learned from or chose"
+    )
+
+
 @contextmanager
-def workshop(options: Options) -> Iterator[Workshop]:
-    if options.extra_test and options.weights == RANDOM:
+def open_workspace(options: Options) -> Iterator[Workspace]:
+    """Read the study and its variants, open the store, and make a scratch folder.
+
+    Raises `UserError` for wrong files or options, and for a store that does not answer.
+    """
+    weights = _WEIGHTS[options.weights]
+    if options.extra_test and weights.random:
         raise UserError("extra_test: random weights are not scored; leave out one of both")
-    study, variants = on_this_machine(load_study(options.study)), load_variants()
+    study, variants = limit_threads(load_study(options.study)), load_variants()
     torch.set_num_threads(min(torch.get_num_threads(), usable_cores()))
     open_store()
     if options.tuned:
-        variants = _tuned(options, variants)
+        variants = _with_best_trials(options, variants)
+    extra = Sentences.of(read_file(options.extra_test)) if options.extra_test else None
+    folder = options.data_dir or _data_dir_of_environment()
+    data = study.data
+    if weights.random and folder is None:
+        data = DataConfig(sources=(SAMPLE,))  # sentences to time, where there are no others
     with tempfile.TemporaryDirectory(prefix="fincompress-") as scratch:
-        shop = Workshop(options, study, variants, Path(scratch))
-        _ = shop.extra  # what cannot be read is said before anything is built
-        yield shop
+        yield Workspace(
+            options=options,
+            study=study,
+            variants=variants,
+            scratch=Path(scratch),
+            read_splits=cache(lambda: load_splits(data, folder)),
+            extra=extra,
+            weights=weights,
+            kept_elsewhere={},
+        )
 
 
-def on_this_machine(study: Study) -> Study:
-    """The study with no more threads to measure with than this process has cores; said if fewer."""
-    asked, cores = study.benchmark.threads, usable_cores()
-    if asked <= cores:
+def limit_threads(study: Study) -> Study:
+    """Return the study with no more threads to measure with than this process has cores.
+
+    Says so where they are fewer than the study's.
+    """
+    threads, cores = study.benchmark.threads, usable_cores()
+    if threads <= cores:
         return study
     print(
-        f"benchmark.threads: {asked} in experiments/{study.name}.yaml, and this process may use "
+        f"benchmark.threads: {threads} in experiments/{study.name}.yaml, and this process may use "
         f"{cores}: measured with {cores}",
         flush=True,
     )
     return replace(study, benchmark=replace(study.benchmark, threads=cores))
 
 
-def _tuned(options: Options, variants: Mapping[str, VariantSpec]) -> dict[str, VariantSpec]:
+def _data_dir_of_environment() -> Path | None:
+    folder = os.environ.get("FINCOMPRESS_DATA_DIR")
+    return Path(folder) if folder else None
+
+
+def _with_best_trials(
+    options: Options, variants: Mapping[str, VariantSpec]
+) -> dict[str, VariantSpec]:
     """The variants with the values of their best trials, where they have been tuned."""
     storage = trial_queue.open_storage(address := storage_address(options.storage))
-    found = {name: trial_queue.best_trial(storage, f"{options.study}/{name}/") for name in variants}
-    if not any(found.values()) or (options.variant != ALL and not found.get(options.variant)):
-        asked = f"--study {options.study} --variant {options.variant}"
+    best = {name: trial_queue.best_trial(storage, f"{options.study}/{name}/") for name in variants}
+    if not any(best.values()) or (options.variant != ALL and not best.get(options.variant)):
+        wanted = f"--study {options.study} --variant {options.variant}"
         raise UserError(
             f"tuned: {masked(address)} has no finished trial of what was asked for; "
-            f"run: fincompress tune {asked}"
+            f"run: fincompress tune {wanted}"
         )
     tuned = {}
     for name, spec in variants.items():
         tuned[name] = spec
-        if best := found[name]:
-            values = ", ".join(f"{key} {value}" for key, value in best.values.items())
-            print(f"{name}: tuned by trial {best.trial}: {values}")
-            tuned[name] = spec.tuned(best.values)
+        if trial := best[name]:
+            values = ", ".join(f"{key} {value}" for key, value in trial.values.items())
+            print(f"{name}: tuned by trial {trial.trial}: {values}")
+            tuned[name] = spec.tuned(trial.values)
     return tuned
-
-
-@contextmanager
-def _command(shop: Workshop, name: str) -> Iterator[list[str]]:
-    """The run of a command that consists of several steps.
-
-    It ends with the versions, and then with the texts that were put into the list it yields. Raises
-    `IncompleteError`, in which the run fails, if there is none of some variants.
-    """
-    tags = {"study": shop.study.name}
-    note = "\n\n".join([shop.study.description, *shop.notes])
-    with runs.step(f"{name} {shop.study.name}", tags, note):
-        runs.log_config(shop.options.asked, "options.json")
-        last_words: list[str] = []
-        yield last_words
-        found = {name: version.number for name, version in shop.versions.items()}
-        runs.log_json(found, "versions.json")
-        for version in shop.versions.values():
-            if version.number is None:  # of random weights
-                continue
-            f1 = version.artifact.manifest.metrics["val/macro_f1"]
-            alias = shop.variants[version.variant].alias
-            said = f"{version.model_name}@{alias}: version {version.number}, validation F1 {f1:.4f}"
-            print(shop.labelled(said))
-        for text in last_words:
-            print(f"\n{text}", flush=True)
-        if shop.failed:
-            runs.log_json(dict(shop.failed), "failed.json")
-        check_complete(shop.failed)

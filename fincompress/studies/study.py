@@ -27,6 +27,7 @@ class Study:
     budget: Budget
     benchmark: Timing
     gate: Gate
+    peers_of: str = ""
     published: dict[str, float] = Field(default_factory=dict)  # test macro-F1 of others
 
     @property

@@ -25,13 +25,29 @@ ALL = "all"  # of what can be named
 BASE = "base"  # the source of a variant that starts from the study's pretrained base
 
 
+@settings
+class Curve:
+    """What an ablation's technique recorded, as a line in a figure of several ablations.
+
+    `figure`: the name of the figure, in which all curves of that name are drawn. `file`: the JSON
+    file of the build's run whose `points` are drawn. `x`, `y`: their keys in each point.
+    """
+
+    figure: str
+    file: str
+    x: str
+    y: str
+
+
 @dataclass(frozen=True)
 class VariantSpec:
     """One technique applied to one source, for one runtime.
 
     `config` is the technique's `Config`, `runtime` a runtime's name. `search` is what tuning
     varies, `table_files` what the file says. An ablation also has the variant `beside` which it
-    stands, the `question` it answers, and maybe `epochs` other than the study's.
+    stands, the `question` it answers, and maybe `epochs` other than the study's, a `curve` that is
+    drawn with those of others, and `timed_epoch`: values of its config with which an epoch of it is
+    timed beside one of `beside`.
     """
 
     name: str
@@ -44,6 +60,8 @@ class VariantSpec:
     beside: str = ""
     question: str = ""
     epochs: int | None = None
+    curve: Curve | None = None
+    timed_epoch: Mapping[str, Scalar] | None = None
 
     def budget(self, study: Budget) -> Budget:
         """The study's, but for an ablation that has epochs of its own."""
@@ -98,6 +116,8 @@ class _AblationFile(_File):
     beside: str
     question: str
     epochs: Annotated[int, Field(ge=1)] | None = None
+    curve: Curve | None = None
+    timed_epoch: dict[str, Scalar] | None = None
 
 
 def load_variants() -> dict[str, VariantSpec]:
@@ -221,7 +241,16 @@ def _load_variant(name: str, path: Path, kind: type[_File]) -> VariantSpec:
         search = read_space(file.search, config, f"{path}: search")
     spec = VariantSpec(name, file.technique, file.source, file.runtime, config, search, table_files)
     if isinstance(file, _AblationFile):
-        return replace(spec, beside=file.beside, question=file.question, epochs=file.epochs)
+        if file.timed_epoch:
+            with_values(config, file.timed_epoch, f"{path}: timed_epoch")
+        return replace(
+            spec,
+            beside=file.beside,
+            question=file.question,
+            epochs=file.epochs,
+            curve=file.curve,
+            timed_epoch=file.timed_epoch,
+        )
     return spec
 
 

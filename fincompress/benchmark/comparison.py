@@ -1,0 +1,61 @@
+"""Comparison of measurements: speed-ups and scores of each variant, put together as a benchmark."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from fincompress.benchmark.protocol import Measured
+from fincompress.data import Sentences
+from fincompress.evaluation.quality import add_quality, collect_answers, compare_pair
+from fincompress.evaluation.results import PUBLISHED, Answers, Benchmark, Measurement
+from fincompress.evaluation.speedups import add_speedups
+
+
+@dataclass(frozen=True)
+class Relations:
+    """What each measurement is compared with, by variant.
+
+    `teacher`: the variant that all are compared with. `sources`: the one that each was made from.
+    `references`: the measurement of that source in the engine of what was made from it.
+    `published`: macro-F1 that another study has published. `pairs`: two variants of one source, and
+    for how many seconds each was trained. `before`: the measurements of the benchmark before.
+    """
+
+    teacher: str
+    sources: Mapping[str, str]
+    references: Mapping[str, str]
+    published: Mapping[str, float]
+    pairs: Mapping[tuple[str, str], tuple[float, float]]
+    before: Sequence[Measurement] = ()
+
+
+def compare(
+    measured: Measured, parts: Mapping[str, Sentences], relations: Relations, blank: Benchmark
+) -> tuple[Benchmark, Answers]:
+    """Return the benchmark of what was `measured`, and the answers that it was scored by.
+
+    `parts` are the sentences that were answered, by part; none if nothing is to be scored. `blank`
+    is the benchmark without measurements: study, notes and environment. Pure. Raises `UserError`
+    if the teacher was not measured.
+    """
+    results = measured.results
+    logits = {r.measurement.variant: r.logits for r in results if r.logits}
+    answers = collect_answers(parts, logits)
+    measurements = add_quality(
+        add_speedups(
+            [result.measurement for result in results],
+            teacher=relations.teacher,
+            published=PUBLISHED,
+            sources=relations.references,
+            before=relations.before,
+        ),
+        answers,
+        relations.teacher,
+        {n: source for n, source in relations.sources.items() if source in answers.logits},
+        relations.published,
+    )
+    pairs = tuple(
+        compare_pair([answers], *pair, seconds)
+        for pair, seconds in relations.pairs.items()
+        if {*pair} <= answers.logits.keys()
+    )
+    return replace(blank, measurements=measurements, pairs=pairs), answers
