@@ -214,7 +214,7 @@ def spoil(monkeypatch: pytest.MonkeyPatch) -> None:
         with torch.no_grad():
             model.classifier.weight.neg_()
             model.classifier.bias.neg_()
-        table_files = WRITERS[load_runtime(runtime).FORMAT](model)
-        return save_graph(out, table_files, like, identity, runtime)
+        written = WRITERS[load_runtime(runtime).FORMAT](model)
+        return save_graph(out, written, like, identity, runtime)
 
     monkeypatch.setattr(quantize_post_training, "save_graph", other)

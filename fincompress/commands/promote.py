@@ -1,4 +1,8 @@
-"""Verb `promote`: decide which versions hold the roles, and move the registry's aliases."""
+"""Verb `promote`: decide which versions hold the roles, and move the registry's aliases.
+
+`promotion.py` decides. This module asks the registry for what that needs, records the decision as a
+run, and moves the aliases last.
+"""
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict
@@ -34,6 +38,21 @@ SAME_ELSEWHERE = 0.98  # share of labels that a CPU keeps whose kernels round ot
 PROBE = "Profit rose 12 % ."
 
 
+def promote_study(options: Options) -> None:
+    """Decide again from the study's last benchmark, or with `rollback` go back a champion.
+
+    Raises `UserError` if there is no benchmark, or no champion to go back to.
+    """
+    study = load_study(options.study)
+    open_store()
+    if options.rollback:
+        rollback(study, options.dry_run)
+        return
+    run_id, measured = last_benchmark(study)
+    answers = answers_of(study, run_id)
+    promote(study, measured, answers, options.dry_run, options.any_cpu)
+
+
 def promote(
     study: Study,
     benchmark: Benchmark,
@@ -41,11 +60,11 @@ def promote(
     dry_run: bool = False,
     any_cpu: bool = False,
 ) -> None:
-    """Decide, record the decision as a run, and then move the role aliases.
+    """Decide from a benchmark and its answers, record the decision as a run, move the role aliases.
 
-    None moves if the benchmark was on other instruction sets than the champion's, unless `any_cpu`.
-    Raises `UserError`, before any alias moves, if a measured version is gone or the incumbent does
-    not load.
+    `dry_run` decides and explains, and moves none. Nor does any move if the champion was decided on
+    a CPU with other instruction sets than the benchmark's, unless `any_cpu`. Raises `UserError`,
+    before any alias moves, if a measured version is gone or the incumbent does not load.
     """
     numbers = {m.variant: m.version for m in benchmark.measurements if m.version is not None}
     variants = registry.variants(study)
@@ -53,24 +72,24 @@ def promote(
     before = registry.aliases(study).get(CHAMPION)
     decisions = runs.tags_of_runs("promote", study.name, dry_run="false")
     same = registry.originals(study)
-    other_cpu = _other_cpu(benchmark)
+    other_cpu = _note_on_cpu(benchmark)
     incumbent, broken = _incumbent(study, before, numbers.values(), same)
-    out = rolled_back(decisions[::-1], before, same)
+    rejected = rolled_back(decisions[::-1], before, same)
     decision, served = _decide(
         study,
         benchmark,
         answers,
         numbers,
         incumbent=incumbent,
-        barred={number for number in numbers.values() if same[number] in out},
+        barred={number for number in numbers.values() if same[number] in rejected},
         other_cpu=bool(other_cpu),
     )
     after = before if CHAMPION in decision.kept else numbers[decision.roles[CHAMPION]]
     heading = labelled(f"decision for {study.name}", benchmark.synthetic)
-    elsewhere = [] if any_cpu else _elsewhere(study, benchmark, decisions, before, same)
-    moves = not dry_run and not elsewhere
+    obstacles = [] if any_cpu else _reasons_to_stay(study, benchmark, decisions, before, same)
+    moves = not dry_run and not obstacles
     explained = [heading, *other_cpu, *broken, decision.explain()]
-    explained += _said(variants, before, after, moves)
+    explained += _champion_lines(variants, before, after, moves)
     explained += remedies(decision, f"experiments/{study.name}.yaml")
     tags = _tags(study, before, after, not moves)
     if sets := benchmark.environment.get(INSTRUCTION_SETS):
@@ -81,13 +100,13 @@ def promote(
             added = served[champion].overhead_ms
             runs.log_metrics({OVERHEAD: added})
             explained.append(f"as a pyfunc it takes {added:.2f} ms more for a sentence")
-        explained += elsewhere
+        explained += obstacles
         facts = {"study": study.name, "synthetic": benchmark.synthetic}
         runs.log_json(facts | asdict(decision), "decision.json")
         runs.log_text("\n".join(explained) + "\n", "decision.txt")
         if moves:
             _move_aliases(study, decision, numbers)
-    _say(study, explained, moves, dry_run)
+    _print_decision(study, explained, moves, dry_run)
 
 
 def rollback(study: Study, dry_run: bool = False) -> None:
@@ -118,16 +137,19 @@ def rollback(study: Study, dry_run: bool = False) -> None:
         )
     # Or the alias would name what is broken.
     served_model.ask(study, after, [[PROBE]], study.benchmark.threads, calls=1)
-    explained = [f"rollback of {study.name}", *_said(variants, before, after, not dry_run)]
+    explained = [
+        f"rollback of {study.name}",
+        *_champion_lines(variants, before, after, not dry_run),
+    ]
     with runs.step("rollback", _tags(study, before, after, dry_run) | {"rollback": "true"}):
         runs.log_text("\n".join(explained) + "\n", "decision.txt")
         if not dry_run:
             registry.set_alias(study, CHAMPION, after)
-    _say(study, explained, not dry_run, dry_run)
+    _print_decision(study, explained, not dry_run, dry_run)
 
 
 def roles_now(study: Study, benchmark: Benchmark) -> dict[str, str]:
-    """The roles that the measured versions hold now."""
+    """Return the variant of each role whose alias names a version that the benchmark measured."""
     same = registry.originals(study)
     by_model = {same.get(m.version): m.variant for m in benchmark.measurements if m.version}
     now = {role: same.get(number) for role, number in registry.aliases(study).items()}
@@ -177,16 +199,16 @@ def _decide(
             return decision, served
         for name in [n for n in matter if n not in same]:
             try:
-                served[name] = _served(study, numbers[name], answers, threads)
+                served[name] = _ask_on_validation(study, numbers[name], answers, threads)
             except UserError as error:
                 if numbers[name] == incumbent:
                     raise
                 same[name] = Same(0.0, note=str(error))
             else:
-                same[name] = _same(served[name], answers, candidates[name], other_cpu)
+                same[name] = _compare_labels(served[name], answers, candidates[name], other_cpu)
 
 
-def _other_cpu(benchmark: Benchmark) -> list[str]:
+def _note_on_cpu(benchmark: Benchmark) -> list[str]:
     """A line about the CPU that was measured on, if it is another than this one."""
     here = cpu_facts()
     there = {key: benchmark.environment.get(key, own) for key, own in here.items()}
@@ -199,7 +221,7 @@ def _other_cpu(benchmark: Benchmark) -> list[str]:
     ]
 
 
-def _elsewhere(
+def _reasons_to_stay(
     study: Study,
     benchmark: Benchmark,
     decisions: Sequence[Mapping[str, str]],
@@ -245,15 +267,15 @@ def _incumbent(
     return before, []
 
 
-def _served(study: Study, number: int, answers: Answers, threads: int) -> Served:
-    """What a version answers to validation, as it is served."""
+def _ask_on_validation(study: Study, number: int, answers: Answers, threads: int) -> Served:
+    """Let a version answer the validation sentences as it is served, in a process of its own."""
     texts, size = list(answers.texts["val"]), study.benchmark.throughput_batch
     # In the benchmark's batches: dynamic INT8 answers depend a little on what else is in one.
     batches = [texts[start : start + size] for start in range(0, len(texts), size)]
     return served_model.ask(study, number, batches, threads)
 
 
-def _same(served: Served, answers: Answers, m: Measurement, other_cpu: bool) -> Same:
+def _compare_labels(served: Served, answers: Answers, m: Measurement, other_cpu: bool) -> Same:
     """Share of validation sentences that got the label that was measured.
 
     All have to, unless another CPU or engine answered, whose kernels round otherwise.
@@ -285,7 +307,7 @@ def _tags(study: Study, before: int | None, after: int | None, dry_run: bool) ->
     }
 
 
-def _said(
+def _champion_lines(
     variants: Mapping[int, str], before: int | None, after: int | None, moves: bool
 ) -> list[str]:
     """A line about the alias `champion`, if it moves, or would."""
@@ -296,19 +318,7 @@ def _said(
     return [f"champion {goes} {left}to version {after} ({variants[after]})"]
 
 
-def _say(study: Study, explained: Sequence[str], moved: bool, dry_run: bool) -> None:
+def _print_decision(study: Study, explained: Sequence[str], moved: bool, dry_run: bool) -> None:
     print("\n".join(explained))
     left = "dry run: no alias was moved" if dry_run else "no alias was moved"
     print(f"aliases of {study.model_name} are set" if moved else left)
-
-
-def promote_study(options: Options) -> None:
-    """Decide again from the study's last measurements, or go back to the champion before."""
-    study = load_study(options.study)
-    open_store()
-    if options.rollback:
-        rollback(study, options.dry_run)
-        return
-    run_id, measured = last_benchmark(study)
-    answers = answers_of(study, run_id)
-    promote(study, measured, answers, options.dry_run, options.any_cpu)

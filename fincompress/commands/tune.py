@@ -31,13 +31,13 @@ from fincompress.tuning.workers import run_workers
 
 MEASURED = ("prune", "quantize")  # families whose latency is an objective unless it is bounded
 TRIALS, BEST, SUMMARY = "trials.csv", "best.yaml", "summary.txt"
-REFERENCE_MS = "reference_ms"  # of the source when the study began, kept in the study
-TIMED_RUNS = 200  # at most, of a trial and as many of the reference
+REFERENCE_MS = "reference_ms"  # latency of the source when the search began, kept with it
+TIMED_RUNS = 200  # calls at most with which a trial is timed, and as many of its source
 
 
 @dataclass(frozen=True)
 class Task:
-    """A variant to be tuned, and what for; `storage` is where its study is kept."""
+    """One search: `variant` is tuned for `goal`, and `storage` holds its Optuna study."""
 
     variant: str
     goal: Goal
@@ -61,7 +61,7 @@ def tune_variants(options: Options) -> None:
 
 
 def plan_tuning(workspace: Workspace) -> dict[str, Task]:
-    """Return what was asked for, by variant: one, or all that have a search space.
+    """Return the searches that were asked for, by variant: one, or all that have a search space.
 
     Raises `UserError` for a variant that cannot be tuned so, or a storage that does not answer.
     """
@@ -109,66 +109,67 @@ def _close(run_id: str) -> None:
 
 
 def tune_variant(builder: Builder, task: Task) -> None:
-    """Bring the variant's study to the trials that were asked for, and log what it has found.
+    """Run the trials that are missing of those asked for, and log the search with its best trial.
 
-    Raises `UserError` if its own config cannot be built, or nothing meets the constraint.
+    Raises `UserError` if the variant's own config cannot be built, or no trial meets the
+    constraint.
     """
     workspace = builder.workspace
     options, spec, goal = workspace.options, workspace.variants[task.variant], task.goal
     budget = replace(workspace.study.budget, epochs=options.epochs or workspace.study.budget.epochs)
     recipe = builder.recipe(spec, budget)
-    found = Search(
-        name=f"{workspace.study.name}/{spec.name}/{_identity(recipe, spec, goal)}",
+    search = Search(
+        name=f"{workspace.study.name}/{spec.name}/{_search_hash(recipe, spec, goal)}",
         storage=task.storage,
         space=spec.search,
         goal=goal,
         seed=workspace.study.seed,
     )
-    table_files = flatten(dump(spec.config))
-    with lock(f"prepare {found.name}"):
-        trial_queue.prepare(found, {key: table_files[key] for key in spec.search}, options.trials)
-    study = found.study()
+    own_values = flatten(dump(spec.config))
+    with lock(f"prepare {search.name}"):
+        trial_queue.prepare(search, {key: own_values[key] for key in spec.search}, options.trials)
+    study = search.study()
     before = study.user_attrs.get(trial_queue.RUN)
     tags = workspace.tags("tune", variant=spec.name, technique=spec.technique)
     again = before if before and runs.exists(before) else ""
     with runs.step(f"tune {spec.name}", tags, _note(workspace, study), again=again) as run_id:
         trial_queue.link(study, run_id, runs.address(run_id))
         runs.log_config({"goal": dump(goal), "search": {k: dump(v) for k, v in spec.search.items()},
-                         "budget": dump(budget), "optuna_study": found.name})  # fmt: skip
-        print(f"{spec.name}: Optuna study {found.name} in {_shown(options)}")
-        job = _job(workspace, found, recipe, spec, run_id)
+                         "budget": dump(budget), "optuna_study": search.name})  # fmt: skip
+        print(f"{spec.name}: Optuna study {search.name} in {_storage_shown(options)}")
+        job = _job(workspace, search, recipe, spec, run_id)
         if options.workers:
             run_workers(job, options.workers)
             _conclude(workspace, job)
 
 
-def _identity(recipe: Recipe, spec: VariantSpec, goal: Goal) -> str:
-    """Trials can be compared where all of this is equal; where it is not, it is another study."""
+def _search_hash(recipe: Recipe, spec: VariantSpec, goal: Goal) -> str:
+    """A hash of all that must be equal for trials to be compared; another one is another search."""
     space = {name: dump(dimension) for name, dimension in spec.search.items()}
     parts = {"recipe": recipe.fingerprint, "space": space, "goal": dump(goal)}
     return fingerprint(parts)[:8]
 
 
 def _note(workspace: Workspace, study: Study) -> str:
-    where = f"`{_shown(workspace.options)}`: {trial_queue.address(study)}"
+    where = f"`{_storage_shown(workspace.options)}`: {trial_queue.address(study)}"
     return f"Optuna study `{study.study_name}` in {where}\n\n{workspace.note}"
 
 
-def _shown(options: Options) -> str:
-    """Where the studies are, for people to read."""
+def _storage_shown(options: Options) -> str:
+    """The address of Optuna's storage without its password."""
     return masked(storage_address(options.storage))
 
 
 def _job(
-    workspace: Workspace, found: Search, recipe: Recipe, spec: VariantSpec, run_id: str
+    workspace: Workspace, search: Search, recipe: Recipe, spec: VariantSpec, run_id: str
 ) -> Job:
     timing = workspace.study.benchmark
     timing = replace(timing, latency_runs=min(TIMED_RUNS, timing.latency_runs))
     reference = None
-    if found.goal.measures_latency:
+    if search.goal.measures_latency:
         source = Subject(spec.source, None, "torch_eager", recipe.inputs.source)
         texts = recipe.inputs.val.texts
-        study = found.study()
+        study = search.study()
         if REFERENCE_MS not in study.user_attrs:
             (taken,) = median_latencies([source], texts, timing)
             study.set_user_attr(REFERENCE_MS, median(taken))
@@ -178,7 +179,7 @@ def _job(
         title=workspace.labelled(f"{spec.name}, {workspace.study.name}"),
         note=workspace.note,
         run_id=run_id,
-        search=found,
+        search=search,
         trials=workspace.options.trials,
         spec=spec,
         inputs=recipe.inputs,
@@ -193,16 +194,16 @@ def _job(
 
 def _conclude(workspace: Workspace, job: Job) -> None:
     """Log the table, the plots and the best trial; print what to do with it."""
-    found, spec = job.search, job.spec
-    outcomes = trial_queue.outcomes(found.study(), job.trials)
-    own, chosen = outcomes[0], best(outcomes, found.goal)
+    search, spec = job.search, job.spec
+    outcomes = trial_queue.outcomes(search.study(), job.trials)
+    own, chosen = outcomes[0], best(outcomes, search.goal)
     folder = workspace.scratch / f"tune-{spec.name}"
     folder.mkdir()
     table = pd.DataFrame([_row(outcome) for outcome in outcomes])
     table.to_csv(folder / TRIALS, index=False)
     runs.leaderboard(table, "trials.json")
     with plots.own_style():
-        for name, axes in trial_queue.figures(found).items():
+        for name, axes in trial_queue.figures(search).items():
             plots.save_axes(axes, job.title, folder / f"{name}.png")
     if chosen is not None:
         (folder / BEST).write_text(spec.yaml(chosen.values), encoding="utf-8")
@@ -210,7 +211,7 @@ def _conclude(workspace: Workspace, job: Job) -> None:
         (folder / SUMMARY).write_text(said + "\n", encoding="utf-8")
     runs.log_folder(folder)
     if chosen is None:
-        raise UserError(_why_none(outcomes, found.goal, job.teacher_f1))
+        raise UserError(_why_none(outcomes, search.goal, job.teacher_f1))
     runs.log_metrics(_scores("own", own) | _scores("best", chosen))
     for key, value in {"trial": chosen.trial, **chosen.values}.items():
         runs.set_tag(f"best.{key}", str(value))
@@ -233,8 +234,8 @@ def _summary(job: Job, outcomes: Sequence[Outcome], chosen: Outcome) -> str:
 
 
 def _scores(whose: str, outcome: Outcome) -> dict[str, float]:
-    found = {"macro_f1": outcome.f1, "latency_p50_ms": outcome.latency_ms}
-    return {f"{whose}/{name}": value for name, value in found.items() if value is not None}
+    values = {"macro_f1": outcome.f1, "latency_p50_ms": outcome.latency_ms}
+    return {f"{whose}/{name}": value for name, value in values.items() if value is not None}
 
 
 def _row(outcome: Outcome) -> dict[str, object]:

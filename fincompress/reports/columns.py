@@ -84,12 +84,12 @@ def markdown_table(
 
     It is empty if no column has.
     """
-    table_files = [{name: cell(row) for name, cell in columns.items()} for row in rows]
-    used = [name for name in columns if any(cells[name] for cells in table_files)]
+    texts = [{name: cell(row) for name, cell in columns.items()} for row in rows]
+    used = [name for name in columns if any(cells[name] for cells in texts)]
     if not used:
         return ""
     lines = ["| " + " | ".join(["variant", *used]) + " |", "|---" * (1 + len(used)) + "|"]
-    for row, cells in zip(rows, table_files, strict=True):
+    for row, cells in zip(rows, texts, strict=True):
         name = (names or {}).get(row.variant, row.variant)
         lines.append("| " + " | ".join([name, *(cells[column] for column in used)]) + " |")
     return "\n".join(lines)

@@ -44,7 +44,7 @@ class VariantSpec:
     """One technique applied to one source, for one runtime.
 
     `config` is the technique's `Config`, `runtime` a runtime's name. `search` is what tuning
-    varies, `table_files` what the file says. An ablation also has the variant `beside` which it
+    varies, `as_written` what the file says. An ablation also has the variant `beside` which it
     stands, the `question` it answers, and maybe `epochs` other than the study's, a `curve` that is
     drawn with those of others, and `timed_epoch`: values of its config with which an epoch of it is
     timed beside one of `beside`.
@@ -56,7 +56,7 @@ class VariantSpec:
     runtime: str
     config: Any
     search: Space
-    table_files: Mapping[str, Any]
+    as_written: Mapping[str, Any]
     beside: str = ""
     question: str = ""
     epochs: int | None = None
@@ -85,7 +85,7 @@ class VariantSpec:
 
     def yaml(self, values: Mapping[str, Scalar]) -> str:
         """The variant's file with other values at these (dotted) keys of its config."""
-        config = deepcopy(dict(self.table_files.get("config", {})))
+        config = deepcopy(dict(self.as_written.get("config", {})))
         for name, value in values.items():
             *path, last = name.split(".")
             here = config
@@ -93,7 +93,7 @@ class VariantSpec:
                 here = here.setdefault(part, {})
             here[last] = value
         order = ("technique", "source", "runtime", "config", "search")
-        data = {**self.table_files, "config": config}
+        data = {**self.as_written, "config": config}
         return yaml.safe_dump({k: data[k] for k in order if k in data}, sort_keys=False,
                               default_flow_style=None)  # fmt: skip
 
@@ -223,8 +223,8 @@ def _load_variant(name: str, path: Path, kind: type[_File]) -> VariantSpec:
     reserved = (BASE, FLOOR, ALL, "latest")  # MLflow keeps `latest` and `v<digits>` to itself
     if name.replace("_", "-") in ROLES or name in reserved or re.fullmatch(r"v\d+", name):
         raise UserError(f"{path}: '{name}' is reserved and cannot name a variant")
-    table_files = read_yaml(path)
-    file = parse(kind, table_files, str(path))
+    as_written = read_yaml(path)
+    file = parse(kind, as_written, str(path))
     try:
         technique = load_technique(file.technique)
         format = load_runtime(file.runtime).FORMAT
@@ -239,7 +239,7 @@ def _load_variant(name: str, path: Path, kind: type[_File]) -> VariantSpec:
     search: Space = {}
     if isinstance(file, _VariantFile):
         search = read_space(file.search, config, f"{path}: search")
-    spec = VariantSpec(name, file.technique, file.source, file.runtime, config, search, table_files)
+    spec = VariantSpec(name, file.technique, file.source, file.runtime, config, search, as_written)
     if isinstance(file, _AblationFile):
         if file.timed_epoch:
             with_values(config, file.timed_epoch, f"{path}: timed_epoch")
