@@ -111,3 +111,16 @@ def test_a_study_is_measured_with_no_more_threads_than_there_are_cores(
         "benchmark.threads: 2 in experiments/cpu.yaml, and this process may use 1: "
         "measured with 1\n"
     )
+
+
+def test_registered_versions_find_the_names_that_their_model_file_imports() -> None:
+    """Where this package is imported already, a version's own copy of it is not."""
+    model_file = (
+        "from fincompress.artifact import read_artifact\n"
+        "from fincompress.cores import usable_cores\n"
+        "from fincompress.runtimes import load_runtime\n"
+    )
+    names: dict[str, object] = {}
+    exec(model_file, names)
+    assert names["usable_cores"] is cpu.usable_cores
+    assert {"read_artifact", "load_runtime"} <= names.keys()

@@ -22,7 +22,7 @@ MODULES = sorted(PACKAGE.rglob("*.py"))
 # what stands below it, and those of one line do not import one another.
 LAYERS = [
     ["config", "callbacks", "signals", "machine"],
-    ["artifact", "hub"],
+    ["artifact", "hub", "cores"],
     ["data"],
     ["models"],
     ["evaluation"],
