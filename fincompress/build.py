@@ -10,7 +10,7 @@ import torch
 from fincompress.artifact import Artifact, Products, complete_artifact
 from fincompress.callbacks import Callback
 from fincompress.config import UserError, dump, fingerprint
-from fincompress.evaluation.metrics import scores
+from fincompress.evaluation.metrics import classification_scores
 from fincompress.models.storage import FORMAT
 from fincompress.runtimes import engine_of, load_runtime
 from fincompress.techniques import Inputs, Technique, load_technique
@@ -74,7 +74,7 @@ def build(recipe: Recipe, out: Path, callback: Callback) -> Artifact:
             engine = engine_of(inputs.runtime, draft, torch.get_num_threads())
             _check_int8(load_runtime(engine).count_products(draft), draft, inputs)
         predictor = runtime.load(draft, torch.get_num_threads())
-        found = scores(inputs.val.labels, predictor(inputs.val.texts).argmax(1))
+        found = classification_scores(inputs.val.labels, predictor(inputs.val.texts).argmax(1))
         metrics = draft.manifest.metrics | {f"val/{name}": f1 for name, f1 in found.items()}
         return complete_artifact(draft, out, metrics=metrics)
 

@@ -20,7 +20,7 @@ from torch import nn
 from fincompress.artifact import TOKENIZER, Artifact, write_artifact
 from fincompress.config import UserError
 from fincompress.data import Sentences
-from fincompress.evaluation.metrics import scores
+from fincompress.evaluation.metrics import classification_scores
 from fincompress.models.probe import SENTENCES, largest_move, write_probe
 from fincompress.models.storage import Identity, load_encoder
 from fincompress.models.tokenization import batches_by_tokens, encode, load_tokenizer, pad
@@ -248,7 +248,9 @@ def _disagreement(
     logits = classifier(sentences.texts)
     classes, wanted = logits.argmax(axis=1), expected.argmax(axis=1)
     others = int((classes != wanted).sum())
-    f1, before = (scores(sentences.labels, each)["macro_f1"] for each in (classes, wanted))
+    f1, before = (
+        classification_scores(sentences.labels, each)["macro_f1"] for each in (classes, wanted)
+    )
     moved = largest_move(logits, expected)
     said = []
     if others > max(1, (1 - LEAST_KEPT) * len(wanted)):  # one is none in a handful of sentences

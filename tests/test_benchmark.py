@@ -31,8 +31,8 @@ from fincompress.evaluation.results import (
     PADDED_THROUGHPUT,
     PEAK_MEMORY,
     THROUGHPUT,
-    at_batch,
-    at_threads,
+    batch_throughput_key,
+    thread_throughput_key,
 )
 from fincompress.export import export
 from fincompress.machine import locks
@@ -136,7 +136,12 @@ def test_variants_take_turns_and_every_call_is_kept(splits: Splits, fakes: list[
         assert found[PADDED_P50] == pytest.approx(10 * ms)
         assert found[PADDED_THROUGHPUT] == pytest.approx(100 / ms)
         assert (found[COLD_START], found[PEAK_MEMORY]) == (7.0, 100.0)
-        for key in (THROUGHPUT, at_batch(1), at_batch(8), at_threads(1)):
+        for key in (
+            THROUGHPUT,
+            batch_throughput_key(1),
+            batch_throughput_key(8),
+            thread_throughput_key(1),
+        ):
             assert found[key] == pytest.approx(1000 / ms)
         assert {part: rows.shape for part, rows in result.logits.items()} == {
             "val": (21, 3), "test": (21, 3),
@@ -248,7 +253,7 @@ def test_the_floor_and_a_model_are_measured_in_processes_of_their_own(
     assert found[P50] > 0 and floors[P50] > 0 and found[COLD_START] > 0
     assert found["bench/size_mb"] == base.size_mb
     assert 20 < floors[PEAK_MEMORY] < found[PEAK_MEMORY] + 200
-    assert {"bench/size_mb", PADDED_P50, at_threads(1)} & floors.keys() == set()
+    assert {"bench/size_mb", PADDED_P50, thread_throughput_key(1)} & floors.keys() == set()
     assert model.measurement.precision == "f32"
 
 

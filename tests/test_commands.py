@@ -15,7 +15,7 @@ from mlflow.entities import Run
 
 from fincompress.cli import main
 from fincompress.config import dump
-from fincompress.evaluation.results import PUBLISHED
+from fincompress.evaluation.results import PUBLISHED_PEER
 from fincompress.evaluation.seed_results import SeedTable
 from fincompress.promotion import ROLES
 from fincompress.studies.study import load_study
@@ -138,13 +138,13 @@ def test_a_benchmark_has_a_child_for_each_variant_and_the_floor(finished: Projec
     engines = {name: found[name].data.params["runtime"] for name in int8}
     assert set(engines.values()) <= {"onnx_runtime", "openvino_runtime"}
     references = {f"{load_variants()[name].source}@{engines[name]}" for name in int8}
-    peers = [PUBLISHED, "student_intermediate_kd@ort_dynamic_int8",
+    peers = [PUBLISHED_PEER, "student_intermediate_kd@ort_dynamic_int8",
              "student_intermediate_kd@openvino_fp32"]  # fmt: skip
     assert sorted(found) == sorted([*VARIANTS, *references, *peers, "tfidf_floor"])
     for name, run in found.items():
         expected = BENCHMARK_KEYS if name == "tfidf_floor" else BENCHMARK_KEYS | FILE_KEYS
         missing = expected - set(run.data.metrics)
-        assert missing == (PRODUCTS if name == PUBLISHED else set()), name
+        assert missing == (PRODUCTS if name == PUBLISHED_PEER else set()), name
         made_from_another = name in VARIANTS and name != "teacher"
         assert ("bench/speedup_vs_source" in run.data.metrics) == made_from_another
         assert run.data.tags["mlflow.parentRunId"] == parent.info.run_id

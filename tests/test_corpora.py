@@ -15,7 +15,7 @@ import pytest
 from fincompress.benchmark.tfidf import fit_floor
 from fincompress.data import LABELS, DataConfig, Splits, load_splits, sources
 from fincompress.data.sources import PHRASEBANK_SHA256, PHRASEBANK_ZIP, read
-from fincompress.evaluation.metrics import scores
+from fincompress.evaluation.metrics import classification_scores
 from fincompress.models.checkpoint import Base, fetch
 from tests.conftest import SHARED, refusal
 
@@ -65,7 +65,7 @@ def test_licence_notes_travel_with_the_known_split(real: Splits) -> None:
 @needs_shared
 def test_the_floor_scores_0_794_on_the_known_split(real: Splits) -> None:
     predictor = fit_floor(real.train.texts, real.train.labels)
-    found = scores(real.test.labels, predictor(real.test.texts).argmax(1))
+    found = classification_scores(real.test.labels, predictor(real.test.texts).argmax(1))
     assert found["macro_f1"] == pytest.approx(0.794, abs=0.001)
 
 

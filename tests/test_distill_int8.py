@@ -15,7 +15,7 @@ from fincompress.models.storage import load_encoder
 from fincompress.models.tokenization import encode, load_tokenizer
 from fincompress.runtimes import load_runtime
 from fincompress.techniques import Inputs
-from fincompress.techniques.distill_int8 import Config, shrunk
+from fincompress.techniques.distill_int8 import Config, shrink_source
 from fincompress.training.loop import Budget
 from tests.conftest import Log, refusal
 
@@ -70,7 +70,7 @@ def test_the_most_important_neurons_of_the_named_layers_stay(
 ) -> None:
     asked = inputs(splits, student_base)
     recipe = plan(asked, config(layers=2, layer_map=[1, 3], ffn_ratio=0.75), "d")
-    model, tokenizer = shrunk(asked, recipe.config)
+    model, tokenizer = shrink_source(asked, recipe.config)
     source = load_encoder(student_base)
     layers = cast(list[Layer], list(source.layers))
     for ours, theirs in zip(cast(list[Layer], list(model.layers)), layers[1::2], strict=True):
@@ -90,7 +90,7 @@ def test_with_nothing_taken_away_it_answers_as_its_source(
 ) -> None:
     asked = inputs(splits, student_base)
     recipe = plan(asked, config(ffn_ratio=0), "d")
-    model, tokenizer = shrunk(asked, recipe.config)
+    model, tokenizer = shrink_source(asked, recipe.config)
     ids = torch.tensor(encode(tokenizer, [splits.train.texts[0]]))
     mask = torch.ones_like(ids, dtype=torch.bool)
     with torch.inference_mode():

@@ -17,8 +17,8 @@ from fincompress.data import Sentences, Splits
 from fincompress.models.storage import load_encoder
 from fincompress.models.tokenization import encode, load_tokenizer
 from fincompress.training import device
-from fincompress.training.batches import Batch, Encoded, predict
-from fincompress.training.device import precision
+from fincompress.training.batches import Batch, EncodedSentences, predict_logits
+from fincompress.training.device import training_precision
 from fincompress.training.loop import Budget, Optimizer, fit
 from fincompress.training.losses import hard_loss
 from tests.conftest import Log, Project
@@ -58,15 +58,16 @@ def test_the_whole_study_ends_with_a_champion_on_one_thread(
 
 @pytest.mark.slow
 @pytest.mark.skipif(
-    precision() == "fp32", reason="this CPU has neither AVX512-BF16 nor AMX-BF16: it trains in FP32"
+    training_precision() == "fp32",
+    reason="this CPU has neither AVX512-BF16 nor AMX-BF16: it trains in FP32",
 )
 def test_training_in_bf16_ends_near_fp32(
     splits: Splits, student_base: Artifact, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     tokenizer = load_tokenizer(student_base)
 
-    def encoded(sentences: Sentences) -> Encoded:
-        return Encoded(encode(tokenizer, sentences.texts), sentences.labels)
+    def encoded(sentences: Sentences) -> EncodedSentences:
+        return EncodedSentences(encode(tokenizer, sentences.texts), sentences.labels)
 
     train, val = encoded(splits.train), encoded(splits.val)
     answers: dict[str, Tensor] = {}
@@ -85,7 +86,7 @@ def test_training_in_bf16_ends_near_fp32(
         def objective(batch: Batch, model: nn.Module = model) -> dict[str, Tensor]:
             return {"loss": hard_loss(model(batch.ids, batch.mask), batch.labels)}
 
-        monkeypatch.setattr(device, "precision", lambda kind=kind: kind)
+        monkeypatch.setattr(device, "training_precision", lambda kind=kind: kind)
         fit(
             model, objective, train, val, budget=Budget(epochs=2, patience=2, batch_size=16),
             optimizer=Optimizer(learning_rate=1e-4, averaging=0.0), seed=0, callback=log,
@@ -94,8 +95,8 @@ def test_training_in_bf16_ends_near_fp32(
         assert computed in seen
         assert {parameter.dtype for parameter in model.parameters()} == {torch.float32}
         losses[kind] = [metrics["train/loss"] for _, metrics in log.steps]
-        monkeypatch.setattr(device, "precision", lambda: "fp32")
-        answers[kind] = predict(model, val.ids).softmax(1)
+        monkeypatch.setattr(device, "training_precision", lambda: "fp32")
+        answers[kind] = predict_logits(model, val.ids).softmax(1)
     moved = (answers["bf16"] - answers["fp32"]).abs()
     assert 0 < float(moved.mean()) < 0.05
     assert losses["bf16"] == pytest.approx(losses["fp32"], rel=0.05)

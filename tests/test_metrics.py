@@ -7,20 +7,20 @@ from sklearn.metrics import f1_score
 
 from fincompress.evaluation import metrics
 from fincompress.evaluation.metrics import (
-    confusion,
+    classification_scores,
+    confusion_counts,
     f1_intervals,
     macro_f1_difference_interval,
-    mcnemar,
+    mcnemar_p_value,
     paired_ratio,
     percentile_intervals,
     round_medians,
-    scores,
 )
 
 
 def test_scores_are_those_worked_out_by_hand() -> None:
     # negative: 1 hit, 1 wrong, 1 missed. neutral: 2 hits, 2 wrong. positive: never predicted.
-    found = scores([0, 0, 1, 1, 2, 2], [0, 1, 1, 1, 0, 1])
+    found = classification_scores([0, 0, 1, 1, 2, 2], [0, 1, 1, 1, 0, 1])
     assert found == {
         "macro_f1": pytest.approx((1 / 2 + 2 / 3 + 0) / 3),
         "accuracy": 0.5,
@@ -31,18 +31,18 @@ def test_scores_are_those_worked_out_by_hand() -> None:
 
 
 def test_perfect_answers_score_one() -> None:
-    assert set(scores([0, 1, 2], [0, 1, 2]).values()) == {1.0}
+    assert set(classification_scores([0, 1, 2], [0, 1, 2]).values()) == {1.0}
 
 
 def test_a_class_that_never_occurs_still_counts_in_the_mean() -> None:
-    found = scores([0, 1], [0, 1])
+    found = classification_scores([0, 1], [0, 1])
     assert found["f1_positive"] == 0.0
     assert found["macro_f1"] == pytest.approx(2 / 3)
 
 
 def test_macro_f1_weighs_classes_alike_however_rare() -> None:
     # Nine neutral sentences right, the one negative sentence missed: accuracy hides it.
-    found = scores([1] * 9 + [0], [1] * 10)
+    found = classification_scores([1] * 9 + [0], [1] * 10)
     assert found["accuracy"] == 0.9
     assert found["macro_f1"] == pytest.approx(18 / 19 / 3)
 
@@ -59,7 +59,7 @@ def test_the_interval_encloses_the_score_and_is_narrower_for_more_sentences() ->
     for n in (100, 1600):
         truth, guess = answers(n, right=0.7)
         low, high = f1_intervals(truth, guess)["macro_f1"]
-        assert 0 < low < scores(truth, guess)["macro_f1"] < high < 1
+        assert 0 < low < classification_scores(truth, guess)["macro_f1"] < high < 1
         widths.append(high - low)
     # Four times narrower for sixteen times the sentences, give or take the sample.
     assert widths[0] / widths[1] == pytest.approx(4, rel=0.25)
@@ -98,7 +98,10 @@ def test_a_drop_is_resampled_in_pairs() -> None:
     )
     worse = [0] * 30 + reference[30:]
     low, high = macro_f1_difference_interval(truth, reference, worse)
-    drop = scores(truth, reference)["macro_f1"] - scores(truth, worse)["macro_f1"]
+    drop = (
+        classification_scores(truth, reference)["macro_f1"]
+        - classification_scores(truth, worse)["macro_f1"]
+    )
     assert low < drop < high
     alone = f1_intervals(truth, worse)["macro_f1"]
     assert high - low < alone[1] - alone[0]
@@ -127,7 +130,9 @@ def test_seeds_that_answer_alike_have_the_interval_of_one() -> None:
 def test_independent_seeds_narrow_the_interval_of_their_mean() -> None:
     truth, guesses = seeds(200, right=0.6, count=5)
     low, high = f1_intervals(truth, guesses)["macro_f1"]
-    assert low < np.mean([scores(truth, guess)["macro_f1"] for guess in guesses]) < high
+    assert (
+        low < np.mean([classification_scores(truth, guess)["macro_f1"] for guess in guesses]) < high
+    )
     alone = [f1_intervals(truth, guess)["macro_f1"] for guess in guesses]
     assert high - low < 0.7 * min(end - start for start, end in alone)
     pooled = macro_f1_difference_interval(truth, guesses[1:], guesses[0])
@@ -141,7 +146,9 @@ def test_all_seeds_are_scored_on_the_same_resample(monkeypatch: pytest.MonkeyPat
     found = []
     for pick in np.random.default_rng(7).integers(0, 90, (8, 90)):
         right = np.array(truth)[pick].tolist()
-        found.append(np.mean([scores(right, guess[pick])["macro_f1"] for guess in guesses]))
+        found.append(
+            np.mean([classification_scores(right, guess[pick])["macro_f1"] for guess in guesses])
+        )
     ends = f1_intervals(truth, guesses, seed=7)["macro_f1"]
     assert ends == pytest.approx(tuple(np.percentile(found, [2.5, 97.5])), abs=1e-12)
 
@@ -152,17 +159,17 @@ def test_mcnemar_counts_the_sentences_that_one_of_two_gets_right() -> None:
     first = [0] * 20 + [1] * 5 + [0] * 1 + [2] * 9
     second = [0] * 20 + [2] * 5 + [1] * 1 + [0] * 9
     by_hand = 2 * (1 + 10) / 2**10  # at most one head in ten throws, on either side
-    assert mcnemar(truth, first, second) == pytest.approx(by_hand)
-    assert mcnemar(truth, second, first) == mcnemar(truth, first, second)
+    assert mcnemar_p_value(truth, first, second) == pytest.approx(by_hand)
+    assert mcnemar_p_value(truth, second, first) == mcnemar_p_value(truth, first, second)
 
 
 def test_mcnemar_of_no_difference_is_one() -> None:
-    assert mcnemar([0, 1, 2], [0, 2, 2], [0, 0, 2]) == 1.0, "wrong on the same, differently"
-    assert mcnemar([0, 1], [0, 0], [1, 1]) == 1.0, "each alone right on one"
+    assert mcnemar_p_value([0, 1, 2], [0, 2, 2], [0, 0, 2]) == 1.0, "wrong on the same, differently"
+    assert mcnemar_p_value([0, 1], [0, 0], [1, 1]) == 1.0, "each alone right on one"
 
 
 def test_the_rows_of_a_confusion_are_the_right_classes() -> None:
-    assert confusion([0, 0, 1, 1, 1], [0, 1, 1, 1, 0]) == [[1, 1, 0], [1, 2, 0], [0, 0, 0]]
+    assert confusion_counts([0, 0, 1, 1, 1], [0, 1, 1, 1, 0]) == [[1, 1, 0], [1, 2, 0], [0, 0, 0]]
 
 
 def test_percentiles_resample_whole_rounds() -> None:

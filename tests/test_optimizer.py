@@ -67,7 +67,7 @@ def test_other_parameters_are_trained_along() -> None:
         return {"loss": idle(batch)["loss"] + extra.square().sum()}
 
     optimizer = Optimizer(learning_rate=0.1, warmup_share=0.0, averaging=0.0)
-    train(model, objective, epochs=1, batch_size=64, optimizer=optimizer, also=(extra,))
+    train(model, objective, epochs=1, batch_size=64, optimizer=optimizer, extra_parameters=(extra,))
     # Adam's first step has the length of the learning rate, whatever the gradient.
     assert extra.item() == pytest.approx(0.9, abs=1e-4)
 
@@ -80,7 +80,7 @@ def test_each_step_has_its_own_gradient_and_its_own_learning_rate() -> None:
         return {"loss": idle(batch)["loss"] + extra.sum()}
 
     optimizer = Optimizer(learning_rate=0.1, warmup_share=0.0, max_grad_norm=100, averaging=0.0)
-    train(model, objective, epochs=2, batch_size=64, optimizer=optimizer, also=(extra,))
+    train(model, objective, epochs=2, batch_size=64, optimizer=optimizer, extra_parameters=(extra,))
     # Under a constant gradient Adam goes by the learning rate: 0.1 * 1, then 0.1 * 1/2.
     assert extra.item() == pytest.approx(-0.15, abs=1e-4)
 
@@ -108,6 +108,6 @@ def test_gradients_are_clipped_to_their_limit(scale: float, limit: float, expect
         return {"loss": idle(batch)["loss"] + scale * extra.sum()}
 
     optimizer = Optimizer(max_grad_norm=limit, averaging=0.0)
-    train(model, objective, epochs=1, batch_size=64, optimizer=optimizer, also=(extra,))
+    train(model, objective, epochs=1, batch_size=64, optimizer=optimizer, extra_parameters=(extra,))
     assert extra.grad is not None
     assert extra.grad.item() == pytest.approx(expected, rel=1e-4)

@@ -11,8 +11,8 @@ from fincompress.artifact import Artifact
 from fincompress.benchmark.huggingface import load
 from fincompress.benchmark.peers import peers
 from fincompress.benchmark.process import HUGGING_FACE, MeasuredProcess, at_once
-from fincompress.compression.pruning import Kept, cut
-from fincompress.evaluation.results import PUBLISHED
+from fincompress.compression.pruning import KeptParts, prune_encoder
+from fincompress.evaluation.results import PUBLISHED_PEER
 from fincompress.models.huggingface import HuggingFace
 from fincompress.models.storage import Identity, load_encoder, save_encoder
 from fincompress.models.tokenization import load_tokenizer
@@ -34,7 +34,7 @@ def test_every_peer_answers_as_the_weights_do(base: Artifact, tmp_path: Path) ->
     expected = load_runtime("torch_eager").load(base, torch.get_num_threads())(TEXTS).argmax(1)
     found = peers(base, base, "student", tmp_path)
     assert [(s.variant, s.runtime, s.batching) for s in found] == [
-        (PUBLISHED, HUGGING_FACE, "maximum"),
+        (PUBLISHED_PEER, HUGGING_FACE, "maximum"),
         ("student@ort_dynamic_int8", "onnx_runtime", "longest"),
         ("student@openvino_fp32", "openvino_runtime", "longest"),
     ]
@@ -70,8 +70,8 @@ def test_peers_ask_once_for_all_texts_of_a_call(base: Artifact) -> None:
 
 def test_layers_that_differ_are_refused(base: Artifact, tmp_path: Path) -> None:
     model = load_encoder(base)
-    kept = [Kept.all(layer) for layer in model.layout.layers]
-    uneven = cut(model, [Kept((0,), kept[0].neurons), *kept[1:]])
+    kept = [KeptParts.all(layer) for layer in model.layout.layers]
+    uneven = prune_encoder(model, [KeptParts((0,), kept[0].neurons), *kept[1:]])
     artifact = save_encoder(tmp_path / "a", uneven, load_tokenizer(base), Identity.of(base), {})
     message = refusal(lambda: HuggingFace(artifact))
     assert message == (

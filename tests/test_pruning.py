@@ -12,15 +12,22 @@ import torch
 from fincompress.artifact import Artifact, LayerLayout, read_artifact
 from fincompress.build import build, plan
 from fincompress.callbacks import Chart, Heatmap
-from fincompress.compression.importance import entropy, taylor
-from fincompress.compression.pruning import Importance, Kept, Size, choose, cut, sizes_between
+from fincompress.compression.importance import entropy_importance, taylor_importance
+from fincompress.compression.pruning import (
+    EncoderSize,
+    Importance,
+    KeptParts,
+    most_important,
+    prune_encoder,
+    sizes_between,
+)
 from fincompress.data import Splits
 from fincompress.models.encoder import Encoder, Layer, parameter_count
 from fincompress.models.storage import load_encoder
 from fincompress.models.tokenization import encode, load_tokenizer
 from fincompress.techniques import Inputs
 from fincompress.techniques.prune_structured import Config
-from fincompress.training.batches import Encoded, to_tensors
+from fincompress.training.batches import EncodedSentences, padded_tensors
 from fincompress.training.loop import Budget
 from tests.conftest import Log, refusal, tiny_sentences
 
@@ -41,17 +48,17 @@ def model(base: Artifact) -> Encoder:
 @pytest.fixture
 def batch(base: Artifact) -> tuple[torch.Tensor, torch.Tensor]:
     texts = [text for text, _ in tiny_sentences()[:9]] + ["profit and sales and orders rose ."]
-    return to_tensors(encode(load_tokenizer(base), texts))
+    return padded_tensors(encode(load_tokenizer(base), texts))
 
 
-def kept_all(model: Encoder) -> list[Kept]:
-    return [Kept.all(layer) for layer in model.layout.layers]
+def kept_all(model: Encoder) -> list[KeptParts]:
+    return [KeptParts.all(layer) for layer in model.layout.layers]
 
 
 def test_pruning_nothing_leaves_logits_equal(
     model: Encoder, batch: tuple[torch.Tensor, torch.Tensor]
 ) -> None:
-    same = cut(model, kept_all(model))
+    same = prune_encoder(model, kept_all(model))
     assert same.layout == model.layout
     with torch.no_grad():
         assert torch.equal(same(*batch), model(*batch))
@@ -60,10 +67,10 @@ def test_pruning_nothing_leaves_logits_equal(
 def test_cutting_removes_exactly_the_parameters_of_what_is_cut(model: Encoder) -> None:
     before = parameter_count(model)
     first, *rest = kept_all(model)
-    fewer_heads = cut(model, [replace(first, heads=(1,)), *rest])
+    fewer_heads = prune_encoder(model, [replace(first, heads=(1,)), *rest])
     per_head = 3 * HEAD_WIDTH * (WIDTH + 1) + HEAD_WIDTH * WIDTH  # q, k, v with bias; output
     assert before - parameter_count(fewer_heads) == per_head
-    fewer_neurons = cut(model, [*rest, replace(first, neurons=tuple(range(16)))])
+    fewer_neurons = prune_encoder(model, [*rest, replace(first, neurons=tuple(range(16)))])
     assert before - parameter_count(fewer_neurons) == 32 * (WIDTH + 1 + WIDTH)
     assert all(parameter.requires_grad for parameter in fewer_heads.parameters())
 
@@ -73,7 +80,7 @@ def test_what_is_cut_answers_as_if_its_output_were_zero(
 ) -> None:
     heads, neurons = (1,), tuple(range(0, 48, 3))
     first, second, third = kept_all(model)
-    smaller = cut(model, [first, Kept(heads, neurons), third])
+    smaller = prune_encoder(model, [first, KeptParts(heads, neurons), third])
     state = model.state_dict()
     state["layers.1.attention.out.weight"][:, :HEAD_WIDTH] = 0
     gone = [n for n in second.neurons if n not in neurons]
@@ -83,10 +90,10 @@ def test_what_is_cut_answers_as_if_its_output_were_zero(
 
 
 def test_a_cut_after_a_cut_names_places_of_the_first_model() -> None:
-    whole = Kept.all(LayerLayout(heads=4, ffn=8))
-    first = Kept((0, 2, 3), (1, 3, 5, 7))
+    whole = KeptParts.all(LayerLayout(heads=4, ffn=8))
+    first = KeptParts((0, 2, 3), (1, 3, 5, 7))
     assert whole.then(first) == first
-    assert first.then(Kept((1, 2), (0, 3))) == Kept((2, 3), (1, 7))
+    assert first.then(KeptParts((1, 2), (0, 3))) == KeptParts((2, 3), (1, 7))
 
 
 def test_the_least_important_of_all_layers_go_first() -> None:
@@ -94,8 +101,8 @@ def test_the_least_important_of_all_layers_go_first() -> None:
         heads=[torch.tensor([9.0, 8.0, 7.0]), torch.tensor([1.0, 3.0, 2.0])],
         neurons=[torch.arange(8.0), torch.tensor([9.0, 9.0, 0.0, 0.0, 9.0, 9.0, 0.0, 0.0])],
     )
-    kept = choose(importance, Size(heads=4, blocks=2), block=4)
-    assert kept == [Kept((0, 1, 2), (4, 5, 6, 7)), Kept((1,), (0, 1, 4, 5))]
+    kept = most_important(importance, EncoderSize(heads=4, blocks=2), block=4)
+    assert kept == [KeptParts((0, 1, 2), (4, 5, 6, 7)), KeptParts((1,), (0, 1, 4, 5))]
 
 
 def test_every_layer_keeps_a_head_and_a_block() -> None:
@@ -103,32 +110,34 @@ def test_every_layer_keeps_a_head_and_a_block() -> None:
         heads=[torch.tensor([5.0, 4.0]), torch.zeros(2)],
         neurons=[torch.ones(4), torch.zeros(4)],
     )
-    kept = choose(importance, Size(heads=2, blocks=2), block=2)
+    kept = most_important(importance, EncoderSize(heads=2, blocks=2), block=2)
     assert [len(k.heads) for k in kept] == [1, 1]
     assert [len(k.neurons) for k in kept] == [2, 2]
 
 
 def test_sizes_go_to_the_end_in_equal_steps() -> None:
-    start, end = Size(72, 144), Size(50, 101)
-    assert sizes_between(start, end, 3) == [Size(65, 130), Size(57, 115), end]
+    start, end = EncoderSize(72, 144), EncoderSize(50, 101)
+    assert sizes_between(start, end, 3) == [EncoderSize(65, 130), EncoderSize(57, 115), end]
     assert sizes_between(start, start, 3) == []
-    assert sizes_between(Size(6, 9), Size(5, 9), 4) == [Size(5, 9)], "no step cuts nothing"
-    assert start.without(0.5, 0.25) == Size(36, 108)
+    assert sizes_between(EncoderSize(6, 9), EncoderSize(5, 9), 4) == [EncoderSize(5, 9)], (
+        "no step cuts nothing"
+    )
+    assert start.without(0.5, 0.25) == EncoderSize(36, 108)
 
 
 def test_taylor_is_the_slope_of_the_loss_when_a_part_is_scaled(
     model: Encoder, base: Artifact
 ) -> None:
     text, label = "profit rose .", 2
-    data = Encoded(encode(load_tokenizer(base), [text]), (label,))
-    scores = taylor(model, data)
-    ids, mask = to_tensors(data.ids)
+    data = EncodedSentences(encode(load_tokenizer(base), [text]), (label,))
+    scores = taylor_importance(model, data)
+    ids, mask = padded_tensors(data.ids)
 
     def slope(weight: str, columns: slice) -> float:
         def loss(factor: float) -> float:
             state = {name: value.clone() for name, value in model.state_dict().items()}
             state[weight][:, columns] *= factor
-            twin = cut(model, kept_all(model))
+            twin = prune_encoder(model, kept_all(model))
             twin.load_state_dict(state)
             with torch.no_grad():
                 logits = twin(ids, mask).double()
@@ -153,7 +162,7 @@ def test_entropy_scores_focus_one_and_even_attention_zero(model: Encoder, base: 
         # Queries and keys a thousand times as large: each token looks at one alone.
         focused.attention.qkv.weight[: 2 * WIDTH] *= 1000
         focused.attention.qkv.bias[: 2 * WIDTH] *= 1000
-    scores = entropy(model, Encoded(ids, (0, 1)))
+    scores = entropy_importance(model, EncodedSentences(ids, (0, 1)))
     assert scores.heads[0].tolist() == pytest.approx([0, 0], abs=1e-4)
     assert scores.heads[1].tolist() == pytest.approx([1, 1], abs=0.05)
     expected = focused.up.weight[3].norm() * focused.down.weight[:, 3].norm()

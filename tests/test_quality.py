@@ -5,11 +5,26 @@ import pytest
 from numpy.typing import NDArray
 
 from fincompress.data import LABELS, Sentences
-from fincompress.evaluation.error_analysis import confusions, disagreements, reliabilities
-from fincompress.evaluation.metrics import scores
-from fincompress.evaluation.quality import add_quality, collect_answers, compare_pair, quality
-from fincompress.evaluation.results import Answers, Measurement, Pair, of_source, over
-from fincompress.evaluation.seed_results import Row, SeedTable
+from fincompress.evaluation.error_analysis import (
+    confusion_by_variant,
+    disagreements_with_teacher,
+    reliability_by_variant,
+)
+from fincompress.evaluation.metrics import classification_scores
+from fincompress.evaluation.quality import (
+    add_quality,
+    collect_answers,
+    compare_variants,
+    quality_metrics,
+)
+from fincompress.evaluation.results import (
+    Answers,
+    Measurement,
+    PairComparison,
+    difference_keys,
+    origin_key,
+)
+from fincompress.evaluation.seed_results import SeedTable, SeedTableRow
 from fincompress.reports.seed_tables import seed_markdown, table_files
 
 COUNT = 120
@@ -37,9 +52,9 @@ ONE = answered(teacher=rows(6), student=rows(12), other=rows(12, start=60))
 
 
 def test_differences_come_with_interval_p_and_agreement() -> None:
-    metrics, intervals = quality([ONE], "student", "teacher", "other")
-    theirs = scores(PART.labels, rows(6).argmax(1))["macro_f1"]
-    ours = scores(PART.labels, rows(12).argmax(1))["macro_f1"]
+    metrics, intervals = quality_metrics([ONE], "student", "teacher", "other")
+    theirs = classification_scores(PART.labels, rows(6).argmax(1))["macro_f1"]
+    ours = classification_scores(PART.labels, rows(12).argmax(1))["macro_f1"]
     assert metrics["test/macro_f1"] == ours
     assert metrics["test/f1_vs_teacher"] == pytest.approx(ours - theirs)
     low, high = intervals["test/f1_vs_teacher"]
@@ -52,33 +67,34 @@ def test_differences_come_with_interval_p_and_agreement() -> None:
 
 
 def test_a_teacher_differs_from_itself_by_nothing() -> None:
-    metrics, intervals = quality([ONE], "teacher", "teacher")
+    metrics, intervals = quality_metrics([ONE], "teacher", "teacher")
     assert (metrics["val/f1_drop"], metrics["test/mcnemar_vs_teacher"]) == (0, 1)
     assert intervals["val/f1_drop"] == (0, 0)
     assert "test/f1_vs_source" not in metrics
 
 
 def test_slices_are_those_of_the_sources() -> None:
-    metrics, _ = quality([ONE], "student", "teacher")
-    assert metrics[of_source("posts")] == 1.0
+    metrics, _ = quality_metrics([ONE], "student", "teacher")
+    assert metrics[origin_key("posts")] == 1.0
     assert (
-        metrics[of_source("news")] == scores(PART.labels[:90], rows(12).argmax(1)[:90])["macro_f1"]
+        metrics[origin_key("news")]
+        == classification_scores(PART.labels[:90], rows(12).argmax(1)[:90])["macro_f1"]
     )
-    assert of_source("my file-1") == "test/macro_f1/my_file_1", "MLflow takes no others"
+    assert origin_key("my file-1") == "test/macro_f1/my_file_1", "MLflow takes no others"
 
 
 def test_a_temperature_mends_a_model_that_is_too_sure() -> None:
     answers = answered(teacher=rows(30, sure=9.0))
-    metrics, _ = quality([answers], "teacher", "teacher")
+    metrics, _ = quality_metrics([answers], "teacher", "teacher")
     assert metrics["test/ece"] == pytest.approx(0.25, abs=0.01)
     assert metrics["test/ece_scaled"] < 0.01 and metrics["test/temperature"] > 2
 
 
 def test_of_several_seeds_it_is_the_mean_and_p_is_corrected() -> None:
     two = answered(teacher=rows(6), student=rows(6), other=rows(12))
-    metrics, intervals = quality([ONE, two], "student", "teacher")
-    first, second = (quality([one], "student", "teacher")[0] for one in (ONE, two))
-    key, p = over("teacher", "test")
+    metrics, intervals = quality_metrics([ONE, two], "student", "teacher")
+    first, second = (quality_metrics([one], "student", "teacher")[0] for one in (ONE, two))
+    key, p = difference_keys("teacher", "test")
     assert metrics[key] == pytest.approx((first[key] + second[key]) / 2)
     assert (first[p], second[p], metrics[p]) == (2 * 0.5**6, 1.0, 4 * 0.5**6)
     low, high = intervals[key]
@@ -96,10 +112,10 @@ def test_what_answered_nothing_is_not_judged() -> None:
 
 
 def test_single_sentences() -> None:
-    assert confusions(ONE, ["teacher"])["teacher"] == [[38, 2, 0], [0, 38, 2], [2, 0, 38]]
-    before, after = reliabilities(ONE, ["student"])["student"]
+    assert confusion_by_variant(ONE, ["teacher"])["teacher"] == [[38, 2, 0], [0, 38, 2], [2, 0, 38]]
+    before, after = reliability_by_variant(ONE, ["student"])["student"]
     assert sum(b.count for b in before) == sum(b.count for b in after) == COUNT
-    found = disagreements(ONE, "teacher", ["teacher", "student"])
+    found = disagreements_with_teacher(ONE, "teacher", ["teacher", "student"])
     assert len(found) == 6 and set(found["variant"]) == {"student"}
     first = found.iloc[0]
     assert first["text"] == "text 6" and first["label"] == first["teacher_answer"] == LABELS[0]
@@ -109,21 +125,23 @@ def test_single_sentences() -> None:
 def test_the_strongest_disagreements_come_first_and_are_few() -> None:
     ours = rows(60)
     ours[40] *= 2
-    found = disagreements(answered(teacher=rows(0), student=ours), "teacher", ["student"])
+    found = disagreements_with_teacher(
+        answered(teacher=rows(0), student=ours), "teacher", ["student"]
+    )
     assert len(found) == 20 and found.iloc[0]["text"] == "text 40"
 
 
 def test_two_ways_from_one_source_are_set_side_by_side() -> None:
     answers = answered(teacher=rows(0), one=rows(12), two=rows(0))
-    better = compare_pair([answers], "two", "one", (130.4, 0.0))
+    better = compare_variants([answers], "two", "one", (130.4, 0.0))
     assert better.differences["val"] == pytest.approx(
-        1 - scores(PART.labels, rows(12).argmax(1))["macro_f1"]
+        1 - classification_scores(PART.labels, rows(12).argmax(1))["macro_f1"]
     )
     assert str(better).startswith("two over one, points of macro-F1: +10.0 [")
     assert str(better).endswith("; better on validation, for 130 s of training against 0 s")
-    assert "; worse on validation" in str(compare_pair([answers], "one", "two", (0, 0)))
+    assert "; worse on validation" in str(compare_variants([answers], "one", "two", (0, 0)))
     assert "; not shown to be better on validation" in str(
-        compare_pair([ONE], "other", "student", (1, 2))
+        compare_variants([ONE], "other", "student", (1, 2))
     )
 
 
@@ -132,18 +150,18 @@ def test_a_table_over_seeds() -> None:
         study="tiny", synthetic=True, notes=("a licence",), environment={"cpu": "a CPU"},
         seeds=(42, 43),
         rows=(
-            Row(variant="teacher", beside="", macro_f1=(0.8, 0.9),
+            SeedTableRow(variant="teacher", beside="", macro_f1=(0.8, 0.9),
                 metrics={"test/macro_f1": 0.85, "test/f1_vs_teacher": 0.0,
                          "test/mcnemar_vs_teacher": 1.0},
                 intervals={"test/macro_f1": (0.82, 0.88), "test/f1_vs_teacher": (0.0, 0.0)}),
-            Row(variant="student", beside="teacher", macro_f1=(0.8, 0.9),
+            SeedTableRow(variant="student", beside="teacher", macro_f1=(0.8, 0.9),
                 metrics={"test/macro_f1": 0.85, "test/f1_vs_teacher": -0.01,
                          "test/mcnemar_vs_teacher": 0.5, "test/macro_f1/posts": 0.7,
                          "extra/macro_f1": 0.6},
                 intervals={"test/macro_f1": (0.82, 0.88), "test/f1_vs_teacher": (-0.02, 0.001)}),
         ),
-        pairs=(Pair(first="qat", second="ptq", differences={"val": 0.004}, seconds=(9.0, 1.0),
-                    intervals={"val": (-0.01, 0.02)}),),
+        pairs=(PairComparison(first="qat", second="ptq", differences={"val": 0.004},
+                    seconds=(9.0, 1.0), intervals={"val": (-0.01, 0.02)}),),
     )  # fmt: skip
     text = seed_markdown(table, "seeds")
     assert text.startswith(

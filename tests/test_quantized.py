@@ -19,8 +19,8 @@ from fincompress.compression.quantization import (
     QuantizedEmbedding,
     QuantizedLinear,
     fake_quantize,
-    frozen,
-    quantized,
+    freeze_quantization,
+    quantize_encoder,
 )
 from fincompress.config import parse
 from fincompress.data import Sentences, Splits
@@ -30,7 +30,7 @@ from fincompress.models.storage import Identity, load_encoder
 from fincompress.models.tokenization import encode, load_tokenizer
 from fincompress.runtimes import load_runtime
 from fincompress.techniques import Inputs, load_technique, quantize_post_training
-from fincompress.training.batches import Encoded, to_tensors
+from fincompress.training.batches import EncodedSentences, padded_tensors
 from fincompress.training.loop import Budget
 from tests.conftest import Log, refusal, tiny_sentences
 
@@ -40,12 +40,12 @@ RUNTIMES = ("auto", "onnx_runtime", "openvino_runtime")
 
 @pytest.fixture
 def batch(base: Artifact) -> tuple[Tensor, Tensor]:
-    return to_tensors(encode(load_tokenizer(base), TEXTS))
+    return padded_tensors(encode(load_tokenizer(base), TEXTS))
 
 
 @pytest.fixture
 def learner(base: Artifact, batch: tuple[Tensor, Tensor]) -> Encoder:
-    return quantized(load_encoder(base), [batch])
+    return quantize_encoder(load_encoder(base), [batch])
 
 
 def test_fake_quantization_rounds_clamps_and_passes_gradients_by() -> None:
@@ -85,7 +85,7 @@ def test_every_linear_layer_and_table_is_quantized_and_the_source_is_not(
 ) -> None:
     source = load_encoder(base)
     before = {name: value.clone() for name, value in source.state_dict().items()}
-    learner = quantized(source, [batch])
+    learner = quantize_encoder(source, [batch])
     kinds = [type(module) for module in learner.modules()]
     assert kinds.count(QuantizedLinear) == 14 and kinds.count(QuantizedEmbedding) == 2
     assert nn.Linear not in kinds and nn.Embedding not in kinds
@@ -115,7 +115,9 @@ def test_frozen_answers_as_trained(learner: Encoder, batch: tuple[Tensor, Tensor
     with torch.no_grad():
         for parameter in learner.parameters():  # as after some training
             parameter.mul_(1.01)
-        torch.testing.assert_close(frozen(learner)(*batch), learner(*batch), atol=1e-4, rtol=1e-4)
+        torch.testing.assert_close(
+            freeze_quantization(learner)(*batch), learner(*batch), atol=1e-4, rtol=1e-4
+        )
 
 
 @pytest.mark.parametrize("runtime", RUNTIMES)
@@ -150,7 +152,7 @@ def far(found: NDArray[np.float32], expected: NDArray[np.float32]) -> bool:
 
 
 def saved(learner: Encoder, base: Artifact, runtime: str, out: Path) -> Artifact:
-    final = frozen(learner)
+    final = freeze_quantization(learner)
     write = WRITERS[load_runtime(runtime).FORMAT](final)
     identity = Identity.of(base)
     judged_on = Sentences.of([(text, label, "tiny") for text, label in tiny_sentences()])
@@ -225,10 +227,10 @@ def test_an_int8_graph_is_judged_on_real_sentences(
     learner: Encoder, base: Artifact, tmp_path: Path
 ) -> None:
     """By labels, macro-F1 and probabilities; random ids are for what is exact."""
-    final, other = frozen(learner), frozen(learner)
+    final, other = freeze_quantization(learner), freeze_quantization(learner)
     with torch.no_grad():
         other.classifier.bias.copy_(torch.tensor([9.0, 0.0, 0.0]))
-        guesses = final(*to_tensors(encode(load_tokenizer(base), TEXTS))).argmax(1).tolist()
+        guesses = final(*padded_tensors(encode(load_tokenizer(base), TEXTS))).argmax(1).tolist()
     judged_on = Sentences(tuple(TEXTS), tuple(guesses), ("tiny",) * len(TEXTS))
     message = refusal(
         lambda: save_graph(
@@ -264,7 +266,7 @@ def test_an_fp32_graph_that_calls_itself_quantized_fails_and_leaves_nothing(
 
 @pytest.mark.parametrize(("sentences", "count"), [([], 3), ([[1, 2]], 0)])
 def test_an_empty_calibration_set_is_refused(sentences: list[list[int]], count: int) -> None:
-    data = Encoded(sentences, tuple(0 for _ in sentences))
+    data = EncodedSentences(sentences, tuple(0 for _ in sentences))
     assert refusal(lambda: data.sample(count, 0)) == (
         "calibration and scoring need at least one training sentence, not "
         f"{count} of {len(sentences)}"

@@ -8,7 +8,7 @@ from fincompress.benchmark.protocol import Timing, measure
 from fincompress.build import build, plan
 from fincompress.data import Splits
 from fincompress.evaluation.quality import add_quality, collect_answers
-from fincompress.evaluation.results import PUBLISHED, SPEEDUP
+from fincompress.evaluation.results import PUBLISHED_PEER, SPEEDUP
 from fincompress.evaluation.speedups import add_speedups
 from fincompress.export import export
 from fincompress.models.checkpoint import Base, import_checkpoint
@@ -50,10 +50,16 @@ def test_the_small_student_becomes_champion_by_its_measured_speed(
     sources = {"student_int8": "student"}
     measured = add_quality(
         add_speedups(
-            [r.measurement for r in results], teacher=TEACHER, published=PUBLISHED, sources=sources
+            [r.measurement for r in results],
+            teacher=TEACHER,
+            published=PUBLISHED_PEER,
+            sources=sources,
         ),
-        answers, TEACHER, sources, {},
-    )  # fmt: skip
+        answers,
+        TEACHER,
+        sources,
+        {},
+    )
 
     by_name = {m.variant: m for m in measured}
     assert {name: m.unreliable for name, m in by_name.items()} == dict.fromkeys(by_name, "")

@@ -22,7 +22,7 @@ from fincompress.data.synthetic.generator import (
     generate,
 )
 from fincompress.data.synthetic.word_tables import Tiers
-from fincompress.evaluation.metrics import scores
+from fincompress.evaluation.metrics import classification_scores
 
 Corpus = dict[str, list[tuple[str, str]]]
 SHARES = {"neutral": 0.33, "positive": 0.34, "negative": 0.33}
@@ -92,7 +92,7 @@ def test_a_bag_of_words_learns_something_but_not_the_task(seed: int) -> None:
         for part, rows in generate(seed).items()
     }
     test = parts["test"]
-    found = scores(
+    found = classification_scores(
         test.labels, fit_floor(parts["train"].texts, parts["train"].labels)(test.texts).argmax(1)
     )
     assert 0.5 < found["macro_f1"] < 0.85

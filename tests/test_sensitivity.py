@@ -11,8 +11,8 @@ from torch import Tensor, nn
 from fincompress.artifact import Artifact
 from fincompress.callbacks import Heatmap
 from fincompress.compression import quantization as quantization
-from fincompress.compression.quantization import only, quantized
-from fincompress.compression.sensitivity import SENTENCES, sensitivity
+from fincompress.compression.quantization import quantize_encoder, rounding_only
+from fincompress.compression.sensitivity import SENSITIVITY_SENTENCES, layer_sensitivities
 from fincompress.config import parse
 from fincompress.data import Splits
 from fincompress.export import WRITERS, Writer, save_graph
@@ -23,7 +23,7 @@ from fincompress.models.tokenization import encode, load_tokenizer
 from fincompress.runtimes import load_runtime, torch_eager
 from fincompress.techniques import Inputs, quantize_post_training
 from fincompress.techniques.quantize_post_training import Config, compress
-from fincompress.training.batches import Encoded
+from fincompress.training.batches import EncodedSentences
 from fincompress.training.loop import Budget
 from tests.conftest import Log, refusal, tiny_sentences
 
@@ -50,9 +50,9 @@ def source(finbert: Path, tmp_path_factory: pytest.TempPathFactory) -> Artifact:
 
 
 @pytest.fixture
-def data(source: Artifact) -> Encoded:
+def data(source: Artifact) -> EncodedSentences:
     texts = [text for text, _ in tiny_sentences()]
-    return Encoded(encode(load_tokenizer(source), texts), (0,) * len(texts))
+    return EncodedSentences(encode(load_tokenizer(source), texts), (0,) * len(texts))
 
 
 @pytest.fixture
@@ -75,60 +75,60 @@ def with_outlier(model: Encoder, path: str, before: str) -> Encoder:
     return model
 
 
-def learner(model: Encoder, data: Encoded) -> Encoder:
-    return quantized(model, data.batches())
+def learner(model: Encoder, data: EncodedSentences) -> Encoder:
+    return quantize_encoder(model, data.batches())
 
 
 def test_only_the_named_modules_round_and_all_do_again_afterwards(
-    source: Artifact, data: Encoded
+    source: Artifact, data: EncodedSentences
 ) -> None:
     fp32 = load_encoder(source).eval()
     model = learner(fp32, data)
     (batch,) = data.batches()
     with torch.no_grad():
         exact, rounded = fp32(*batch), model(*batch)
-        with only(model, []):
+        with rounding_only(model, []):
             assert torch.equal(model(*batch), exact)
-        with only(model, ["layers.0.up"]):
+        with rounding_only(model, ["layers.0.up"]):
             partly = model(*batch)
         assert torch.equal(model(*batch), rounded)
     assert not torch.equal(partly, exact) and not torch.equal(partly, rounded)
 
 
-def test_a_name_that_no_module_has_is_an_error(source: Artifact, data: Encoded) -> None:
+def test_a_name_that_no_module_has_is_an_error(source: Artifact, data: EncodedSentences) -> None:
     model = learner(load_encoder(source), data)
-    with pytest.raises(KeyError, match=r"layers\.9\.up"), only(model, ["layers.9.up"]):
+    with pytest.raises(KeyError, match=r"layers\.9\.up"), rounding_only(model, ["layers.9.up"]):
         pass
     assert all(getattr(module, "rounding", True) for module in model.modules())
 
 
 def test_every_linear_layer_and_the_tables_are_named_once_in_order(
-    source: Artifact, data: Encoded
+    source: Artifact, data: EncodedSentences
 ) -> None:
-    found = sensitivity(learner(load_encoder(source), data), data)
+    found = layer_sensitivities(learner(load_encoder(source), data), data)
     assert [each.name for each in found] == NAMES
     assert all(each.kl > 0 for each in found)
     assert all(0 <= each.changed <= 1 for each in found)
 
 
 def test_what_does_not_round_diverges_nowhere(
-    source: Artifact, data: Encoded, monkeypatch: pytest.MonkeyPatch
+    source: Artifact, data: EncodedSentences, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def exact(x: Tensor, *grid: object) -> Tensor:
         return x
 
     model = learner(load_encoder(source), data)
     monkeypatch.setattr(quantization, "fake_quantize", exact)
-    assert {(each.kl, each.changed) for each in sensitivity(model, data)} == {(0.0, 0.0)}
+    assert {(each.kl, each.changed) for each in layer_sensitivities(model, data)} == {(0.0, 0.0)}
 
 
-def test_only_so_many_sentences_are_answered(source: Artifact, data: Encoded) -> None:
-    many = Encoded(data.ids * 3, data.labels * 3)
-    few = Encoded(many.ids[:SENTENCES], many.labels[:SENTENCES])
+def test_only_so_many_sentences_are_answered(source: Artifact, data: EncodedSentences) -> None:
+    many = EncodedSentences(data.ids * 3, data.labels * 3)
+    few = EncodedSentences(many.ids[:SENSITIVITY_SENTENCES], many.labels[:SENSITIVITY_SENTENCES])
     assert len(few.ids) < len(many.ids)
     model = learner(load_encoder(source), data)
-    assert sensitivity(model, many) == sensitivity(model, few)
-    assert {each.sentences for each in sensitivity(model, data)} == {len(data.ids)}
+    assert layer_sensitivities(model, many) == layer_sensitivities(model, few)
+    assert {each.sentences for each in layer_sensitivities(model, data)} == {len(data.ids)}
 
 
 @pytest.mark.parametrize(
@@ -141,9 +141,11 @@ def test_only_so_many_sentences_are_answered(source: Artifact, data: Encoded) ->
     ],
 )
 def test_a_layer_whose_outlier_takes_all_steps_is_the_most_sensitive(
-    path: str, before: str, name: str, source: Artifact, data: Encoded
+    path: str, before: str, name: str, source: Artifact, data: EncodedSentences
 ) -> None:
-    found = sensitivity(learner(with_outlier(load_encoder(source), path, before), data), data)
+    found = layer_sensitivities(
+        learner(with_outlier(load_encoder(source), path, before), data), data
+    )
     assert max(found, key=lambda each: each.kl).name == name
 
 

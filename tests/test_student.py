@@ -12,7 +12,7 @@ from fincompress.compression.student import (
     Student,
     even_layers,
     make_student,
-    resolve_map,
+    resolve_layer_map,
     resolve_student,
 )
 from fincompress.config import UserError, parse
@@ -54,13 +54,13 @@ def test_even_layers_span_first_to_last(layers: int, of: int, places: tuple[int,
     ("given", "places"), [("even", (0, 1, 3, 5)), ((5, 0, 0, 2), (5, 0, 0, 2))]
 )
 def test_a_map_is_even_or_as_given(given: LayerMap, places: tuple[int, ...]) -> None:
-    assert resolve_map("layer_map", given, 4, 6) == places
+    assert resolve_layer_map("layer_map", given, 4, 6) == places
 
 
 @pytest.mark.parametrize("given", [(0, 1, 6), (0, 1), (0, 1, 2, 3), ()])
 def test_a_map_that_does_not_fit_is_refused(given: tuple[int, ...]) -> None:
     with pytest.raises(UserError) as caught:
-        resolve_map("layer_map", given, 3, 6)
+        resolve_layer_map("layer_map", given, 3, 6)
     assert str(caught.value) == (
         f"config.layer_map: must name 3 layers, each from 0 to 5, not {list(given)}"
     )

@@ -11,7 +11,7 @@ from fincompress.artifact import Artifact, read_artifact, sha256
 from fincompress.build import Recipe, build, plan
 from fincompress.config import UserError, dump, parse
 from fincompress.data import LABELS, Splits
-from fincompress.evaluation.metrics import scores
+from fincompress.evaluation.metrics import classification_scores
 from fincompress.runtimes import load_runtime
 from fincompress.studies.variants import VariantSpec, load_ablations, load_variants
 from fincompress.techniques import Inputs, load_technique, technique_names
@@ -73,7 +73,10 @@ def test_contract(
     runtime = load_runtime(spec.runtime)
     alone = read_artifact(moved)
     answers = runtime.load(alone, torch.get_num_threads())(splits.val.texts).argmax(1)
-    assert manifest.metrics["val/macro_f1"] == scores(splits.val.labels, answers)["macro_f1"]
+    assert (
+        manifest.metrics["val/macro_f1"]
+        == classification_scores(splits.val.labels, answers)["macro_f1"]
+    )
     assert not list(moved.glob("*.bin")) or manifest.format == "openvino"
     assert not list(moved.glob("*.pkl"))
 

@@ -86,7 +86,7 @@ def test_epochs_are_those_asked_for_where_the_study_has_more(made: Recipe) -> No
 
 def test_all_else_is_the_trainers_default(made: Recipe, base: Artifact, tmp_path: Path) -> None:
     """Written as its documentation has it, with its own collator, the recipe gives these bytes."""
-    train, _ = made.inputs.encoded()
+    train, _ = made.inputs.encoded_splits()
     tokenizer = PreTrainedTokenizerFast(tokenizer_object=load_tokenizer(base), pad_token="[PAD]")
     plain = HuggingFace(base)
     with torch.random.fork_rng():

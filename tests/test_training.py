@@ -8,10 +8,10 @@ import torch
 from torch import Tensor, nn
 
 from fincompress.artifact import LayerLayout, Layout
-from fincompress.evaluation.metrics import scores
+from fincompress.evaluation.metrics import classification_scores
 from fincompress.models.encoder import Encoder
 from fincompress.training import device, loop
-from fincompress.training.batches import Batch, Encoded, predict
+from fincompress.training.batches import Batch, EncodedSentences, predict_logits
 from fincompress.training.loop import Budget, Objective, Optimizer, fit
 
 LAYOUT = Layout(
@@ -29,13 +29,15 @@ Epochs = list[dict[str, float]]
 @pytest.fixture(autouse=True)
 def single_precision(monkeypatch: pytest.MonkeyPatch) -> None:
     """The same numbers on a machine whose CPU has bfloat16 instructions."""
-    monkeypatch.setattr(device, "precision", lambda: "fp32")
+    monkeypatch.setattr(device, "training_precision", lambda: "fp32")
 
 
-def sentences(n: int, shift: int = 0) -> Encoded:
+def sentences(n: int, shift: int = 0) -> EncodedSentences:
     """The second token tells the class; lengths from 3 to 7."""
     labels = tuple((i + shift) % 3 for i in range(n))
-    return Encoded([[2, 5 + c] + [9 + i % 7] * (i % 5) + [3] for i, c in enumerate(labels)], labels)
+    return EncodedSentences(
+        [[2, 5 + c] + [9 + i % 7] * (i % 5) + [3] for i, c in enumerate(labels)], labels
+    )
 
 
 TRAIN, VAL = sentences(36), sentences(18, shift=1)
@@ -77,8 +79,8 @@ def train(
     batch_size: int = 8,
     optimizer: Optimizer = FAST,
     seed: int = 0,
-    data: Encoded = TRAIN,
-    also: tuple[nn.Parameter, ...] = (),
+    data: EncodedSentences = TRAIN,
+    extra_parameters: tuple[nn.Parameter, ...] = (),
 ) -> tuple[dict[str, float], Epochs]:
     """Return what `fit` returns and what it reported."""
     reported: Epochs = []
@@ -97,7 +99,7 @@ def train(
         optimizer=optimizer,
         seed=seed,
         callback=report,
-        also=also,
+        extra_parameters=extra_parameters,
     )
     return best, reported
 
@@ -124,7 +126,7 @@ def test_the_weights_of_the_best_epoch_are_kept() -> None:
     assert len(history) == 12
     assert best["val/macro_f1"] == max(history) > history[-1] + 0.3
     assert best["best_epoch"] == 1 + history.index(max(history)) < 12
-    kept = scores(VAL.labels, predict(model, VAL.ids).argmax(1))
+    kept = classification_scores(VAL.labels, predict_logits(model, VAL.ids).argmax(1))
     expected = {f"val/{name}": value for name, value in kept.items()}
     assert best == expected | {"best_epoch": best["best_epoch"]}
     assert not model.training
@@ -146,7 +148,7 @@ def test_training_stops_after_so_many_epochs_without_improvement(patience: int) 
 
 def test_an_epoch_that_improves_renews_the_patience(monkeypatch: pytest.MonkeyPatch) -> None:
     given = iter([0.1, 0.1, 0.2, 0.2, 0.1, 0.9])
-    monkeypatch.setattr(loop, "scores", lambda *_: {"macro_f1": next(given)})
+    monkeypatch.setattr(loop, "classification_scores", lambda *_: {"macro_f1": next(given)})
     model = encoder()
     best, reported = train(model, nothing(model), epochs=6, patience=2)
     assert len(reported) == 5
@@ -154,7 +156,7 @@ def test_an_epoch_that_improves_renews_the_patience(monkeypatch: pytest.MonkeyPa
 
 
 def test_a_model_without_a_single_hit_is_kept_too(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(loop, "scores", lambda *_: {"macro_f1": 0.0})
+    monkeypatch.setattr(loop, "classification_scores", lambda *_: {"macro_f1": 0.0})
     model = encoder()
     best, _ = train(model, nothing(model), epochs=2)
     assert best == {"val/macro_f1": 0.0, "best_epoch": 1}
@@ -180,7 +182,7 @@ def test_the_report_has_losses_as_means_over_sentences() -> None:
 def test_the_report_has_the_validation_scores_of_each_epoch() -> None:
     model = encoder()
     _, reported = train(model, nothing(model), epochs=1)
-    expected = scores(VAL.labels, predict(model, VAL.ids).argmax(1))
+    expected = classification_scores(VAL.labels, predict_logits(model, VAL.ids).argmax(1))
     assert reported[0].pop("train/epoch_seconds") > 0
     assert reported == [{"train/loss": 0.0} | {f"val/{k}": v for k, v in expected.items()}]
 
@@ -219,7 +221,7 @@ def test_averaged_weights_are_those_that_are_scored_and_kept() -> None:
     best, reported = train(model, cross_entropy(model), optimizer=steady)
     train(plain, cross_entropy(plain))
     assert best["val/macro_f1"] == max(values["val/macro_f1"] for values in reported)
-    kept = scores(VAL.labels, predict(model, VAL.ids).argmax(1))
+    kept = classification_scores(VAL.labels, predict_logits(model, VAL.ids).argmax(1))
     assert best["val/macro_f1"] == kept["macro_f1"]
     pairs = zip(model.parameters(), plain.parameters(), strict=True)
     assert max((a - b).abs().max().item() for a, b in pairs) > 1e-3, "no average is the last step"

@@ -76,12 +76,14 @@ def inputs(splits: Splits, base: Artifact, student_base: Artifact) -> Inputs:
 
 
 def test_transfer_sentences_come_after_training_and_without_labels(inputs: Inputs) -> None:
-    train, _ = inputs.encoded(transfer=True)
+    train, _ = inputs.encoded_splits(transfer=True)
     own = len(inputs.train)
     assert train.labels == (*inputs.train.labels, UNLABELLED, UNLABELLED)
-    taught = inputs.taught(inputs.source, transfer=True)
+    taught = inputs.teacher_logits(inputs.source, transfer=True)
     assert taught.shape == (own + 2, 3)
-    torch.testing.assert_close(taught[:own], inputs.taught(inputs.source), atol=1e-5, rtol=0)
+    torch.testing.assert_close(
+        taught[:own], inputs.teacher_logits(inputs.source), atol=1e-5, rtol=0
+    )
     assert UNLABELLED not in train.sample(own + 2, seed=0).labels, "calibration needs labels"
 
 

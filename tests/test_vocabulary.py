@@ -12,11 +12,11 @@ from tokenizers import Tokenizer, models
 from tokenizers.implementations import BertWordPieceTokenizer
 
 from fincompress.artifact import TOKENIZER, LayerLayout, Layout
-from fincompress.compression.vocabulary import cut_vocabulary, frequent_words, prune_vocabulary
+from fincompress.compression.vocabulary import frequent_words, prune_embeddings, prune_tokenizer
 from fincompress.data.synthetic.generator import generate
 from fincompress.models.encoder import Encoder, parameter_count
 from fincompress.models.tokenization import encode
-from fincompress.training.batches import to_tensors
+from fincompress.training.batches import padded_tensors
 from tests.conftest import refusal
 
 SHIPPED = str(
@@ -66,7 +66,7 @@ def training() -> list[str]:
 
 @pytest.fixture(scope="module")
 def pruned(shipped: Tokenizer, training: list[str]) -> tuple[Tokenizer, list[int]]:
-    return prune_vocabulary(shipped, training)
+    return prune_tokenizer(shipped, training)
 
 
 @pytest.fixture(scope="module")
@@ -120,9 +120,9 @@ def test_ids_are_those_of_the_same_pieces_in_the_old_order(
 def test_the_same_texts_become_the_same_bytes(
     shipped: Tokenizer, training: list[str], pruned: tuple[Tokenizer, list[int]]
 ) -> None:
-    again, kept = prune_vocabulary(shipped, training[::-1])
+    again, kept = prune_tokenizer(shipped, training[::-1])
     assert (again.to_str(), kept) == (pruned[0].to_str(), pruned[1])
-    same, all_kept = prune_vocabulary(again, training)
+    same, all_kept = prune_tokenizer(again, training)
     assert (same.to_str(), all_kept) == (again.to_str(), list(range(len(kept))))
 
 
@@ -130,7 +130,7 @@ def test_only_vocabulary_and_padding_change(
     training: list[str], pruned: tuple[Tokenizer, list[int]]
 ) -> None:
     whole = Tokenizer.from_file(SHIPPED)  # pads every text to 128 tokens, and cuts there
-    padded, _ = prune_vocabulary(whole, training)
+    padded, _ = prune_tokenizer(whole, training)
     assert encode(padded, training[:9]) == encode(pruned[0], training[:9])
     before, after = json.loads(whole.to_str()), json.loads(padded.to_str())
     assert after["truncation"] == before["truncation"] is not None
@@ -153,17 +153,17 @@ def test_a_cut_model_gives_the_same_answers(
         torch.manual_seed(3)
         model = Encoder(layout).eval()
     before = parameter_count(model)
-    smaller = cut_vocabulary(model, kept)
+    smaller = prune_embeddings(model, kept)
     texts = training[:50]
     with torch.no_grad():
-        expected = model(*to_tensors(encode(shipped, texts)))
-        assert torch.equal(smaller(*to_tensors(encode(tokenizer, texts))), expected)
+        expected = model(*padded_tensors(encode(shipped, texts)))
+        assert torch.equal(smaller(*padded_tensors(encode(tokenizer, texts))), expected)
     assert smaller.layout.vocabulary == len(kept) and not smaller.training
     assert before - parameter_count(smaller) == (layout.vocabulary - len(kept)) * layout.width
     assert before == parameter_count(model), "the model that is cut stays whole"
     assert all(parameter.requires_grad for parameter in smaller.parameters())
     Encoder(smaller.layout).load_state_dict(smaller.state_dict())
-    assert cut_vocabulary(model.train(), kept).words.training
+    assert prune_embeddings(model.train(), kept).words.training
 
 
 @pytest.mark.parametrize("seed", range(6))
@@ -180,7 +180,7 @@ def test_no_word_at_all_becomes_unreadable(seed: int, tmp_path: Path) -> None:
     whole = tokenizer_of(tmp_path, [*SPECIAL, *single, *sorted(made)])
     words = ["".join(word) for size in range(1, 6) for word in product("abcd", repeat=size)]
     texts = rng.sample(words, 8)
-    smaller, kept = prune_vocabulary(whole, texts)
+    smaller, kept = prune_tokenizer(whole, texts)
     assert len(kept) < whole.get_vocab_size()
     assert tokens(smaller, texts) == tokens(whole, texts)
     assert unread(smaller, words) == unread(whole, words)
@@ -189,7 +189,7 @@ def test_no_word_at_all_becomes_unreadable(seed: int, tmp_path: Path) -> None:
 def test_a_piece_that_single_characters_cannot_spell_stays(tmp_path: Path) -> None:
     pieces = ["[PAD]", "[unused0]", *SPECIAL[1:], "a", "##a", "b", "xa", "ab", "##ba", "aa", "aaa"]
     whole = tokenizer_of(tmp_path, pieces)  # BertProcessing; ##b, x, ##[ are missing
-    smaller, kept = prune_vocabulary(whole, ["aaa"])
+    smaller, kept = prune_tokenizer(whole, ["aaa"])
     assert [pieces[old] for old in kept] == [
         *SPECIAL, "a", "##a", "b", "xa", "ab", "##ba", "aaa",
     ]  # fmt: skip
@@ -204,14 +204,14 @@ def test_processors_in_a_sequence_are_renumbered(tmp_path: Path) -> None:
     whole = tokenizer_of(tmp_path, ["[PAD]", "[unused0]", *SPECIAL[1:], "a", "b"])
     data = json.loads(whole.to_str())
     data["post_processor"] = {"type": "Sequence", "processors": [data["post_processor"]]}
-    smaller, _ = prune_vocabulary(Tokenizer.from_str(json.dumps(data)), ["a"])
+    smaller, _ = prune_tokenizer(Tokenizer.from_str(json.dumps(data)), ["a"])
     assert encode(smaller, ["a"]) == [[2, 5, 3]]
 
 
 def test_a_bare_model_keeps_its_padding_and_its_unknown_word() -> None:
     pieces = {"aa": 0, "##aa": 1, "a": 2, "##a": 3, "aaa": 4}
     whole = Tokenizer(models.WordPiece(pieces, unk_token="aaa"))
-    smaller, kept = prune_vocabulary(whole, ["a"])
+    smaller, kept = prune_tokenizer(whole, ["a"])
     assert kept == [0, 2, 3, 4]
     assert tokens(smaller, ["z", "aaaa"]) == [["aaa"], ["aaa", "##a"]]
 
@@ -219,13 +219,13 @@ def test_a_bare_model_keeps_its_padding_and_its_unknown_word() -> None:
 def test_a_token_added_behind_the_vocabulary_keeps_its_place(shipped: Tokenizer) -> None:
     whole = Tokenizer.from_str(shipped.to_str())
     whole.add_tokens(["EUROmn"])
-    smaller, kept = prune_vocabulary(whole, ["profit"])
+    smaller, kept = prune_tokenizer(whole, ["profit"])
     assert kept[-1] == shipped.get_vocab_size()
     assert encode(smaller, ["EUROmn"]) == [[2, len(kept) - 1, 3]]
 
 
 def test_another_kind_of_tokenizer_is_refused() -> None:
-    message = refusal(lambda: prune_vocabulary(Tokenizer(models.BPE()), ["profit"]))
+    message = refusal(lambda: prune_tokenizer(Tokenizer(models.BPE()), ["profit"]))
     assert message == "tokenizer: its model must be WordPiece, not BPE"
 
 

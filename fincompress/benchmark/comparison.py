@@ -5,8 +5,8 @@ from dataclasses import dataclass, replace
 
 from fincompress.benchmark.protocol import Measured
 from fincompress.data import Sentences
-from fincompress.evaluation.quality import add_quality, collect_answers, compare_pair
-from fincompress.evaluation.results import PUBLISHED, Answers, Benchmark, Measurement
+from fincompress.evaluation.quality import add_quality, collect_answers, compare_variants
+from fincompress.evaluation.results import PUBLISHED_PEER, Answers, Benchmark, Measurement
 from fincompress.evaluation.speedups import add_speedups
 
 
@@ -44,7 +44,7 @@ def compare(
         add_speedups(
             [result.measurement for result in results],
             teacher=relations.teacher,
-            published=PUBLISHED,
+            published=PUBLISHED_PEER,
             sources=relations.references,
             before=relations.before,
         ),
@@ -54,7 +54,7 @@ def compare(
         relations.published,
     )
     pairs = tuple(
-        compare_pair([answers], *pair, seconds)
+        compare_variants([answers], *pair, seconds)
         for pair, seconds in relations.pairs.items()
         if {*pair} <= answers.logits.keys()
     )

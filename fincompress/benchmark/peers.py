@@ -8,7 +8,7 @@ from pathlib import Path
 
 from fincompress.artifact import Artifact
 from fincompress.benchmark.process import HUGGING_FACE, Subject
-from fincompress.evaluation.results import PUBLISHED
+from fincompress.evaluation.results import PUBLISHED_PEER
 from fincompress.export import dynamic_quantizer, onnx_writer, openvino_writer, save_graph
 from fincompress.models.huggingface import HuggingFace
 from fincompress.models.storage import Identity
@@ -34,7 +34,7 @@ def peers(teacher: Artifact, student: Artifact, name: str, scratch: Path) -> lis
         model=model,
     )  # fmt: skip
     return [
-        Subject(PUBLISHED, None, HUGGING_FACE, teacher, "maximum"),
+        Subject(PUBLISHED_PEER, None, HUGGING_FACE, teacher, "maximum"),
         Subject(f"{name}@ort_dynamic_int8", None, "onnx_runtime", dynamic, "longest"),
         Subject(f"{name}@openvino_fp32", None, "openvino_runtime", openvino, "longest"),
     ]

@@ -49,8 +49,8 @@ from fincompress.evaluation.results import (
     THROUGHPUT,
     Measurement,
     Samples,
-    at_batch,
-    at_threads,
+    batch_throughput_key,
+    thread_throughput_key,
 )
 from fincompress.runtimes import load_runtime
 
@@ -192,8 +192,8 @@ def _measurement(own: Timings, size: int) -> Measurement:
     metrics = {key: float(np.percentile(own.latency, at)) for key, at in percentiles.items()}
     metrics |= {THROUGHPUT: float(np.median(own.throughput)), COLD_START: own.start.milliseconds}
     metrics |= {PEAK_MEMORY: own.peak_memory_mb}
-    metrics |= {at_batch(size): found for size, found in own.by_batch.items()}
-    metrics |= {at_threads(count): found for count, found in own.by_threads.items()}
+    metrics |= {batch_throughput_key(size): found for size, found in own.by_batch.items()}
+    metrics |= {thread_throughput_key(count): found for count, found in own.by_threads.items()}
     if subject.artifact is not None:
         metrics[PADDED_P50] = float(np.median(own.padded_latency))
         metrics[PADDED_THROUGHPUT] = float(np.median(own.padded_throughput))

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from fincompress.benchmark.process import MeasuredProcess, Start, Subject
 from fincompress.config import UserError
-from fincompress.evaluation.results import ROUNDS
+from fincompress.evaluation.results import MIN_ROUNDS
 from fincompress.machine.locks import hold_to_measure
 
 AFTER_A_TURN = 3  # untimed calls before those of a turn: other models had the caches meanwhile
@@ -149,8 +149,8 @@ def reference_ms(taken: Sequence[Timings], texts: Sequence[str]) -> float:
 
 
 def round_calls(runs: int) -> int:
-    """How many of `runs` calls are a round, so that there are `ROUNDS` of them, or some more."""
-    return max(1, runs // ROUNDS)
+    """How many of `runs` calls are a round, so that there are at least `MIN_ROUNDS`."""
+    return max(1, runs // MIN_ROUNDS)
 
 
 def rounds(texts: Sequence[str], runs: int) -> Iterator[tuple[int, Calls]]:

@@ -15,7 +15,7 @@ from fincompress.commands.promote import promote, roles_now
 from fincompress.commands.workspace import Workspace, describe_extra, open_workspace
 from fincompress.config import UserError, dump
 from fincompress.evaluation.results import (
-    EXTRA_FILE,
+    EXTRA_TEST,
     REFERENCE_BEFORE,
     REFERENCE_LAST,
     Benchmark,
@@ -221,7 +221,7 @@ def _blank_benchmark(
     """The benchmark without its measurements."""
     facts = {**facts, **{name: f"{value:.3f}" for name, value in measured.drift.items()}}
     if workspace.extra:
-        facts[EXTRA_FILE] = describe_extra(workspace)
+        facts[EXTRA_TEST] = describe_extra(workspace)
     if before is not None:
         facts[REFERENCE_BEFORE] = before.environment[REFERENCE_LAST]
     return Benchmark(

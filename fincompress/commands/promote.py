@@ -14,7 +14,7 @@ from fincompress.benchmark.environment import INSTRUCTION_SETS, cpu_facts
 from fincompress.commands.options import Options
 from fincompress.config import UserError, dump
 from fincompress.data import LABELS
-from fincompress.evaluation.results import Answers, Benchmark, Measurement, labelled
+from fincompress.evaluation.results import Answers, Benchmark, Measurement, mark_synthetic
 from fincompress.promotion import (
     CHALLENGER,
     CHAMPION,
@@ -85,7 +85,7 @@ def promote(
         other_cpu=bool(other_cpu),
     )
     after = before if CHAMPION in decision.kept else numbers[decision.roles[CHAMPION]]
-    heading = labelled(f"decision for {study.name}", benchmark.synthetic)
+    heading = mark_synthetic(f"decision for {study.name}", benchmark.synthetic)
     obstacles = [] if any_cpu else _reasons_to_stay(study, benchmark, decisions, before, same)
     moves = not dry_run and not obstacles
     explained = [heading, *other_cpu, *broken, decision.explain()]

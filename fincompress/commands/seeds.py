@@ -18,10 +18,17 @@ from fincompress.commands.epochs import epoch_seconds
 from fincompress.commands.keeping import InRun
 from fincompress.commands.workspace import describe_extra
 from fincompress.config import dump, fingerprint
-from fincompress.evaluation.metrics import scores
-from fincompress.evaluation.quality import collect_answers, compare_pair, quality
-from fincompress.evaluation.results import EXTRA_FILE, PUBLISHED_F1, TEST, TEST_F1, Answers, flat
-from fincompress.evaluation.seed_results import Row, SeedTable
+from fincompress.evaluation.metrics import classification_scores
+from fincompress.evaluation.quality import collect_answers, compare_variants, quality_metrics
+from fincompress.evaluation.results import (
+    EXTRA_TEST,
+    PUBLISHED_F1,
+    TEST,
+    TEST_F1,
+    Answers,
+    with_interval_ends,
+)
+from fincompress.evaluation.seed_results import SeedTable, SeedTableRow
 from fincompress.promotion import TEACHER
 from fincompress.reports import plots
 from fincompress.reports.seed_tables import seed_frame, seed_markdown, table_files
@@ -138,14 +145,14 @@ def _tabulate(
     }
     pairs = [pair for pair in pairs if built.issuperset(pair)]
     if workspace.extra:
-        facts[EXTRA_FILE] = describe_extra(workspace)
+        facts[EXTRA_TEST] = describe_extra(workspace)
     with runs.step(f"{file} table", workspace.tags(stage, **{FILE: file}), workspace.note):
         answers = [_answers(builder, rows) for builder in builders]
         table = SeedTable(
             study=workspace.study.name,
             synthetic=workspace.splits.synthetic,
             notes=workspace.notes,
-            environment={key: facts[key] for key in (*SHOWN, EXTRA_FILE) if key in facts},
+            environment={key: facts[key] for key in (*SHOWN, EXTRA_TEST) if key in facts},
             seeds=tuple(builder.workspace.study.seed for builder in builders),
             runs={
                 str(builder.workspace.study.seed): {
@@ -157,7 +164,8 @@ def _tabulate(
                 _row(workspace.study, answers, name, beside) for name, beside in rows.items()
             ),
             pairs=tuple(
-                compare_pair(answers, *pair, training_seconds(builders[0], pair)) for pair in pairs
+                compare_variants(answers, *pair, training_seconds(builders[0], pair))
+                for pair in pairs
             ),
         )
         for row in table.rows:
@@ -165,7 +173,7 @@ def _tabulate(
                 runs.log_config({"beside": row.beside, "question": row.question})
                 for seed, f1 in zip(table.seeds, row.macro_f1, strict=True):
                     runs.log_metrics({f"seed/{TEST_F1}": f1}, step=seed)
-                runs.log_metrics(flat(row.metrics, row.intervals))
+                runs.log_metrics(with_interval_ends(row.metrics, row.intervals))
         for path, text in table_files(table, file).items():
             runs.log_text(text, path)
         for seed, given in zip(table.seeds, answers, strict=True):
@@ -190,12 +198,15 @@ def _answers(builder: Builder, wanted: Collection[str]) -> Answers:
     return collect_answers(parts, {name: logits(name) for name in wanted})
 
 
-def _row(study: Study, answers: Sequence[Answers], name: str, beside: Beside) -> Row:
-    metrics, intervals = quality(answers, name, TEACHER, beside.variant or None)
+def _row(study: Study, answers: Sequence[Answers], name: str, beside: Beside) -> SeedTableRow:
+    metrics, intervals = quality_metrics(answers, name, TEACHER, beside.variant or None)
     if name in study.published:
         metrics[PUBLISHED_F1] = study.published[name]
-    each = [scores(one.labels[TEST], one.predicted(name, TEST))["macro_f1"] for one in answers]
-    return Row(
+    each = [
+        classification_scores(one.labels[TEST], one.predicted(name, TEST))["macro_f1"]
+        for one in answers
+    ]
+    return SeedTableRow(
         variant=name, beside=beside.variant, question=beside.question, macro_f1=tuple(each),
         metrics=metrics, intervals=intervals,
     )  # fmt: skip

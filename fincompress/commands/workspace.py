@@ -18,7 +18,7 @@ from fincompress.config import UserError
 from fincompress.data import LABELS, SAMPLE, DataConfig, Sentences, Splits, load_splits
 from fincompress.data.near_duplicates import near_duplicates
 from fincompress.data.sources import read_file
-from fincompress.evaluation.results import EXTRA, TEST, VAL, labelled
+from fincompress.evaluation.results import EXTRA, TEST, VAL, mark_synthetic
 from fincompress.machine.cpu import usable_cores
 from fincompress.studies.study import Study, load_study
 from fincompress.studies.variants import ALL, BASE, VariantSpec, load_variants
@@ -120,7 +120,7 @@ class Workspace:
 
     def labelled(self, text: str) -> str:
         """Return `text` with a mark if the study's data is synthetic."""
-        return labelled(text, self.splits.synthetic)
+        return mark_synthetic(text, self.splits.synthetic)
 
     def title(self, variant: str) -> str:
         """Return a variant's name for messages: with the seed, where there are several."""

@@ -10,7 +10,9 @@ from fincompress.training.loop import Objective
 from fincompress.training.losses import hard_loss, soft_loss
 
 
-def imitation(model: Encoder, taught: Tensor, temperature: float, alpha: float) -> Objective:
+def distillation_objective(
+    model: Encoder, taught: Tensor, temperature: float, alpha: float
+) -> Objective:
     """Return alpha T^2 KL(teacher_T || student_T) + (1 - alpha) cross-entropy with the labels.
 
     `taught` holds the teacher's logits, (n, labels) of the training set; the index T means logits

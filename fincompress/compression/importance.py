@@ -13,16 +13,16 @@ from torch import Tensor
 from fincompress.compression.pruning import Importance
 from fincompress.models.encoder import Encoder, Layer
 from fincompress.models.tokenization import batches_by_length
-from fincompress.training.batches import Encoded, make_batch
-from fincompress.training.device import device
+from fincompress.training.batches import EncodedSentences, make_batch
+from fincompress.training.device import training_device
 from fincompress.training.losses import hard_loss
 
 SCORING_BATCH = 8
 
 
-def taylor(model: Encoder, data: Encoded) -> Importance:
+def taylor_importance(model: Encoder, data: EncodedSentences) -> Importance:
     """|sum of weight times gradient| of what leaves a head or neuron, summed over small batches."""
-    model.to(device()).eval()
+    model.to(training_device()).eval()
     heads = [torch.zeros(layer.heads) for layer in model.layout.layers]
     neurons = [torch.zeros(layer.ffn) for layer in model.layout.layers]
     for rows in batches_by_length(data.ids, SCORING_BATCH):
@@ -38,12 +38,12 @@ def taylor(model: Encoder, data: Encoded) -> Importance:
 
 
 @torch.no_grad()
-def entropy(model: Encoder, data: Encoded) -> Importance:
+def entropy_importance(model: Encoder, data: EncodedSentences) -> Importance:
     """1 - entropy of a head's attention over that of even attention, mean over all tokens.
 
     A neuron's score is the norm of its incoming times that of its outgoing weights.
     """
-    model.to(device()).eval()
+    model.to(training_device()).eval()
     heads = [torch.zeros(layer.heads) for layer in model.layout.layers]
     tokens = sum(len(row) for row in data.ids)
     for rows in batches_by_length(data.ids, SCORING_BATCH):
@@ -60,7 +60,7 @@ def entropy(model: Encoder, data: Encoded) -> Importance:
     return Importance(heads, neurons)
 
 
-IMPORTANCE = {"taylor": taylor, "entropy": entropy}
+IMPORTANCE_METHODS = {"taylor": taylor_importance, "entropy": entropy_importance}
 
 
 def _layers(model: Encoder) -> list[Layer]:

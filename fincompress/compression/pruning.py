@@ -11,47 +11,47 @@ from fincompress.models.encoder import Encoder
 
 
 @dataclass(frozen=True)
-class Kept:
+class KeptParts:
     """Places, in one layer, of the heads and FFN neurons that stay; in rising order."""
 
     heads: tuple[int, ...]
     neurons: tuple[int, ...]
 
     @classmethod
-    def all(cls, layer: LayerLayout) -> "Kept":
+    def all(cls, layer: LayerLayout) -> "KeptParts":
         return cls(tuple(range(layer.heads)), tuple(range(layer.ffn)))
 
-    def then(self, later: "Kept") -> "Kept":
+    def then(self, later: "KeptParts") -> "KeptParts":
         """What stays after a second cut, in places of the first one's model."""
-        return Kept(
+        return KeptParts(
             tuple(self.heads[place] for place in later.heads),
             tuple(self.neurons[place] for place in later.neurons),
         )
 
 
 @dataclass(frozen=True)
-class Size:
+class EncoderSize:
     """How many heads, and blocks of so many FFN neurons, all layers have together."""
 
     heads: int
     blocks: int
 
     @classmethod
-    def of(cls, layout: Layout, block: int) -> "Size":
+    def of(cls, layout: Layout, block: int) -> "EncoderSize":
         layers = layout.layers
         return cls(sum(s.heads for s in layers), sum(s.ffn // block for s in layers))
 
-    def without(self, heads: float, blocks: float) -> "Size":
+    def without(self, heads: float, blocks: float) -> "EncoderSize":
         """What stays when these shares of the heads and of the blocks are gone."""
-        return Size(
+        return EncoderSize(
             self.heads - round(heads * self.heads), self.blocks - round(blocks * self.blocks)
         )
 
 
-def sizes_between(start: Size, end: Size, steps: int) -> list[Size]:
+def sizes_between(start: EncoderSize, end: EncoderSize, steps: int) -> list[EncoderSize]:
     """Return `steps` sizes at equal distances, the last of them `end`; fewer if some coincide."""
     sizes = [
-        Size(
+        EncoderSize(
             start.heads + round((end.heads - start.heads) * step / steps),
             start.blocks + round((end.blocks - start.blocks) * step / steps),
         )
@@ -68,7 +68,7 @@ class Importance:
     neurons: list[Tensor]
 
 
-def choose(importance: Importance, size: Size, block: int) -> list[Kept]:
+def most_important(importance: Importance, size: EncoderSize, block: int) -> list[KeptParts]:
     """Return the most important heads and neurons of all layers together, `size` of them.
 
     Neurons stay in whole blocks of the best, the next best and so on of their layer, so that
@@ -82,7 +82,7 @@ def choose(importance: Importance, size: Size, block: int) -> list[Kept]:
     heads = _best(importance.heads, size.heads)
     widths = [len(chosen) * block for chosen in _best(blocks, size.blocks)]
     return [
-        Kept(tuple(own), tuple(sorted(rank[:width].tolist())))
+        KeptParts(tuple(own), tuple(sorted(rank[:width].tolist())))
         for own, rank, width in zip(heads, ranks, widths, strict=True)
     ]
 
@@ -102,7 +102,7 @@ def _best(scores: Sequence[Tensor], count: int) -> list[list[int]]:
     return [sorted(places) for places in chosen]
 
 
-def cut(model: Encoder, kept: Sequence[Kept]) -> Encoder:
+def prune_encoder(model: Encoder, kept: Sequence[KeptParts]) -> Encoder:
     """Return a copy of `model` without the heads and FFN neurons that `kept` does not name.
 
     The biases of the layers' outputs stay whole. Keeping all leaves every answer as it was.

@@ -22,8 +22,10 @@ from fincompress.models.encoder import Encoder
 WEIGHT_LIMIT = 63
 INPUT_LIMIT = 255
 TABLE_LIMIT = 127
-SMALLEST = 1e-8  # a scale of zero would divide by it
-SPEED = 10.0  # of scales against weights: Adam moves both by the learning rate, whatever their size
+SMALLEST_SCALE = 1e-8  # a scale of zero would divide by it
+SCALE_SPEED = (
+    10.0  # of scales against weights: Adam moves both by the learning rate, whatever their size
+)
 
 
 class QuantizedLinear(nn.Module):
@@ -40,7 +42,7 @@ class QuantizedLinear(nn.Module):
     def __init__(self, linear: nn.Linear) -> None:
         super().__init__()
         self.weight, self.bias = linear.weight, linear.bias
-        limits = linear.weight.detach().abs().amax(1).clamp_min(SMALLEST)  # (out,)
+        limits = linear.weight.detach().abs().amax(1).clamp_min(SMALLEST_SCALE)  # (out,)
         self.weight_change = nn.Parameter(torch.zeros_like(limits))
         self.input_change = nn.Parameter(limits.new_zeros(1))
         self.register_buffer("first_weight_scale", limits / WEIGHT_LIMIT)
@@ -53,17 +55,17 @@ class QuantizedLinear(nn.Module):
         """Widen the range of inputs to `x`, and derive scale and zero from it."""
         low, high = x.aminmax()
         self.seen.copy_(torch.stack([self.seen[0].minimum(low), self.seen[1].maximum(high)]))
-        scale = ((self.seen[1] - self.seen[0]) / INPUT_LIMIT).clamp_min(SMALLEST)
+        scale = ((self.seen[1] - self.seen[0]) / INPUT_LIMIT).clamp_min(SMALLEST_SCALE)
         self.first_input_scale.fill_(scale)
         self.input_zero.fill_((-self.seen[0] / scale).round())
 
     @property
     def weight_scale(self) -> Tensor:
-        return self.first_weight_scale * (SPEED * self.weight_change).exp()  # (out,)
+        return self.first_weight_scale * (SCALE_SPEED * self.weight_change).exp()  # (out,)
 
     @property
     def input_scale(self) -> Tensor:
-        return self.first_input_scale * (SPEED * self.input_change).exp()  # (1,)
+        return self.first_input_scale * (SCALE_SPEED * self.input_change).exp()  # (1,)
 
     def forward(self, x: Tensor) -> Tensor:
         if self.observing:
@@ -86,7 +88,7 @@ class QuantizedEmbedding(nn.Module):
     def __init__(self, embedding: nn.Embedding) -> None:
         super().__init__()
         self.weight = embedding.weight
-        limits = embedding.weight.detach().abs().amax(1, keepdim=True).clamp_min(SMALLEST)
+        limits = embedding.weight.detach().abs().amax(1, keepdim=True).clamp_min(SMALLEST_SCALE)
         self.register_buffer("scale", limits / TABLE_LIMIT)  # (rows, 1)
         self.rounding = True
 
@@ -150,7 +152,7 @@ def fake_quantize(x: Tensor, scale: Tensor, zero: Tensor | int, low: int, high: 
     return (steps.clamp(low, high) - zero) * scale
 
 
-def quantized(model: Encoder, calibration: Iterable[tuple[Tensor, Tensor]]) -> Encoder:
+def quantize_encoder(model: Encoder, calibration: Iterable[tuple[Tensor, Tensor]]) -> Encoder:
     """Return a copy of `model` with every linear layer and embedding quantized, without dropout.
 
     `calibration` holds ids and mask, (n, tokens) each; the ranges of inputs are those seen in it.
@@ -170,7 +172,7 @@ def quantized(model: Encoder, calibration: Iterable[tuple[Tensor, Tensor]]) -> E
 
 
 @contextmanager
-def only(model: Encoder, names: Collection[str]) -> Iterator[None]:
+def rounding_only(model: Encoder, names: Collection[str]) -> Iterator[None]:
     """Let a quantized `model` round in the modules of these paths alone; the others are FP32.
 
     Their ranges stay as observed, so that modules can be switched on one at a time.
@@ -188,7 +190,7 @@ def only(model: Encoder, names: Collection[str]) -> Iterator[None]:
             module.rounding = True
 
 
-def frozen(model: Encoder) -> Encoder:
+def freeze_quantization(model: Encoder) -> Encoder:
     """Return a copy of a quantized `model`, on the CPU, that can be exported."""
     model = deepcopy(model).cpu()
     _replace(model, {QuantizedLinear: FrozenLinear, QuantizedEmbedding: FrozenEmbedding})

@@ -13,11 +13,11 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from fincompress.callbacks import Callback, Heatmap
-from fincompress.compression.quantization import QuantizedEmbedding, QuantizedLinear, only
+from fincompress.compression.quantization import QuantizedEmbedding, QuantizedLinear, rounding_only
 from fincompress.models.encoder import Encoder
-from fincompress.training.batches import Encoded
+from fincompress.training.batches import EncodedSentences
 
-SENTENCES = 100
+SENSITIVITY_SENTENCES = 100
 
 
 @dataclass(frozen=True)
@@ -39,12 +39,12 @@ class Sensitivity:
 
 
 @torch.no_grad()
-def sensitivity(model: Encoder, data: Encoded) -> list[Sensitivity]:
+def layer_sensitivities(model: Encoder, data: EncodedSentences) -> list[Sensitivity]:
     """Measure every linear layer of a quantized `model` alone, and the tables as one, in order.
 
-    Of `data` only the first `SENTENCES` are answered, once for each: that is the time it takes.
+    Only the first `SENSITIVITY_SENTENCES` of `data` are answered, once for each layer.
     """
-    few = Encoded(data.ids[:SENTENCES], data.labels[:SENTENCES])
+    few = EncodedSentences(data.ids[:SENSITIVITY_SENTENCES], data.labels[:SENSITIVITY_SENTENCES])
     batches = list(few.batches())
     expected = _answers(model, batches, [])
     found = []
@@ -56,7 +56,7 @@ def sensitivity(model: Encoder, data: Encoded) -> list[Sensitivity]:
     return found
 
 
-def show(callback: Callback, found: Sequence[Sensitivity]) -> None:
+def show_sensitivities(callback: Callback, found: Sequence[Sensitivity]) -> None:
     """Show a row for each layer, and record all, the most sensitive first."""
     rows: dict[str, list[float]] = {}
     for each in found:
@@ -88,6 +88,6 @@ def _answers(
     model: Encoder, batches: Sequence[tuple[Tensor, Tensor]], paths: Sequence[str]
 ) -> Tensor:
     """Logarithms of probabilities, (n, labels); FP64, as divergences are small differences."""
-    with only(model, paths):
+    with rounding_only(model, paths):
         logits = torch.cat([model(ids, mask) for ids, mask in batches])
     return F.log_softmax(logits.double(), dim=-1)

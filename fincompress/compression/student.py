@@ -7,12 +7,11 @@ from typing import Annotated, Literal
 import torch
 from pydantic import Field
 
-from fincompress.artifact import Artifact, LayerLayout, Layout
+from fincompress.artifact import Artifact, LayerLayout, Layout, Positive
 from fincompress.config import UserError, settings
 from fincompress.models.encoder import Encoder
 from fincompress.models.storage import load_encoder
 
-Positive = Annotated[int, Field(ge=1)]
 LayerMap = Literal["even"] | tuple[Annotated[int, Field(ge=0)], ...]
 
 
@@ -44,7 +43,7 @@ def even_layers(layers: int, of: int) -> tuple[int, ...]:
     return tuple(i * (of - 1) // (layers - 1) for i in range(layers))
 
 
-def resolve_map(name: str, given: LayerMap, layers: int, of: int) -> tuple[int, ...]:
+def resolve_layer_map(name: str, given: LayerMap, layers: int, of: int) -> tuple[int, ...]:
     """Return the layer of `of` for each of `layers`; raise `UserError` if a map does not fit."""
     places = even_layers(layers, of) if given == "even" else tuple(given)
     if len(places) != layers or max(places) >= of:
@@ -78,7 +77,7 @@ def resolve_student(student: Student, teacher: Layout, pretrained: Layout) -> St
             f"({teacher.vocabulary}, {teacher.positions}), not "
             f"({origin.vocabulary}, {origin.positions})"
         )
-    places = resolve_map(
+    places = resolve_layer_map(
         "student.init_layers", student.init_layers, student.layers, len(origin.layers)
     )
     return replace(student, init=init, init_layers=places)

@@ -20,7 +20,7 @@ PADDING = 0  # as `pad` has it
 PLACEHOLDER = "[unused"  # rows that BERT keeps free; no text becomes one
 
 
-def prune_vocabulary(tokenizer: Tokenizer, texts: Sequence[str]) -> tuple[Tokenizer, list[int]]:
+def prune_tokenizer(tokenizer: Tokenizer, texts: Sequence[str]) -> tuple[Tokenizer, list[int]]:
     """Return a tokenizer with the pieces that `texts` become, and the old id of each new id.
 
     Special tokens and id 0, the padding, stay too, and so do all pieces of a single character,
@@ -58,7 +58,7 @@ def frequent_words(tokenizer: Tokenizer, count: int) -> list[str]:
     return [piece for piece, _ in by_id if len(piece) > 1 and piece.isalpha()][:count]
 
 
-def cut_vocabulary(model: Encoder, kept: Sequence[int]) -> Encoder:
+def prune_embeddings(model: Encoder, kept: Sequence[int]) -> Encoder:
     """Return a copy of `model` whose row i for words is row `kept[i]`; the others are gone."""
     smaller = deepcopy(model)
     smaller.layout = replace(model.layout, vocabulary=len(kept))

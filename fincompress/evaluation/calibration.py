@@ -13,7 +13,10 @@ from scipy.optimize import minimize_scalar  # type: ignore[import-untyped]
 from scipy.special import log_softmax, softmax  # type: ignore[import-untyped]
 
 BINS = 15
-COLDEST, HOTTEST = 0.05, 20.0  # where no answer is wrong, no temperature is cold enough
+LOWEST_TEMPERATURE, HIGHEST_TEMPERATURE = (
+    0.05,
+    20.0,
+)  # where no answer is wrong, no temperature is cold enough
 
 
 @dataclass(frozen=True)
@@ -25,14 +28,16 @@ class Bin:
     count: int
 
 
-def confidence(logits: ArrayLike, temperature: float = 1.0) -> NDArray[np.float64]:
+def class_probabilities(logits: ArrayLike, temperature: float = 1.0) -> NDArray[np.float64]:
     """Return the probabilities (n, labels) of logits (n, labels), softened by the temperature."""
     scaled = np.asarray(logits, dtype=np.float64) / temperature
     found: NDArray[np.float64] = softmax(scaled, axis=1)
     return found
 
 
-def reliability(labels: Sequence[int], probabilities: ArrayLike, bins: int = BINS) -> list[Bin]:
+def reliability_bins(
+    labels: Sequence[int], probabilities: ArrayLike, bins: int = BINS
+) -> list[Bin]:
     """Return what the answers of each bin claim and how many are right, without empty bins.
 
     The bins are of equal width, over the probability of the predicted class: labels (n,),
@@ -54,11 +59,11 @@ def expected_calibration_error(
 
     Labels (n,), probabilities (n, labels).
     """
-    found = reliability(labels, probabilities, bins)
+    found = reliability_bins(labels, probabilities, bins)
     return sum(b.count * abs(b.accuracy - b.confidence) for b in found) / len(labels)
 
 
-def temperature(labels: Sequence[int], logits: ArrayLike) -> float:
+def fit_temperature(labels: Sequence[int], logits: ArrayLike) -> float:
     """Return the temperature at which logits (n, labels) make the labels (n,) most likely.
 
     It changes no answer, only how sure each is.
@@ -70,5 +75,5 @@ def temperature(labels: Sequence[int], logits: ArrayLike) -> float:
         log_shares = log_softmax(given / math.exp(log_temperature), axis=1)
         return -float(np.take_along_axis(log_shares, right, axis=1).mean())
 
-    ends = (math.log(COLDEST), math.log(HOTTEST))
+    ends = (math.log(LOWEST_TEMPERATURE), math.log(HIGHEST_TEMPERATURE))
     return math.exp(minimize_scalar(unlikeliness, bounds=ends, method="bounded").x)

@@ -18,7 +18,7 @@ CLASSES = list(range(len(LABELS)))
 RESAMPLES = 2000
 
 
-def scores(labels: Sequence[int], predicted: ArrayLike) -> dict[str, float]:
+def classification_scores(labels: Sequence[int], predicted: ArrayLike) -> dict[str, float]:
     """Return macro-F1, accuracy and the F1 of each class; a class never predicted scores 0."""
     per_class = f1_score(labels, predicted, labels=CLASSES, average=None, zero_division=0.0)
     by_name = {f"f1_{name}": float(f1) for name, f1 in zip(LABELS, per_class, strict=True)}
@@ -57,7 +57,7 @@ def macro_f1_difference_interval(
     return _ends(found.mean(axis=0))
 
 
-def mcnemar(labels: Sequence[int], first: ArrayLike, second: ArrayLike) -> float:
+def mcnemar_p_value(labels: Sequence[int], first: ArrayLike, second: ArrayLike) -> float:
     """Return the exact two-sided p-value of two classifiers being wrong equally often.
 
     Labels and both predictions are (n,). Only sentences that one of them gets right count.
@@ -70,7 +70,7 @@ def mcnemar(labels: Sequence[int], first: ArrayLike, second: ArrayLike) -> float
     return float(binomtest(int((first_right & ~second_right).sum()), apart).pvalue)
 
 
-def confusion(labels: Sequence[int], predicted: ArrayLike) -> list[list[int]]:
+def confusion_counts(labels: Sequence[int], predicted: ArrayLike) -> list[list[int]]:
     """Return how often each right class (rows) got each answer (columns); both inputs are (n,)."""
     counts: list[list[int]] = confusion_matrix(labels, predicted, labels=CLASSES).tolist()
     return counts
@@ -85,13 +85,15 @@ def percentile_intervals(
     """
     rounds = [np.asarray(timings[start : start + size]) for start in range(0, len(timings), size)]
     rng = np.random.default_rng(seed)
-    found = np.array([
-        np.percentile(
-            np.concatenate([rounds[i] for i in rng.integers(0, len(rounds), len(rounds))]),
-            list(percentiles.values()),
-        )
-        for _ in range(RESAMPLES)
-    ])  # fmt: skip
+    found = np.array(
+        [
+            np.percentile(
+                np.concatenate([rounds[i] for i in rng.integers(0, len(rounds), len(rounds))]),
+                list(percentiles.values()),
+            )
+            for _ in range(RESAMPLES)
+        ]
+    )
     return {name: _ends(found[:, place]) for place, name in enumerate(percentiles)}
 
 
@@ -122,10 +124,12 @@ def paired_ratio(
 def _counts(count: int, seed: int) -> NDArray[np.float64]:
     """How often each resample has each sentence, (resamples, n)."""
     rng = np.random.default_rng(seed)
-    return np.stack([
-        np.bincount(rng.integers(0, count, count), minlength=count).astype(float)
-        for _ in range(RESAMPLES)
-    ])  # fmt: skip
+    return np.stack(
+        [
+            np.bincount(rng.integers(0, count, count), minlength=count).astype(float)
+            for _ in range(RESAMPLES)
+        ]
+    )
 
 
 def _ends(resampled: NDArray[np.float64]) -> tuple[float, float]:

@@ -12,12 +12,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fincompress.data import Sentences
-from fincompress.evaluation.calibration import confidence, expected_calibration_error, temperature
+from fincompress.evaluation.calibration import (
+    class_probabilities,
+    expected_calibration_error,
+    fit_temperature,
+)
 from fincompress.evaluation.metrics import (
+    classification_scores,
     f1_intervals,
     macro_f1_difference_interval,
-    mcnemar,
-    scores,
+    mcnemar_p_value,
 )
 from fincompress.evaluation.results import (
     ECE,
@@ -29,19 +33,18 @@ from fincompress.evaluation.results import (
     VAL,
     Answers,
     Measurement,
-    Pair,
-    of_source,
-    over,
+    PairComparison,
+    difference_keys,
+    origin_key,
 )
 
 Quality = tuple[dict[str, float], dict[str, tuple[float, float]]]  # metrics, intervals
 Classes = NDArray[np.int64]
-Logits = NDArray[np.float32]
 Probabilities = NDArray[np.float64]
 
 
 def collect_answers(
-    parts: Mapping[str, Sentences], logits: Mapping[str, Mapping[str, Logits]]
+    parts: Mapping[str, Sentences], logits: Mapping[str, Mapping[str, NDArray[np.float32]]]
 ) -> Answers:
     """Put together the `parts` and what each variant answered, (n, labels) by part."""
     return Answers(
@@ -73,7 +76,9 @@ def add_quality(
     def one(own: Measurement) -> Measurement:
         if own.variant not in answers.logits:
             return own
-        metrics, intervals = quality([answers], own.variant, teacher, sources.get(own.variant))
+        metrics, intervals = quality_metrics(
+            [answers], own.variant, teacher, sources.get(own.variant)
+        )
         if own.variant in published:
             metrics[PUBLISHED_F1] = published[own.variant]
         return replace(own, metrics=own.metrics | metrics, intervals=own.intervals | intervals)
@@ -81,7 +86,7 @@ def add_quality(
     return tuple(one(m) for m in measurements)
 
 
-def quality(
+def quality_metrics(
     answers: Sequence[Answers], variant: str, teacher: str, source: str | None = None
 ) -> Quality:
     """Return metrics and intervals of `variant`; `answers` are those of each seed.
@@ -101,12 +106,12 @@ def quality(
         intervals |= {f"{part}/{name}": ends for name, ends in f1_intervals(labels, ours).items()}
         for name, other in others.items():
             theirs = _predicted(answers, other, part)
-            difference, least = over(name, part)
+            difference, least = difference_keys(name, part)
             metrics[difference], intervals[difference] = _gained(labels, ours, theirs)
-            found = [mcnemar(labels, a, b) for a, b in zip(ours, theirs, strict=True)]
+            found = [mcnemar_p_value(labels, a, b) for a, b in zip(ours, theirs, strict=True)]
             metrics[least] = min(1.0, len(found) * min(found))
         metrics[f"{part}/agreement"] = float(np.mean(ours == _predicted(answers, teacher, part)))
-    difference, _ = over("teacher", VAL)
+    difference, _ = difference_keys("teacher", VAL)
     low, high = intervals[difference]
     metrics[F1_DROP], intervals[F1_DROP] = 0.0 - metrics[difference], (0.0 - high, 0.0 - low)
     calibration = np.mean([_calibration(one, variant) for one in answers], axis=0)
@@ -116,14 +121,14 @@ def quality(
         own = [place for place, origin in enumerate(origins) if origin == name]
         labels = [answers[0].labels[TEST][place] for place in own]
         ours = _predicted(answers, variant, TEST)[:, own]
-        metrics[of_source(name)] = _mean_scores(labels, ours)["macro_f1"]
-        intervals[of_source(name)] = f1_intervals(labels, ours)["macro_f1"]
+        metrics[origin_key(name)] = _mean_scores(labels, ours)["macro_f1"]
+        intervals[origin_key(name)] = f1_intervals(labels, ours)["macro_f1"]
     return metrics, intervals
 
 
-def compare_pair(
+def compare_variants(
     answers: Sequence[Answers], first: str, second: str, seconds: tuple[float, float]
-) -> Pair:
+) -> PairComparison:
     """Set two variants of one source side by side; `seconds` is how long each was trained."""
     gained = {
         part: _gained(
@@ -133,7 +138,7 @@ def compare_pair(
         )
         for part in (VAL, TEST)
     }
-    return Pair(
+    return PairComparison(
         first=first,
         second=second,
         differences={part: difference for part, (difference, _) in gained.items()},
@@ -142,15 +147,17 @@ def compare_pair(
     )
 
 
-def calibrated(answers: Answers, variant: str) -> tuple[float, Probabilities, Probabilities]:
+def temperature_scaling(
+    answers: Answers, variant: str
+) -> tuple[float, Probabilities, Probabilities]:
     """Return the temperature, and the probabilities on test, (n, labels), without it and with it.
 
     Validation chooses it, as in Guo et al. (2017), "On Calibration of Modern Neural Networks": of
     training sentences a model is sure because it knows them.
     """
-    chosen = temperature(answers.labels[VAL], np.array(answers.logits[variant][VAL]))
+    chosen = fit_temperature(answers.labels[VAL], np.array(answers.logits[variant][VAL]))
     logits = np.array(answers.logits[variant][TEST])
-    return chosen, confidence(logits), confidence(logits, chosen)
+    return chosen, class_probabilities(logits), class_probabilities(logits, chosen)
 
 
 def _gained(
@@ -167,13 +174,13 @@ def _predicted(answers: Sequence[Answers], variant: str, part: str) -> Classes:
 
 
 def _mean_scores(labels: Sequence[int], predicted: Classes) -> dict[str, float]:
-    found = [scores(labels, row) for row in predicted]
+    found = [classification_scores(labels, row) for row in predicted]
     return {name: float(np.mean([one[name] for one in found])) for name in found[0]}
 
 
 def _calibration(answers: Answers, variant: str) -> tuple[float, float, float]:
     """The temperature, and the calibration error on test without it and with it."""
-    chosen, before, after = calibrated(answers, variant)
+    chosen, before, after = temperature_scaling(answers, variant)
     labels = answers.labels[TEST]
     first, second = (expected_calibration_error(labels, given) for given in (before, after))
     return chosen, first, second

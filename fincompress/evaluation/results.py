@@ -14,7 +14,7 @@ F1_DROP = "val/f1_drop"  # below the teacher's
 AGREEMENT = "val/agreement"  # share of sentences with the teacher's label
 TEST_F1 = "test/macro_f1"
 EXTRA_F1 = "extra/macro_f1"
-EXTRA_FILE = "extra_test"  # of the environment: what the extra part is
+EXTRA_TEST = "extra_test"  # of the environment: what the extra part is
 TEST_AGREEMENT = "test/agreement"
 PUBLISHED_F1 = "published/macro_f1"  # on test, of the study that a study file names
 ECE = "test/ece"  # expected calibration error
@@ -33,7 +33,7 @@ PARAMETERS = "bench/parameters"
 SPEEDUP = "bench/speedup_vs_teacher"
 SPEEDUP_VS_SOURCE = "bench/speedup_vs_source"
 OVER_BEFORE = "bench/latency_over_before"  # of the same version, in the benchmark before
-PUBLISHED = "teacher@huggingface_padded"
+PUBLISHED_PEER = "teacher@huggingface_padded"
 # Of the serving protocol over Hugging Face's teacher in PyTorch, padded: the published recipe.
 LATENCY_VS_PUBLISHED = "bench/latency_vs_published"
 THROUGHPUT_VS_PUBLISHED = "bench/throughput_vs_published"
@@ -42,35 +42,37 @@ PRODUCTS = "bench/products"
 # Of the environment: what the reference took, before and after all others, and a benchmark ago.
 REFERENCE_FIRST, REFERENCE_LAST = "reference_first_ms", "reference_last_ms"
 REFERENCE_BEFORE = "reference_before_ms"
-ROUNDS = 20  # that an interval can be told from: that of fewer covers less than it says
-MOVED = 0.1  # share by which a speed-up may be uncertain, or the reference move, unmentioned
+MIN_ROUNDS = 20  # that an interval can be told from: that of fewer covers less than it says
+TOLERATED_SHARE = (
+    0.1  # share by which a speed-up may be uncertain, or the reference move, unmentioned
+)
 
 
-def over(other: str, part: str) -> tuple[str, str]:
+def difference_keys(other: str, part: str) -> tuple[str, str]:
     """The difference of macro-F1 to the teacher's or the source's, and McNemar's p."""
     return f"{part}/f1_vs_{other}", f"{part}/mcnemar_vs_{other}"
 
 
-def of_source(name: str) -> str:
+def origin_key(name: str) -> str:
     """Test macro-F1 of the sentences from one source."""
     return f"{TEST_F1}/{re.sub(r'[^0-9A-Za-z]', '_', name)}"
 
 
-def at_batch(size: int) -> str:
+def batch_throughput_key(size: int) -> str:
     return f"bench/throughput_batch_{size}_per_s"
 
 
-def at_threads(count: int) -> str:
+def thread_throughput_key(count: int) -> str:
     return f"bench/throughput_threads_{count}_per_s"
 
 
-def points(difference: float, interval: tuple[float, float]) -> str:
+def format_points(difference: float, interval: tuple[float, float]) -> str:
     """A difference of macro-F1 as points, with its interval."""
     low, high = interval
     return f"{100 * difference:+.1f} [{100 * low:+.1f}, {100 * high:+.1f}]"
 
 
-def flat(
+def with_interval_ends(
     metrics: Mapping[str, float], intervals: Mapping[str, tuple[float, float]]
 ) -> dict[str, float]:
     """All metrics, and the ends of the intervals as `<metric>_low` and `<metric>_high`."""
@@ -104,7 +106,7 @@ class Measurement:
     unreliable: str = ""
 
     def flat(self) -> dict[str, float]:
-        return flat(self.metrics, self.intervals)
+        return with_interval_ends(self.metrics, self.intervals)
 
     @property
     def way(self) -> str:
@@ -125,7 +127,7 @@ class Measurement:
 
 
 @settings
-class Pair:
+class PairComparison:
     """Two ways from one source: the difference of macro-F1, first less second, by part.
 
     `seconds` is how long each was trained.
@@ -139,7 +141,7 @@ class Pair:
 
     def __str__(self) -> str:
         said = [
-            f"{points(self.differences[part], self.intervals[part])} on {part}"
+            f"{format_points(self.differences[part], self.intervals[part])} on {part}"
             for part in self.differences
         ]
         low, high = self.intervals[VAL]
@@ -196,9 +198,9 @@ class Benchmark:
     notes: tuple[str, ...]
     environment: dict[str, str]
     measurements: tuple[Measurement, ...]
-    pairs: tuple[Pair, ...] = ()
+    pairs: tuple[PairComparison, ...] = ()
 
 
-def labelled(text: str, synthetic: bool) -> str:
+def mark_synthetic(text: str, synthetic: bool) -> str:
     """Say of what stands over figures that they are those of a synthetic corpus, if they are."""
     return f"{text} (synthetic)" if synthetic else text

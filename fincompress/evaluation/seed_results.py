@@ -3,11 +3,11 @@
 from pydantic import Field
 
 from fincompress.config import settings
-from fincompress.evaluation.results import Pair
+from fincompress.evaluation.results import PairComparison
 
 
 @settings
-class Row:
+class SeedTableRow:
     """One variant, or an ablation with the question it answers.
 
     `beside` is its source, or the variant that an ablation changes. `macro_f1` is that on test
@@ -35,5 +35,5 @@ class SeedTable:
     environment: dict[str, str]
     seeds: tuple[int, ...]
     runs: dict[str, dict[str, str]] = Field(default_factory=dict)
-    rows: tuple[Row, ...]
-    pairs: tuple[Pair, ...] = ()
+    rows: tuple[SeedTableRow, ...]
+    pairs: tuple[PairComparison, ...] = ()

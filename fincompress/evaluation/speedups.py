@@ -7,14 +7,14 @@ from fincompress.config import UserError
 from fincompress.evaluation.metrics import paired_ratio
 from fincompress.evaluation.results import (
     LATENCY_VS_PUBLISHED,
-    MOVED,
+    MIN_ROUNDS,
     OVER_BEFORE,
     P50,
-    ROUNDS,
     SPEEDUP,
     SPEEDUP_VS_SOURCE,
     THROUGHPUT,
     THROUGHPUT_VS_PUBLISHED,
+    TOLERATED_SHARE,
     Measurement,
 )
 
@@ -73,10 +73,10 @@ def _unreliable(speedup: float, interval: tuple[float, float], rounds: int) -> s
     One whose whole interval is on one side of 1 is known well enough however wide it is: on a busy
     machine 14 [9, 17] times as fast as the teacher is fast beyond doubt.
     """
-    if rounds < ROUNDS:  # too few to resample
-        return f"{rounds} rounds are fewer than {ROUNDS}"
+    if rounds < MIN_ROUNDS:  # too few to resample
+        return f"{rounds} rounds are fewer than {MIN_ROUNDS}"
     low, high = interval
     uncertain = (high - low) / 2 / speedup
-    if uncertain <= MOVED or not low <= 1 <= high:
+    if uncertain <= TOLERATED_SHARE or not low <= 1 <= high:
         return ""
     return f"its speed-up is known to within {uncertain:.0%} only, and may be none"

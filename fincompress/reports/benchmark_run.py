@@ -6,8 +6,12 @@ from pathlib import Path
 
 from fincompress.callbacks import Chart
 from fincompress.config import dump
-from fincompress.evaluation.error_analysis import confusions, disagreements, reliabilities
-from fincompress.evaluation.results import VAL_F1, Answers, Benchmark, Samples, labelled
+from fincompress.evaluation.error_analysis import (
+    confusion_by_variant,
+    disagreements_with_teacher,
+    reliability_by_variant,
+)
+from fincompress.evaluation.results import VAL_F1, Answers, Benchmark, Samples, mark_synthetic
 from fincompress.promotion import TEACHER
 from fincompress.reports import plots
 from fincompress.reports.model_card import MODEL_CARD, model_card
@@ -81,13 +85,15 @@ def _write_answers(
     """Write the answers, and the figures and the table that show how good they are."""
     (folder / ANSWERS).write_text(json.dumps(dump(answers)) + "\n", encoding="utf-8")
     plots.f1_against_latency(benchmark, folder / "f1_against_latency.png")
-    title = labelled(benchmark.study, benchmark.synthetic)
+    title = mark_synthetic(benchmark.study, benchmark.synthetic)
     if (curves := _distillation_curves(specs, versions)).lines:
         plots.draw(curves, title, folder / "distillation_curves.png")
     names = [name for name in versions if name in answers.logits]
-    plots.reliability_diagrams(reliabilities(answers, names), title, folder / "reliability.png")
-    plots.confusion_matrices(confusions(answers, names), title, folder / "confusion.png")
-    table = disagreements(answers, TEACHER, names)
+    plots.reliability_diagrams(
+        reliability_by_variant(answers, names), title, folder / "reliability.png"
+    )
+    plots.confusion_matrices(confusion_by_variant(answers, names), title, folder / "confusion.png")
+    table = disagreements_with_teacher(answers, TEACHER, names)
     table.to_csv(folder / "disagreements.csv", index=False)
     runs.leaderboard(table, "disagreements.json")
 

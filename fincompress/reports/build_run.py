@@ -14,7 +14,7 @@ from fincompress.reports import plots
 from fincompress.runtimes import engine_of, load_runtime
 from fincompress.studies.variants import VariantSpec
 from fincompress.tracking import runs
-from fincompress.training.device import device, precision
+from fincompress.training.device import training_device, training_precision
 
 
 @dataclass(frozen=True)
@@ -59,8 +59,8 @@ def log_recipe(spec: VariantSpec, recipe: Recipe) -> None:
             "seed": inputs.seed,
             "max_length_tokens": inputs.source.manifest.max_length_tokens,
             "data_fingerprint": recipe.data_fingerprint,
-            "precision": precision(),
-            "device": device().type,
+            "precision": training_precision(),
+            "device": training_device().type,
             "threads": torch.get_num_threads(),
         }
     )

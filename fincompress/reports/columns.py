@@ -6,7 +6,7 @@ A cell is a function of one row, and empty where the row has no such metric.
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
-from fincompress.evaluation.results import TEST, over, points
+from fincompress.evaluation.results import TEST, difference_keys, format_points
 from fincompress.promotion import TEACHER
 
 
@@ -54,17 +54,21 @@ def with_interval(key: str, digits: int = 3, scale: float = 1.0) -> Cell:
 
 def difference(other: str, part: str = TEST) -> Cell:
     """The difference of macro-F1 to the `teacher` or the `source`, in points."""
-    key, _ = over(other, part)
+    key, _ = difference_keys(other, part)
 
     def cell(own: Scored) -> str:
-        return points(own.metrics[key], own.intervals[key]) if _compared(own, key, other) else ""
+        return (
+            format_points(own.metrics[key], own.intervals[key])
+            if _compared(own, key, other)
+            else ""
+        )
 
     return cell
 
 
 def chance(other: str, part: str = TEST) -> Cell:
     """McNemar's p of being right as often as the `teacher` or the `source`."""
-    _, key = over(other, part)
+    _, key = difference_keys(other, part)
 
     def cell(own: Scored) -> str:
         return f"{own.metrics[key]:.2g}" if _compared(own, key, other) else ""

@@ -11,7 +11,7 @@ from fincompress.evaluation.results import (
     ECE,
     ECE_SCALED,
     EXTRA_F1,
-    EXTRA_FILE,
+    EXTRA_TEST,
     P50,
     SIZE,
     TEMPERATURE,
@@ -21,8 +21,8 @@ from fincompress.evaluation.results import (
     THROUGHPUT,
     VAL_F1,
     Measurement,
-    over,
-    points,
+    difference_keys,
+    format_points,
 )
 from fincompress.studies.study import Study
 from fincompress.studies.variants import BASE, VariantSpec
@@ -102,12 +102,12 @@ def _measured(
 
     said = [f"* macro-F1 on test: {f1(TEST_F1)}; on validation, which chose: {f1(VAL_F1)}"]
     for name in ("teacher", "source"):
-        difference, p = over(name, TEST)
+        difference, p = difference_keys(name, TEST)
         if difference in found and spec.source != BASE:
-            gained = points(found[difference], intervals[difference])
+            gained = format_points(found[difference], intervals[difference])
             said.append(f"* over its {name}, on test: {gained} points, McNemar's p {found[p]:.2g}")
     if EXTRA_F1 in found:
-        said.append(f"* macro-F1 on {environment.get(EXTRA_FILE, 'other text')}: {f1(EXTRA_F1)}")
+        said.append(f"* macro-F1 on {environment.get(EXTRA_TEST, 'other text')}: {f1(EXTRA_F1)}")
     machine = ", ".join(environment.get(key, "unknown") for key in ("cpu", "commit"))
     threads = environment.get("threads", "unknown")
     return [

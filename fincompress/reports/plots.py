@@ -20,9 +20,9 @@ from fincompress.evaluation.results import (
     TEST_F1,
     Benchmark,
     Samples,
-    at_batch,
-    at_threads,
-    labelled,
+    batch_throughput_key,
+    mark_synthetic,
+    thread_throughput_key,
 )
 from fincompress.reports.tables import loads
 
@@ -48,7 +48,7 @@ def class_distribution(splits: Splits, file: Path) -> None:
         )
     axes.set_xticks(range(len(LABELS)), LABELS)
     axes.set_ylabel("sentences")
-    axes.set_title(f"Class distribution, {labelled(splits.name, splits.synthetic)}")
+    axes.set_title(f"Class distribution, {mark_synthetic(splits.name, splits.synthetic)}")
     axes.legend(frameon=False)
     _save(figure, file)
 
@@ -77,7 +77,7 @@ def f1_against_latency(benchmark: Benchmark, file: Path) -> None:
     axes.margins(0.1)
     axes.set_xlabel("median latency, ms (batch 1, text in, label out, log scale)")
     axes.set_ylabel("test macro-F1, 95 % interval")
-    of = labelled(benchmark.study, benchmark.synthetic)
+    of = mark_synthetic(benchmark.study, benchmark.synthetic)
     axes.set_title(f"F1 against latency, bubbles by size, {of}")
     axes.grid(alpha=0.3)
     _save(figure, file)
@@ -86,7 +86,10 @@ def f1_against_latency(benchmark: Benchmark, file: Path) -> None:
 def throughput(benchmark: Benchmark, file: Path) -> None:
     """Sentences a second against the number of texts in a call, and against threads."""
     figure, (left, right) = plt.subplots(1, 2, figsize=(12, 5), sharey=True, layout="constrained")
-    for axes, at, what in ((left, at_batch, "texts in a call"), (right, at_threads, "threads")):
+    for axes, at, what in (
+        (left, batch_throughput_key, "texts in a call"),
+        (right, thread_throughput_key, "threads"),
+    ):
         places = loads(benchmark, at)
         for number, m in enumerate(benchmark.measurements):
             rates = [m.metrics.get(at(place), np.nan) for place in places]
@@ -100,7 +103,7 @@ def throughput(benchmark: Benchmark, file: Path) -> None:
     left.set_ylabel("sentences/s (text in, label out, log scale)")
     names = left.get_legend_handles_labels()
     figure.legend(*names, loc="outside right upper", frameon=False)
-    figure.suptitle(f"Throughput, {labelled(benchmark.study, benchmark.synthetic)}")
+    figure.suptitle(f"Throughput, {mark_synthetic(benchmark.study, benchmark.synthetic)}")
     _save(figure, file)
 
 
@@ -118,7 +121,7 @@ def latency_distributions(benchmark: Benchmark, samples: Mapping[str, Samples], 
     )
     _log_scale(axes)
     axes.set_xlabel("latency, ms (batch 1, text in, label out, log scale)")
-    axes.set_title(f"Latency, {labelled(benchmark.study, benchmark.synthetic)}")
+    axes.set_title(f"Latency, {mark_synthetic(benchmark.study, benchmark.synthetic)}")
     axes.grid(alpha=0.3, axis="x")
     _save(figure, file)
 

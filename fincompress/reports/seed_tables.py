@@ -15,9 +15,9 @@ from fincompress.evaluation.results import (
     TEST_AGREEMENT,
     TEST_F1,
     VAL_F1,
-    flat,
-    labelled,
-    of_source,
+    mark_synthetic,
+    origin_key,
+    with_interval_ends,
 )
 from fincompress.evaluation.seed_results import SeedTable
 from fincompress.reports.columns import (
@@ -39,7 +39,7 @@ EXPLAINED = (
 
 def _columns(table: SeedTable) -> dict[str, Cell]:
     origins = sorted(
-        {key for row in table.rows for key in row.metrics if key.startswith(of_source(""))}
+        {key for row in table.rows for key in row.metrics if key.startswith(origin_key(""))}
     )
     return {
         "question": lambda row: row.question,
@@ -54,7 +54,7 @@ def _columns(table: SeedTable) -> dict[str, Cell]:
         "val macro-F1": with_interval(VAL_F1),
         "ECE": metric(ECE, "{:.3f}".format),
         "scaled": metric(ECE_SCALED, "{:.3f}".format),
-        **{key.removeprefix(of_source("")): with_interval(key) for key in origins},
+        **{key.removeprefix(origin_key("")): with_interval(key) for key in origins},
         "extra macro-F1": with_interval(EXTRA_F1),
         "extra over teacher": difference("teacher", EXTRA),
         "extra p": chance("teacher", EXTRA),
@@ -65,7 +65,7 @@ def _columns(table: SeedTable) -> dict[str, Cell]:
 def seed_markdown(table: SeedTable, name: str) -> str:
     """Return the table of that name and, below it, the pairs."""
     seeds = ", ".join(map(str, table.seeds))
-    heading = f"{labelled(f'Study `{table.study}`', table.synthetic)}: {name}, over {seeds}. "
+    heading = f"{mark_synthetic(f'Study `{table.study}`', table.synthetic)}: {name}, over {seeds}. "
     heading += " ".join([*table.notes, EXPLAINED])
     facts = ", ".join(f"{key} {value}" for key, value in table.environment.items())
     written_rows = markdown_table(table.rows, _columns(table))
@@ -90,5 +90,5 @@ def seed_frame(table: SeedTable) -> pd.DataFrame:
             f"{TEST_F1}_seed_{seed}": f1 for seed, f1 in zip(table.seeds, row.macro_f1, strict=True)
         }
         names = {"variant": row.variant, "beside": row.beside, "question": row.question}
-        rows.append({**names, **flat(row.metrics, row.intervals), **each})
+        rows.append({**names, **with_interval_ends(row.metrics, row.intervals), **each})
     return pd.DataFrame(rows)

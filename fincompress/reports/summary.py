@@ -6,7 +6,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from fincompress.evaluation.results import SIZE, SPEEDUP, TEST, Benchmark, labelled, over, points
+from fincompress.evaluation.results import (
+    SIZE,
+    SPEEDUP,
+    TEST,
+    Benchmark,
+    difference_keys,
+    format_points,
+    mark_synthetic,
+)
 from fincompress.promotion import CHAMPION, TEACHER
 from fincompress.studies.study import Study
 
@@ -71,7 +79,7 @@ def summary(
         code = f"import mlflow; {store}print({load}.predict(['{EXAMPLE}']))"
         named = f"{study.model_name}@{CHAMPION} is {champion.variant}, version {champion.version}"
         lines = [
-            labelled(named, benchmark.synthetic),
+            mark_synthetic(named, benchmark.synthetic),
             _gained(benchmark, champion),
             "Try next, in this folder. Ask it:",
             f'  {python} -c "{code}"',
@@ -92,10 +100,10 @@ def _gained(benchmark: Benchmark, champion: Holder) -> str:
         return "This benchmark has not measured it."
     if champion.variant == TEACHER:
         return "No faster variant passes the gate."
-    difference, _ = over(TEACHER, TEST)
+    difference, _ = difference_keys(TEACHER, TEST)
     smaller = measured[TEACHER].metrics[SIZE] / ours.metrics[SIZE]
     return (
         f"{ours.metrics[SPEEDUP]:.1f} times as fast as the teacher, {smaller:.1f} times smaller; "
         f"test macro-F1 less the teacher's: "
-        f"{points(ours.metrics[difference], ours.intervals[difference])} points"
+        f"{format_points(ours.metrics[difference], ours.intervals[difference])} points"
     )

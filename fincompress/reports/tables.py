@@ -12,11 +12,10 @@ from fincompress.evaluation.results import (
     ECE_SCALED,
     EXTRA,
     EXTRA_F1,
-    EXTRA_FILE,
+    EXTRA_TEST,
     F1_DROP,
     INT8_PRODUCTS,
     LATENCY_VS_PUBLISHED,
-    MOVED,
     OVER_BEFORE,
     P50,
     P95,
@@ -39,12 +38,13 @@ from fincompress.evaluation.results import (
     TEST_F1,
     THROUGHPUT,
     THROUGHPUT_VS_PUBLISHED,
+    TOLERATED_SHARE,
     VAL_F1,
     Benchmark,
     Measurement,
-    at_batch,
-    at_threads,
-    of_source,
+    batch_throughput_key,
+    origin_key,
+    thread_throughput_key,
 )
 from fincompress.promotion import TEACHER
 from fincompress.reports.columns import (
@@ -61,7 +61,7 @@ SYNTHETIC = "Synthetic corpus: these scores say nothing of real financial text."
 RANDOM = "Random weights: speed and size alone, there is no accuracy to report."
 ENVIRONMENT_SHOWN = (
     "cpu", "instruction_sets", "cores", "threads", "load_average", "torch", "onnxruntime",
-    "openvino", "commit", EXTRA_FILE, REFERENCE_FIRST, REFERENCE_LAST, REFERENCE_BEFORE,
+    "openvino", "commit", EXTRA_TEST, REFERENCE_FIRST, REFERENCE_LAST, REFERENCE_BEFORE,
 )  # fmt: skip
 
 
@@ -171,7 +171,7 @@ def _drift(facts: Mapping[str, str]) -> str:
         return ""
     moved = float(facts[REFERENCE_LAST]) / float(facts[REFERENCE_FIRST]) - 1
     said = f"The reference moved by {moved:+.0%} meanwhile: compare ratios, not milliseconds."
-    return said if abs(moved) > MOVED else ""
+    return said if abs(moved) > TOLERATED_SHARE else ""
 
 
 def benchmark_files(benchmark: Benchmark, roles: Mapping[str, str] | None = None) -> dict[str, str]:
@@ -196,14 +196,20 @@ def _share_of_size(benchmark: Benchmark) -> dict[str, Cell]:
 
 
 def _by_load(benchmark: Benchmark) -> dict[str, Cell]:
-    batches = {f"{n} a call": _rate(at_batch(n)) for n in loads(benchmark, at_batch)}
-    threads = {f"{n} threads": _rate(at_threads(n)) for n in loads(benchmark, at_threads)}
+    batches = {
+        f"{n} a call": _rate(batch_throughput_key(n))
+        for n in loads(benchmark, batch_throughput_key)
+    }
+    threads = {
+        f"{n} threads": _rate(thread_throughput_key(n))
+        for n in loads(benchmark, thread_throughput_key)
+    }
     return batches | threads
 
 
 def _by_source(benchmark: Benchmark) -> dict[str, Cell]:
     """Test macro-F1 of the sentences from each source."""
-    start = of_source("")
+    start = origin_key("")
     keys = {key for m in benchmark.measurements for key in m.metrics if key.startswith(start)}
     return {key.removeprefix(start): with_interval(key) for key in sorted(keys)}
 

@@ -26,8 +26,8 @@ from fincompress.data import LABELS, Sentences, Splits
 from fincompress.models.storage import Identity, load_encoder
 from fincompress.models.tokenization import encode, load_tokenizer
 from fincompress.runtimes import load_runtime
-from fincompress.training.batches import Encoded, predict
-from fincompress.training.device import device
+from fincompress.training.batches import EncodedSentences, predict_logits
+from fincompress.training.device import training_device
 from fincompress.training.loop import Budget
 from fincompress.training.losses import UNLABELLED
 
@@ -80,26 +80,26 @@ class Inputs:
             notes=tuple(dict.fromkeys(notes)),
         )
 
-    def encoded(
+    def encoded_splits(
         self, transfer: bool = False, tokenizer: Tokenizer | None = None
-    ) -> tuple[Encoded, Encoded]:
+    ) -> tuple[EncodedSentences, EncodedSentences]:
         """Training (with `transfer`, and those after them) and validation sentences.
 
         They are tokenized as the source does it, or by `tokenizer`.
         """
         tokenizer = tokenizer or load_tokenizer(self.source)
-        texts = self.texts(transfer)
+        texts = self.training_texts(transfer)
         unlabelled = (UNLABELLED,) * (len(texts) - len(self.train))
         return (
-            Encoded(encode(tokenizer, texts), self.train.labels + unlabelled),
-            Encoded(encode(tokenizer, self.val.texts), self.val.labels),
+            EncodedSentences(encode(tokenizer, texts), self.train.labels + unlabelled),
+            EncodedSentences(encode(tokenizer, self.val.texts), self.val.labels),
         )
 
-    def taught(self, by: Artifact, transfer: bool = False) -> Tensor:
+    def teacher_logits(self, teacher: Artifact, transfer: bool = False) -> Tensor:
         """Logits of `by` for what is `encoded`, (n, labels), on the device that trains."""
-        return _logits(by.path, self.texts(transfer)).to(device())
+        return _logits(teacher.path, self.training_texts(transfer)).to(training_device())
 
-    def texts(self, transfer: bool) -> tuple[str, ...]:
+    def training_texts(self, transfer: bool) -> tuple[str, ...]:
         return self.train.texts + (self.transfer if transfer else ())
 
 
@@ -107,7 +107,7 @@ class Inputs:
 def _logits(path: Path, texts: tuple[str, ...]) -> Tensor:
     """What several variants of a study learn from, computed once."""
     artifact = read_artifact(path)
-    return predict(load_encoder(artifact), encode(load_tokenizer(artifact), texts))
+    return predict_logits(load_encoder(artifact), encode(load_tokenizer(artifact), texts))
 
 
 class Technique(Protocol):

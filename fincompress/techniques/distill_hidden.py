@@ -22,15 +22,15 @@ from fincompress.compression.student import (
     LayerMap,
     Student,
     make_student,
-    resolve_map,
+    resolve_layer_map,
     resolve_student,
 )
 from fincompress.config import settings
 from fincompress.models.storage import FORMAT, load_encoder, save_encoder
 from fincompress.models.tokenization import batches_by_length, encode, load_tokenizer
 from fincompress.techniques import Inputs
-from fincompress.training.batches import EVALUATION_BATCH, Batch, to_tensors
-from fincompress.training.device import device
+from fincompress.training.batches import EVALUATION_BATCH, Batch, padded_tensors
+from fincompress.training.device import training_device
 from fincompress.training.loop import Optimizer, fit
 from fincompress.training.losses import attention_loss, hard_loss, hidden_loss, soft_loss
 
@@ -57,18 +57,18 @@ class Config:
 def resolve(config: Config, inputs: Inputs) -> Config:
     teacher, pretrained = inputs.source.manifest.layout, inputs.pretrained.manifest.layout
     student = resolve_student(config.student, teacher, pretrained)
-    places = resolve_map("layer_map", config.layer_map, student.layers, len(teacher.layers))
+    places = resolve_layer_map("layer_map", config.layer_map, student.layers, len(teacher.layers))
     transfer = config.transfer and bool(inputs.transfer)
     return replace(config, student=student, layer_map=places, transfer=transfer)
 
 
 def compress(inputs: Inputs, config: Config, out: Path, callback: Callback) -> Artifact:
-    train, val = inputs.encoded(config.transfer)
+    train, val = inputs.encoded_splits(config.transfer)
     places = tuple(int(place) for place in config.layer_map)
-    lesson = _lesson(inputs.source.path, inputs.texts(config.transfer), places)
+    lesson = _teacher_states(inputs.source.path, inputs.training_texts(config.transfer), places)
     model = make_student(config.student, inputs.source, inputs.pretrained, inputs.seed)
     width = inputs.source.manifest.layout.width
-    projection = _projection(model.layout.width, width, inputs.seed).to(device())
+    projection = _projection(model.layout.width, width, inputs.seed).to(training_device())
 
     def objective(batch: Batch) -> Mapping[str, Tensor]:
         seen = model.trace(batch.ids, batch.mask)
@@ -96,15 +96,21 @@ def compress(inputs: Inputs, config: Config, out: Path, callback: Callback) -> A
         }
 
     best = fit(
-        model, objective, train, val,
-        budget=inputs.budget, optimizer=config.optimizer, seed=inputs.seed, callback=callback,
-        also=list(projection.parameters()),
-    )  # fmt: skip
+        model,
+        objective,
+        train,
+        val,
+        budget=inputs.budget,
+        optimizer=config.optimizer,
+        seed=inputs.seed,
+        callback=callback,
+        extra_parameters=list(projection.parameters()),
+    )
     return save_encoder(out, model, load_tokenizer(inputs.source), inputs.identity(), best)
 
 
 @dataclass(frozen=True)
-class Lesson:
+class TeacherStates:
     """What the teacher saw in every training sentence, unpadded and in half precision.
 
     logits: (n, labels). hidden[i]: (layers, tokens, width) of sentence i, attention[i]:
@@ -126,33 +132,35 @@ class Lesson:
             own = self.hidden[row].shape[1]
             hidden[:, place, :own] = self.hidden[row]
             attention[:, place, :, :own, :own] = self.attention[row]
-        return hidden.to(device()), attention.to(device())
+        return hidden.to(training_device()), attention.to(training_device())
 
 
 @lru_cache(maxsize=1)
 @torch.no_grad()
-def _lesson(path: Path, texts: tuple[str, ...], places: tuple[int, ...]) -> Lesson:
+def _teacher_states(path: Path, texts: tuple[str, ...], places: tuple[int, ...]) -> TeacherStates:
     """The teacher's forward pass over the training set, once for all trials that learn from it."""
     artifact = read_artifact(path)
-    teacher = load_encoder(artifact).to(device()).eval()
+    teacher = load_encoder(artifact).to(training_device()).eval()
     ids = encode(load_tokenizer(artifact), texts)
     logits = torch.empty(len(ids), teacher.layout.labels)
     hidden: list[Tensor] = [torch.empty(0)] * len(ids)
     attention: list[Tensor] = [torch.empty(0)] * len(ids)
     same_heads = len({layer.heads for layer in teacher.layout.layers}) == 1
     for rows in batches_by_length(ids, EVALUATION_BATCH):
-        seen = teacher.trace(*to_tensors([ids[row] for row in rows]))
+        seen = teacher.trace(*padded_tensors([ids[row] for row in rows]))
         logits[rows] = seen.logits.cpu()
         states = torch.stack([seen.hidden[place] for place in places]).half().cpu()
         # Layers with unlike head counts are kept as means, which is what the loss compares.
-        kept = [seen.attention[p] if same_heads else seen.attention[p].mean(1, keepdim=True)
-                for p in places]  # fmt: skip
+        kept = [
+            seen.attention[p] if same_heads else seen.attention[p].mean(1, keepdim=True)
+            for p in places
+        ]
         maps = torch.stack(kept).half().cpu()
         for place, row in enumerate(rows):
             own = len(ids[row])
             hidden[row] = states[:, place, :own].clone()
             attention[row] = maps[:, place, :, :own, :own].clone()
-    return Lesson(logits.to(device()), hidden, attention)
+    return TeacherStates(logits.to(training_device()), hidden, attention)
 
 
 def _projection(student: int, teacher: int, seed: int) -> nn.Module:

@@ -16,27 +16,25 @@ from pydantic import Field
 from tokenizers import Tokenizer
 from torch import nn
 
-from fincompress.artifact import Artifact
+from fincompress.artifact import Artifact, Positive
 from fincompress.callbacks import Callback, after
-from fincompress.compression.distillation import imitation
-from fincompress.compression.importance import taylor
-from fincompress.compression.pruning import Kept, cut
-from fincompress.compression.quantization import frozen, quantized
-from fincompress.compression.student import LayerMap, resolve_map
-from fincompress.compression.vocabulary import cut_vocabulary, frequent_words, prune_vocabulary
+from fincompress.compression.distillation import distillation_objective
+from fincompress.compression.importance import taylor_importance
+from fincompress.compression.pruning import KeptParts, prune_encoder
+from fincompress.compression.quantization import freeze_quantization, quantize_encoder
+from fincompress.compression.student import LayerMap, resolve_layer_map
+from fincompress.compression.vocabulary import frequent_words, prune_embeddings, prune_tokenizer
 from fincompress.config import UserError, settings
 from fincompress.export import WRITERS, save_graph
 from fincompress.models.encoder import Encoder
 from fincompress.models.storage import load_encoder, save_encoder
 from fincompress.models.tokenization import load_tokenizer
 from fincompress.techniques import Inputs
-from fincompress.training.device import device
+from fincompress.training.device import training_device
 from fincompress.training.loop import Optimizer, fit
 
 FAMILY = "quantize"
 FORMATS = ("onnx", "openvino")
-
-Positive = Annotated[int, Field(ge=1)]
 
 
 @settings
@@ -69,16 +67,16 @@ def resolve(config: Config, inputs: Inputs) -> Config:
         raise UserError(
             f"config.layers: must be at most the {len(source.layers)} of the source, not {layers}"
         )
-    places = resolve_map("layer_map", config.layer_map, layers, len(source.layers))
+    places = resolve_layer_map("layer_map", config.layer_map, layers, len(source.layers))
     epochs = min(config.int8_epochs, inputs.budget.epochs)
     transfer = config.transfer and bool(inputs.transfer)
     return replace(config, layers=layers, layer_map=places, int8_epochs=epochs, transfer=transfer)
 
 
 def compress(inputs: Inputs, config: Config, out: Path, callback: Callback) -> Artifact:
-    model, tokenizer = shrunk(inputs, config)
-    train, val = inputs.encoded(config.transfer, tokenizer)
-    taught = inputs.taught(inputs.teacher, config.transfer)
+    model, tokenizer = shrink_source(inputs, config)
+    train, val = inputs.encoded_splits(config.transfer, tokenizer)
+    taught = inputs.teacher_logits(inputs.teacher, config.transfer)
     with TemporaryDirectory(prefix="fincompress-") as scratch:
         # What is written in the end has this layout and this tokenizer.
         like = save_encoder(Path(scratch) / "like", model, tokenizer, inputs.identity(), {})
@@ -86,25 +84,36 @@ def compress(inputs: Inputs, config: Config, out: Path, callback: Callback) -> A
 
         def learn(model: Encoder, start: int, epochs: int) -> dict[str, float]:
             return fit(
-                model, imitation(model, taught, config.temperature, config.alpha), train, val,
-                budget=replace(inputs.budget, epochs=epochs), optimizer=config.optimizer,
-                seed=inputs.seed, callback=after(start, callback),
-            )  # fmt: skip
+                model,
+                distillation_objective(model, taught, config.temperature, config.alpha),
+                train,
+                val,
+                budget=replace(inputs.budget, epochs=epochs),
+                optimizer=config.optimizer,
+                seed=inputs.seed,
+                callback=after(start, callback),
+            )
 
         if done:
             learn(model, 0, done)
         calibration = train.sample(config.calibration_sentences, inputs.seed)
-        model = quantized(model.to(device()), calibration.batches())
+        model = quantize_encoder(model.to(training_device()), calibration.batches())
         best = learn(model, done, config.int8_epochs)
         best |= {"best_epoch": done + best["best_epoch"]}
-        final = frozen(model)
+        final = freeze_quantization(model)
         return save_graph(
-            out, WRITERS[inputs.format](final), like, inputs.identity(), inputs.runtime,
-            model=final, judged_on=inputs.val, metrics=best,
-        )  # fmt: skip
+            out,
+            WRITERS[inputs.format](final),
+            like,
+            inputs.identity(),
+            inputs.runtime,
+            model=final,
+            judged_on=inputs.val,
+            metrics=best,
+        )
 
 
-def shrunk(inputs: Inputs, config: Config) -> tuple[Encoder, Tokenizer]:
+def shrink_source(inputs: Inputs, config: Config) -> tuple[Encoder, Tokenizer]:
     """The source without what `config` takes away, not yet trained again; and its tokenizer."""
     model, tokenizer = load_encoder(inputs.source), load_tokenizer(inputs.source)
     model.layers = nn.ModuleList(model.layers[int(place)] for place in config.layer_map)
@@ -113,13 +122,13 @@ def shrunk(inputs: Inputs, config: Config) -> tuple[Encoder, Tokenizer]:
     model.layout = replace(model.layout, layers=kept_layers, positions=positions)
     model.positions.num_embeddings = positions
     model.positions.weight = nn.Parameter(model.positions.weight.detach()[:positions].clone())
-    train, _ = inputs.encoded()
-    scores = taylor(model, train.sample(config.scoring_sentences, inputs.seed)).neurons
+    train, _ = inputs.encoded_splits()
+    scores = taylor_importance(model, train.sample(config.scoring_sentences, inputs.seed)).neurons
     kept = []
     for layer, own in zip(kept_layers, scores, strict=True):
         best = own.topk(max(1, round((1 - config.ffn_ratio) * layer.ffn))).indices
-        kept.append(replace(Kept.all(layer), neurons=tuple(sorted(best.tolist()))))
-    model = cut(model, kept)
+        kept.append(replace(KeptParts.all(layer), neurons=tuple(sorted(best.tolist()))))
+    model = prune_encoder(model, kept)
     words = [*inputs.corpus, *frequent_words(tokenizer, config.frequent_words)]
-    tokenizer, pieces = prune_vocabulary(tokenizer, words)
-    return cut_vocabulary(model, pieces), tokenizer
+    tokenizer, pieces = prune_tokenizer(tokenizer, words)
+    return prune_embeddings(model, pieces), tokenizer

@@ -13,7 +13,7 @@ from pydantic import Field
 
 from fincompress.artifact import Artifact
 from fincompress.callbacks import Callback
-from fincompress.compression.distillation import imitation
+from fincompress.compression.distillation import distillation_objective
 from fincompress.compression.student import Student, make_student, resolve_student
 from fincompress.config import settings
 from fincompress.models.storage import FORMAT, save_encoder
@@ -43,13 +43,19 @@ def resolve(config: Config, inputs: Inputs) -> Config:
 
 
 def compress(inputs: Inputs, config: Config, out: Path, callback: Callback) -> Artifact:
-    train, val = inputs.encoded(config.transfer)
-    taught = inputs.taught(inputs.source, config.transfer)
+    train, val = inputs.encoded_splits(config.transfer)
+    taught = inputs.teacher_logits(inputs.source, config.transfer)
     model = make_student(config.student, inputs.source, inputs.pretrained, inputs.seed)
 
-    objective = imitation(model, taught, config.temperature, config.alpha)
+    objective = distillation_objective(model, taught, config.temperature, config.alpha)
     best = fit(
-        model, objective, train, val,
-        budget=inputs.budget, optimizer=config.optimizer, seed=inputs.seed, callback=callback,
-    )  # fmt: skip
+        model,
+        objective,
+        train,
+        val,
+        budget=inputs.budget,
+        optimizer=config.optimizer,
+        seed=inputs.seed,
+        callback=callback,
+    )
     return save_encoder(out, model, load_tokenizer(inputs.source), inputs.identity(), best)

@@ -35,13 +35,19 @@ def resolve(config: Config, inputs: Inputs) -> Config:
 
 def compress(inputs: Inputs, config: Config, out: Path, callback: Callback) -> Artifact:
     model = load_encoder(inputs.source)
-    train, val = inputs.encoded()
+    train, val = inputs.encoded_splits()
 
     def objective(batch: Batch) -> Mapping[str, Tensor]:
         return {"loss": hard_loss(model(batch.ids, batch.mask), batch.labels)}
 
     best = fit(
-        model, objective, train, val,
-        budget=inputs.budget, optimizer=config.optimizer, seed=inputs.seed, callback=callback,
-    )  # fmt: skip
+        model,
+        objective,
+        train,
+        val,
+        budget=inputs.budget,
+        optimizer=config.optimizer,
+        seed=inputs.seed,
+        callback=callback,
+    )
     return save_encoder(out, model, load_tokenizer(inputs.source), inputs.identity(), best)

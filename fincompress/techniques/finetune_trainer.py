@@ -28,9 +28,9 @@ from fincompress.models.encoder import Encoder
 from fincompress.models.storage import FORMAT, save_encoder
 from fincompress.models.tokenization import load_tokenizer, pad
 from fincompress.techniques import Inputs
-from fincompress.training.batches import Encoded
-from fincompress.training.device import device
-from fincompress.training.loop import validate
+from fincompress.training.batches import EncodedSentences
+from fincompress.training.device import training_device
+from fincompress.training.loop import validation_scores
 
 FAMILY = "teacher"
 FORMATS = (FORMAT,)
@@ -50,14 +50,19 @@ def resolve(config: Config, inputs: Inputs) -> Config:
 
 
 def compress(inputs: Inputs, config: Config, out: Path, callback: Callback) -> Artifact:
-    train, val = inputs.encoded()
+    train, val = inputs.encoded_splits()
     with _random_state_kept(), TemporaryDirectory(prefix="fincompress-") as scratch:
         model, last = _train(inputs, config, train, val, scratch, callback)
     return save_encoder(out, model, load_tokenizer(inputs.source), inputs.identity(), last)
 
 
 def _train(
-    inputs: Inputs, config: Config, train: Encoded, val: Encoded, scratch: str, callback: Step
+    inputs: Inputs,
+    config: Config,
+    train: EncodedSentences,
+    val: EncodedSentences,
+    scratch: str,
+    callback: Step,
 ) -> tuple[Encoder, dict[str, float]]:
     """Return the model after the last epoch and its validation scores."""
     # Seconds to import, which no other technique needs.
@@ -87,7 +92,7 @@ def _train(
                 f"training: the loss became {logs['loss']} in epoch {epoch}; "
                 f"lower learning_rate, now {config.learning_rate}"
             )
-        found = validate(theirs.encoder(), val)
+        found = validation_scores(theirs.encoder(), val)
         callback(epoch, {"train/loss": logs["loss"], "train/epoch_seconds": seconds} | found)
 
     hooks = TrainerCallback()
@@ -98,8 +103,8 @@ def _train(
         per_device_train_batch_size=config.batch_size,
         learning_rate=config.learning_rate,
         seed=inputs.seed,
-        use_cpu=device().type == "cpu",
-        dataloader_pin_memory=device().type == "cuda",  # elsewhere it only warns
+        use_cpu=training_device().type == "cpu",
+        dataloader_pin_memory=training_device().type == "cuda",  # elsewhere it only warns
         logging_strategy="epoch",
         logging_nan_inf_filter=False,  # it would show an invented loss
         save_strategy="no",
@@ -111,9 +116,12 @@ def _train(
         for ids, label in zip(train.ids, train.labels, strict=True)
     ]
     trainer = Trainer(
-        model=theirs.bert, args=arguments, train_dataset=rows, data_collator=_collate,
+        model=theirs.bert,
+        args=arguments,
+        train_dataset=rows,
+        data_collator=_collate,
         callbacks=[hooks],
-    )  # fmt: skip
+    )
     trainer.remove_callback(PrinterCallback)
     trainer.train()
     return theirs.encoder(), found

@@ -17,24 +17,29 @@ from typing import Annotated, Literal
 import torch
 from pydantic import Field
 
-from fincompress.artifact import Artifact, Layout
+from fincompress.artifact import Artifact, Layout, Positive
 from fincompress.callbacks import Callback, Chart, Heatmap, after
-from fincompress.compression.distillation import imitation
-from fincompress.compression.importance import IMPORTANCE
-from fincompress.compression.pruning import Kept, Size, choose, cut, sizes_between
+from fincompress.compression.distillation import distillation_objective
+from fincompress.compression.importance import IMPORTANCE_METHODS
+from fincompress.compression.pruning import (
+    EncoderSize,
+    KeptParts,
+    most_important,
+    prune_encoder,
+    sizes_between,
+)
 from fincompress.config import UserError, settings
+from fincompress.evaluation.results import VAL_F1
 from fincompress.models.encoder import Encoder, parameter_count
 from fincompress.models.storage import FORMAT, load_encoder, save_encoder
 from fincompress.models.tokenization import load_tokenizer
 from fincompress.techniques import Inputs
-from fincompress.training.loop import Optimizer, fit, validate
+from fincompress.training.loop import Optimizer, fit, validation_scores
 
 FAMILY = "prune"
 FORMATS = (FORMAT,)
 MAP_CELL = 64  # neighbouring neurons, in one cell of the map of what was cut
-F1 = "val/macro_f1"
 
-Positive = Annotated[int, Field(ge=1)]
 Share = Annotated[float, Field(ge=0, lt=1)]
 
 
@@ -78,7 +83,10 @@ def resolve(config: Config, inputs: Inputs) -> Config:
         transfer=config.transfer and bool(inputs.transfer),
         steps=min(config.steps, 1 + (inputs.budget.epochs - 1) // config.step_epochs),
     )
-    whole, now = Size.of(teacher, config.ffn_multiple), Size.of(source, config.ffn_multiple)
+    whole, now = (
+        EncoderSize.of(teacher, config.ffn_multiple),
+        EncoderSize.of(source, config.ffn_multiple),
+    )
     end = whole.without(config.heads_ratio, config.ffn_ratio)
     layers = len(source.layers)
     for key, left, has, had in (
@@ -101,41 +109,46 @@ def resolve(config: Config, inputs: Inputs) -> Config:
 
 
 def compress(inputs: Inputs, config: Config, out: Path, callback: Callback) -> Artifact:
-    train, val = inputs.encoded(config.transfer)
-    taught = inputs.taught(inputs.teacher, config.transfer)
+    train, val = inputs.encoded_splits(config.transfer)
+    taught = inputs.teacher_logits(inputs.teacher, config.transfer)
     scored = train.sample(config.scoring_sentences, inputs.seed)
     model = load_encoder(inputs.source)
-    whole = Size.of(inputs.teacher.manifest.layout, config.ffn_multiple)
-    start = Size.of(model.layout, config.ffn_multiple)
+    whole = EncoderSize.of(inputs.teacher.manifest.layout, config.ffn_multiple)
+    start = EncoderSize.of(model.layout, config.ffn_multiple)
     sizes = sizes_between(start, whole.without(config.heads_ratio, config.ffn_ratio), config.steps)
-    survivors = [Kept.all(layer) for layer in model.layout.layers]
-    best = validate(model, val)
-    curve = [Point.of(start, whole, best[F1], best[F1], model)]
+    survivors = [KeptParts.all(layer) for layer in model.layout.layers]
+    best = validation_scores(model, val)
+    curve = [CurvePoint.of(start, whole, best[VAL_F1], best[VAL_F1], model)]
     done = 0
     for step, size in enumerate(sizes, start=1):
-        importance = IMPORTANCE[config.importance](model, scored)
+        importance = IMPORTANCE_METHODS[config.importance](model, scored)
         rows = {f"layer {n}": own.tolist() for n, own in enumerate(importance.heads, start=1)}
         title = f"Importance of heads ({config.importance}) before step {step}"
         callback.show(f"importance_step_{step}", Heatmap(title, "head", rows))
-        kept = choose(importance, size, config.ffn_multiple)
-        model = cut(model, kept)
+        kept = most_important(importance, size, config.ffn_multiple)
+        model = prune_encoder(model, kept)
         survivors = [ours.then(later) for ours, later in zip(survivors, kept, strict=True)]
-        hurt = validate(model, val)[F1]
+        hurt = validation_scores(model, val)[VAL_F1]
         epochs = config.step_epochs if step < len(sizes) else inputs.budget.epochs - done
         best = fit(
-            model, imitation(model, taught, config.temperature, config.alpha), train, val,
-            budget=replace(inputs.budget, epochs=epochs), optimizer=config.optimizer,
-            seed=inputs.seed, callback=after(done, callback),
-        )  # fmt: skip
+            model,
+            distillation_objective(model, taught, config.temperature, config.alpha),
+            train,
+            val,
+            budget=replace(inputs.budget, epochs=epochs),
+            optimizer=config.optimizer,
+            seed=inputs.seed,
+            callback=after(done, callback),
+        )
         best |= {"best_epoch": done + best["best_epoch"]}
         done += epochs
-        curve.append(Point.of(size, whole, hurt, best[F1], model))
+        curve.append(CurvePoint.of(size, whole, hurt, best[VAL_F1], model))
     _show(callback, curve, survivors, inputs.source.manifest.layout)
     return save_encoder(out, model, load_tokenizer(inputs.source), inputs.identity(), best)
 
 
 @dataclass(frozen=True)
-class Point:
+class CurvePoint:
     """One place of the curve: the share of the teacher that is gone, and what is left of it."""
 
     share_removed: float
@@ -144,13 +157,15 @@ class Point:
     parameters: int
 
     @classmethod
-    def of(cls, size: Size, whole: Size, hurt: float, recovered: float, model: Encoder) -> "Point":
+    def of(
+        cls, size: EncoderSize, whole: EncoderSize, hurt: float, recovered: float, model: Encoder
+    ) -> "CurvePoint":
         kept = (size.heads / whole.heads + size.blocks / whole.blocks) / 2
         return cls(1 - kept, hurt, recovered, parameter_count(model))
 
 
 def _show(
-    callback: Callback, curve: Sequence[Point], survivors: Sequence[Kept], before: Layout
+    callback: Callback, curve: Sequence[CurvePoint], survivors: Sequence[KeptParts], before: Layout
 ) -> None:
     """Show the curve, and what was cut, in places of the source's heads and neurons."""
 

@@ -2,7 +2,7 @@
 
 Objective: vanilla distillation's, against the unpruned teacher, by a student whose every linear
 layer and embedding computes with the rounding of INT8. Weights and scales are learned together
-(`models/quantized.py` has the method and its sources); the graph is written with those scales.
+(see `compression/quantization.py`); the graph is written with those scales.
 Jacob et al. (2018), "Quantization and Training of Neural Networks for Efficient
 Integer-Arithmetic-Only Inference".
 """
@@ -15,13 +15,13 @@ from pydantic import Field
 
 from fincompress.artifact import Artifact
 from fincompress.callbacks import Callback
-from fincompress.compression.distillation import imitation
-from fincompress.compression.quantization import frozen, quantized
+from fincompress.compression.distillation import distillation_objective
+from fincompress.compression.quantization import freeze_quantization, quantize_encoder
 from fincompress.config import settings
 from fincompress.export import WRITERS, save_graph
 from fincompress.models.storage import load_encoder
 from fincompress.techniques import Inputs
-from fincompress.training.device import device
+from fincompress.training.device import training_device
 from fincompress.training.loop import Optimizer, fit
 
 FAMILY = "quantize"
@@ -48,17 +48,30 @@ def resolve(config: Config, inputs: Inputs) -> Config:
 
 
 def compress(inputs: Inputs, config: Config, out: Path, callback: Callback) -> Artifact:
-    train, val = inputs.encoded(config.transfer)
-    taught = inputs.taught(inputs.teacher, config.transfer)
+    train, val = inputs.encoded_splits(config.transfer)
+    taught = inputs.teacher_logits(inputs.teacher, config.transfer)
     calibration = train.sample(config.calibration_sentences, inputs.seed)
-    model = quantized(load_encoder(inputs.source).to(device()), calibration.batches())
+    model = quantize_encoder(
+        load_encoder(inputs.source).to(training_device()), calibration.batches()
+    )
     best = fit(
-        model, imitation(model, taught, config.temperature, config.alpha), train, val,
-        budget=replace(inputs.budget, epochs=config.epochs), optimizer=config.optimizer,
-        seed=inputs.seed, callback=callback,
-    )  # fmt: skip
-    final = frozen(model)
+        model,
+        distillation_objective(model, taught, config.temperature, config.alpha),
+        train,
+        val,
+        budget=replace(inputs.budget, epochs=config.epochs),
+        optimizer=config.optimizer,
+        seed=inputs.seed,
+        callback=callback,
+    )
+    final = freeze_quantization(model)
     return save_graph(
-        out, WRITERS[inputs.format](final), inputs.source, inputs.identity(), inputs.runtime,
-        model=final, judged_on=inputs.val, metrics=best,
-    )  # fmt: skip
+        out,
+        WRITERS[inputs.format](final),
+        inputs.source,
+        inputs.identity(),
+        inputs.runtime,
+        model=final,
+        judged_on=inputs.val,
+        metrics=best,
+    )

@@ -23,10 +23,10 @@ from pydantic import Field
 
 from fincompress.artifact import Artifact, complete_artifact
 from fincompress.callbacks import Callback
-from fincompress.compression.quantization import frozen, quantized
-from fincompress.compression.sensitivity import Sensitivity, sensitivity, show
+from fincompress.compression.quantization import freeze_quantization, quantize_encoder
+from fincompress.compression.sensitivity import Sensitivity, layer_sensitivities, show_sensitivities
 from fincompress.config import UserError, settings
-from fincompress.evaluation.metrics import scores
+from fincompress.evaluation.metrics import classification_scores
 from fincompress.export import (
     Writer,
     dynamic_quantizer,
@@ -40,7 +40,7 @@ from fincompress.models.storage import load_encoder
 from fincompress.models.tokenization import pad
 from fincompress.runtimes import Classifier, load_runtime, torch_eager
 from fincompress.techniques import Inputs
-from fincompress.training.device import device
+from fincompress.training.device import training_device
 
 FAMILY = "quantize"
 FORMATS = ("onnx", "openvino")
@@ -68,24 +68,31 @@ def resolve(config: Config, inputs: Inputs) -> Config:
 
 
 def compress(inputs: Inputs, config: Config, out: Path, callback: Callback) -> Artifact:
-    train, _ = inputs.encoded()
+    train, _ = inputs.encoded_splits()
     calibration = train.sample(config.calibration_sentences, inputs.seed)
-    rounded = quantized(load_encoder(inputs.source).to(device()), calibration.batches())
-    found = sensitivity(rounded, calibration)
-    show(callback, found)
+    rounded = quantize_encoder(
+        load_encoder(inputs.source).to(training_device()), calibration.batches()
+    )
+    found = layer_sensitivities(rounded, calibration)
+    show_sensitivities(callback, found)
     model = None  # that computes the same in PyTorch
     with TemporaryDirectory(prefix="fincompress-") as scratch:
         if config.method == "static" and inputs.format == "onnx":
-            model = frozen(rounded)
+            model = freeze_quantization(rounded)
             write = onnx_writer(model)
         else:
             exported = export(inputs.source, inputs.runtime, Path(scratch) / "fp32")
             dynamic = config.method == "dynamic"
             write = dynamic_quantizer(exported) if dynamic else _by_nncf(exported, calibration.ids)
         draft = save_graph(
-            Path(scratch) / "int8", write, inputs.source, inputs.identity(), inputs.runtime,
-            model=model, judged_on=inputs.val,
-        )  # fmt: skip
+            Path(scratch) / "int8",
+            write,
+            inputs.source,
+            inputs.identity(),
+            inputs.runtime,
+            model=model,
+            judged_on=inputs.val,
+        )
         if not inputs.shape_only:
             _check_drop(draft, inputs, config, found)
         return complete_artifact(draft, out)
@@ -97,7 +104,9 @@ def _check_drop(
     """Both answer as they ship."""
 
     def f1(model: Classifier) -> float:
-        return scores(inputs.val.labels, model(inputs.val.texts).argmax(1))["macro_f1"]
+        return classification_scores(inputs.val.labels, model(inputs.val.texts).argmax(1))[
+            "macro_f1"
+        ]
 
     threads = torch.get_num_threads()
     before = f1(torch_eager.load(inputs.source, threads))

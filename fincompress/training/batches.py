@@ -10,7 +10,7 @@ from torch import Tensor
 from fincompress.config import UserError
 from fincompress.models.encoder import Encoder
 from fincompress.models.tokenization import Ids, batches_by_length, pad
-from fincompress.training.device import device
+from fincompress.training.device import training_device
 from fincompress.training.losses import UNLABELLED
 
 EVALUATION_BATCH = 64
@@ -18,13 +18,13 @@ LENGTH_JITTER = 0.1  # share of a sentence's length by which its place among the
 
 
 @dataclass(frozen=True)
-class Encoded:
+class EncodedSentences:
     """Tokenized sentences and their class indices, `UNLABELLED` where there is none."""
 
     ids: Ids
     labels: tuple[int, ...]
 
-    def sample(self, count: int, seed: int) -> "Encoded":
+    def sample(self, count: int, seed: int) -> "EncodedSentences":
         """Return `count` labelled sentences drawn at random, or all if there are fewer.
 
         Raises `UserError` if that is none.
@@ -36,12 +36,14 @@ class Encoded:
                 "calibration and scoring need at least one training sentence, not "
                 f"{count} of {len(labelled)}"
             )
-        return Encoded([self.ids[row] for row in rows], tuple(self.labels[row] for row in rows))
+        return EncodedSentences(
+            [self.ids[row] for row in rows], tuple(self.labels[row] for row in rows)
+        )
 
     def batches(self) -> Iterator[tuple[Tensor, Tensor]]:
         """Ids and mask, (n, tokens) each, of sentences of like length."""
         for rows in batches_by_length(self.ids, EVALUATION_BATCH):
-            yield to_tensors([self.ids[row] for row in rows])
+            yield padded_tensors([self.ids[row] for row in rows])
 
 
 @dataclass(frozen=True)
@@ -55,32 +57,34 @@ class Batch:
 
 
 @torch.no_grad()
-def predict(model: Encoder, ids: Ids) -> Tensor:
+def predict_logits(model: Encoder, ids: Ids) -> Tensor:
     """Return logits (n, labels) in the order of `ids`, float32 on the CPU.
 
     They are computed in FP32 on every device, as the PyTorch runtime does: only steps of training
     use a faster precision, so that what is scored is what ships.
     """
-    model.to(device()).eval()
+    model.to(training_device()).eval()
     logits = torch.empty(len(ids), model.layout.labels)
     for rows in batches_by_length(ids, EVALUATION_BATCH):
-        logits[rows] = model(*to_tensors([ids[i] for i in rows])).cpu()
+        logits[rows] = model(*padded_tensors([ids[i] for i in rows])).cpu()
     return logits
 
 
-def to_tensors(ids: Ids) -> tuple[Tensor, Tensor]:
+def padded_tensors(ids: Ids) -> tuple[Tensor, Tensor]:
     """Return padded ids and mask, (n, tokens) each, on the device that trains."""
     padded, mask = pad(ids)
-    return torch.from_numpy(padded).to(device()), torch.from_numpy(mask).to(device())
+    return torch.from_numpy(padded).to(training_device()), torch.from_numpy(mask).to(
+        training_device()
+    )
 
 
-def make_batch(data: Encoded, rows: Sequence[int]) -> Batch:
-    ids, mask = to_tensors([data.ids[i] for i in rows])
-    labels = torch.tensor([data.labels[i] for i in rows], device=device())
+def make_batch(data: EncodedSentences, rows: Sequence[int]) -> Batch:
+    ids, mask = padded_tensors([data.ids[i] for i in rows])
+    labels = torch.tensor([data.labels[i] for i in rows], device=training_device())
     return Batch(torch.tensor(rows), ids, mask, labels)
 
 
-def _shuffled_batches(ids: Ids, size: int, shuffler: torch.Generator) -> list[list[int]]:
+def shuffled_batches(ids: Ids, size: int, shuffler: torch.Generator) -> list[list[int]]:
     """Batches of similar length whose members and order change from epoch to epoch."""
     lengths = torch.tensor([len(row) for row in ids], dtype=torch.float64)
     jitter = 1 + LENGTH_JITTER * torch.rand(len(ids), generator=shuffler, dtype=torch.float64)

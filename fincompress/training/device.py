@@ -5,11 +5,11 @@ from contextlib import AbstractContextManager, nullcontext
 import torch
 
 
-def device() -> torch.device:
+def training_device() -> torch.device:
     return torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
 
-def precision() -> str:
+def training_precision() -> str:
     """What steps of training compute in: `bf16` where the device has instructions for it, else
     `fp32`."""
     # Without such instructions bf16 is emulated and slower than fp32.
@@ -21,7 +21,7 @@ def precision() -> str:
     return "bf16" if fast else "fp32"
 
 
-def autocast() -> AbstractContextManager[object]:
-    if precision() == "bf16":
-        return torch.autocast(device().type, dtype=torch.bfloat16)
+def training_autocast() -> AbstractContextManager[object]:
+    if training_precision() == "bf16":
+        return torch.autocast(training_device().type, dtype=torch.bfloat16)
     return nullcontext()

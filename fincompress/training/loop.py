@@ -14,10 +14,16 @@ from tqdm import tqdm
 
 from fincompress.callbacks import Step
 from fincompress.config import UserError, settings
-from fincompress.evaluation.metrics import scores
+from fincompress.evaluation.metrics import classification_scores
 from fincompress.models.encoder import Encoder
-from fincompress.training.batches import Batch, Encoded, _shuffled_batches, make_batch, predict
-from fincompress.training.device import autocast, device
+from fincompress.training.batches import (
+    Batch,
+    EncodedSentences,
+    make_batch,
+    predict_logits,
+    shuffled_batches,
+)
+from fincompress.training.device import training_autocast, training_device
 
 
 @settings
@@ -52,16 +58,16 @@ Objective = Callable[[Batch], Mapping[str, Tensor]]
 def fit(
     model: Encoder,
     objective: Objective,
-    train: Encoded,
-    val: Encoded,
+    train: EncodedSentences,
+    val: EncodedSentences,
     *,
     budget: Budget,
     optimizer: Optimizer,
     seed: int,
     callback: Step,
-    also: Sequence[nn.Parameter] = (),
+    extra_parameters: Sequence[nn.Parameter] = (),
 ) -> dict[str, float]:
-    """Train `model` (and the parameters `also`) in place and leave it at its best epoch.
+    """Train `model` (and `extra_parameters`) in place and leave it at its best epoch.
 
     Where weights are averaged, that is the best average.
 
@@ -69,10 +75,10 @@ def fit(
     batches alone. Returns the validation scores of the best one. Raises `UserError` if the loss
     stops being finite.
     """
-    model.to(device())
-    trained = [*model.parameters(), *also]
+    model.to(training_device())
+    trained = [*model.parameters(), *extra_parameters]
     adamw = torch.optim.AdamW(
-        _groups(model, also, optimizer), lr=optimizer.learning_rate, fused=True
+        _groups(model, extra_parameters, optimizer), lr=optimizer.learning_rate, fused=True
     )
     steps_per_epoch = math.ceil(len(train.ids) / budget.batch_size)
     schedule = torch.optim.lr_scheduler.LambdaLR(
@@ -84,16 +90,17 @@ def fit(
     best: dict[str, float] = {}
     best_state: dict[str, Tensor] = {}
     best_epoch = 0
-    with torch.random.fork_rng(), tqdm(
-        total=budget.epochs * steps_per_epoch, unit="batch", disable=None, leave=False
-    ) as bar:  # fmt: skip
+    with (
+        torch.random.fork_rng(),
+        tqdm(total=budget.epochs * steps_per_epoch, unit="batch", disable=None, leave=False) as bar,
+    ):
         torch.manual_seed(seed)
         for epoch in range(1, budget.epochs + 1):
             model.train()
             sums: dict[str, float] = {}
             begun = time.perf_counter()
-            for rows in _shuffled_batches(train.ids, budget.batch_size, shuffler):
-                with autocast():
+            for rows in shuffled_batches(train.ids, budget.batch_size, shuffler):
+                with training_autocast():
                     losses = objective(make_batch(train, rows))
                 if not torch.isfinite(losses["loss"]):
                     raise UserError(
@@ -111,7 +118,7 @@ def fit(
                     sums[name] = sums.get(name, 0.0) + loss.item() * len(rows)
                 bar.update()
             seconds = time.perf_counter() - begun
-            found = validate(scored, val)
+            found = validation_scores(scored, val)
             means = {f"train/{name}": total / len(train.ids) for name, total in sums.items()}
             callback(epoch, means | found | {"train/epoch_seconds": seconds})
             if not best or found["val/macro_f1"] > best["val/macro_f1"]:
@@ -130,17 +137,17 @@ def _moving_average(model: Encoder, share: float) -> AveragedModel | None:
     return AveragedModel(model, multi_avg_fn=rule)
 
 
-def validate(model: Encoder, val: Encoded) -> dict[str, float]:
+def validation_scores(model: Encoder, val: EncodedSentences) -> dict[str, float]:
     """Return the scores of `val`, each as `val/<name>`."""
-    found = scores(val.labels, predict(model, val.ids).argmax(1))
+    found = classification_scores(val.labels, predict_logits(model, val.ids).argmax(1))
     return {f"val/{name}": value for name, value in found.items()}
 
 
 def _groups(
-    model: nn.Module, also: Sequence[nn.Parameter], optimizer: Optimizer
+    model: nn.Module, extra_parameters: Sequence[nn.Parameter], optimizer: Optimizer
 ) -> list[dict[str, object]]:
     # Biases and normalisation have one dimension, and decaying them only hurts.
-    parameters = [*model.parameters(), *also]
+    parameters = [*model.parameters(), *extra_parameters]
     return [
         {"params": [p for p in parameters if p.ndim > 1], "weight_decay": optimizer.weight_decay},
         {"params": [p for p in parameters if p.ndim == 1], "weight_decay": 0.0},
