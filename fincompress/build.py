@@ -12,7 +12,7 @@ from fincompress.callbacks import Callback
 from fincompress.config import UserError, dump, fingerprint
 from fincompress.evaluation.metrics import classification_scores
 from fincompress.models.storage import FORMAT
-from fincompress.runtimes import engine_of, load_runtime
+from fincompress.runtimes import choose_engine, load_runtime
 from fincompress.techniques import Inputs, Technique, load_technique
 
 QUANTIZE = "quantize"
@@ -71,7 +71,7 @@ def build(recipe: Recipe, out: Path, callback: Callback) -> Artifact:
         draft = recipe.technique.compress(inputs, recipe.config, Path(scratch) / "draft", callback)
         runtime = load_runtime(inputs.runtime)
         if recipe.technique.FAMILY == QUANTIZE:
-            engine = engine_of(inputs.runtime, draft, torch.get_num_threads())
+            engine = choose_engine(inputs.runtime, draft, torch.get_num_threads())
             _check_int8(load_runtime(engine).count_products(draft), draft, inputs)
         predictor = runtime.load(draft, torch.get_num_threads())
         found = classification_scores(inputs.val.labels, predictor(inputs.val.texts).argmax(1))

@@ -34,13 +34,13 @@ from fincompress.runtimes import (
 )
 
 OPSET = 17
-BATCHES = (1, 2, 32)
-ANSWERED_TOKENS = 2048  # in a batch of what PyTorch answers, padding included
-EXACT = 1e-4  # of the largest logit, of an FP32 graph
+PARITY_BATCHES = (1, 2, 32)
+REFERENCE_BATCH_TOKENS = 2048  # in a batch of what PyTorch answers, padding included
+MAX_FP32_ERROR = 1e-4  # of the largest logit, of an FP32 graph
 # Of an INT8 graph, whose kernels round differently, beside the same model in PyTorch:
-LEAST_KEPT = 0.99  # share of its labels
-MOST_F1_LOST = 0.005
-MOST_MOVED = 0.25  # of a probability
+MIN_LABELS_KEPT = 0.99  # share of its labels
+MAX_F1_LOSS = 0.005
+MAX_PROBABILITY_CHANGE = 0.25  # of a probability
 
 Writer = Callable[[Path], None]
 
@@ -235,7 +235,7 @@ def _answers(model: nn.Module, like: Artifact, texts: Sequence[str]) -> NDArray[
     ids = encode(load_tokenizer(like), texts)
     logits = np.empty((len(ids), like.manifest.layout.labels), dtype=np.float32)
     with torch.inference_mode():
-        for rows in batches_by_tokens(ids, ANSWERED_TOKENS):
+        for rows in batches_by_tokens(ids, REFERENCE_BATCH_TOKENS):
             arrays = pad([ids[row] for row in rows])
             logits[rows] = model(*map(torch.from_numpy, arrays)).numpy()
     return logits
@@ -253,19 +253,23 @@ def _disagreement(
     )
     moved = largest_move(logits, expected)
     said = []
-    if others > max(1, (1 - LEAST_KEPT) * len(wanted)):  # one is none in a handful of sentences
-        said.append(f"{others} of {len(wanted)} labels are others, {LEAST_KEPT:.0%} have to stay")
-    if others > 1 and before - f1 > MOST_F1_LOST:
-        said.append(f"macro-F1 falls from {before:.4f} to {f1:.4f}, at most {MOST_F1_LOST} may go")
-    if not moved <= MOST_MOVED:  # which is so of no number, too
-        said.append(f"a probability moves by {moved:.2f}, at most {MOST_MOVED} may be")
+    if others > max(
+        1, (1 - MIN_LABELS_KEPT) * len(wanted)
+    ):  # one is none in a handful of sentences
+        said.append(
+            f"{others} of {len(wanted)} labels are others, {MIN_LABELS_KEPT:.0%} have to stay"
+        )
+    if others > 1 and before - f1 > MAX_F1_LOSS:
+        said.append(f"macro-F1 falls from {before:.4f} to {f1:.4f}, at most {MAX_F1_LOSS} may go")
+    if not moved <= MAX_PROBABILITY_CHANGE:  # which is so of no number, too
+        said.append(f"a probability moves by {moved:.2f}, at most {MAX_PROBABILITY_CHANGE} may be")
     return ", ".join(said)
 
 
 def _check_parity(model: nn.Module, infer: Infer, draft: Artifact) -> None:
     longest = draft.manifest.max_length_tokens
     random = np.random.default_rng(0)
-    for sentences in BATCHES:
+    for sentences in PARITY_BATCHES:
         for tokens in sorted({1, 2, longest // 2, longest}):
             ids = random.integers(0, draft.manifest.layout.vocabulary, (sentences, tokens))
             lengths = random.integers(1, tokens + 1, sentences)
@@ -274,9 +278,9 @@ def _check_parity(model: nn.Module, infer: Infer, draft: Artifact) -> None:
             with torch.inference_mode():
                 expected = model(torch.from_numpy(ids), torch.from_numpy(mask)).numpy()
             apart = float(np.abs(infer(ids, mask) - expected).max() / np.abs(expected).max())
-            if not apart <= EXACT:
+            if not apart <= MAX_FP32_ERROR:
                 raise UserError(
                     f"export: logits of the {draft.manifest.format} graph must be within "
-                    f"{EXACT} of PyTorch's, relative to the largest, not {apart:.2g} apart "
-                    f"({sentences} sentences of {tokens} tokens)"
+                    f"{MAX_FP32_ERROR} of PyTorch's, relative to the largest, not {apart:.2g} "
+                    f"apart ({sentences} sentences of {tokens} tokens)"
                 )

@@ -16,13 +16,20 @@ SMALLEST, MOST_ACCURATE = "smallest", "most-accurate"
 ROLES = (CHAMPION, CHALLENGER, FASTEST, SMALLEST, MOST_ACCURATE)
 TEACHER = "teacher"
 AT_LEAST, AT_MOST = "at least", "at most"
-TIMED = (SPEED, RELIABLE) = ("speed-up", "reliable")  # the rules that are about timings
-DROP, LABELS, SIZE, SAME = "validation F1 drop", "teacher's labels", "size in MB", "same answers"
-NONE_TIMED = "no other one was timed reliably"  # why the teacher was not: its speed-up is 1
-ROLLED_BACK = "rolled back"  # the rule that is about the champion alone
-SETTINGS = {
-    DROP: "max_f1_drop", LABELS: "min_agreement", SPEED: "min_speedup", SIZE: "max_size_mb",
-}  # fmt: skip
+# The rules of the gate, as they are shown.
+DROP_RULE, AGREEMENT_RULE = "validation F1 drop", "teacher's labels"
+SPEEDUP_RULE, RELIABLE_RULE = "speed-up", "reliable"
+SIZE_RULE, SAME_ANSWERS_RULE = "size in MB", "same answers"
+ROLLED_BACK_RULE = "rolled back"  # about the role of champion alone
+TIMING_RULES = (SPEEDUP_RULE, RELIABLE_RULE)
+GATE_KEYS = {
+    DROP_RULE: "max_f1_drop",
+    AGREEMENT_RULE: "min_agreement",
+    SPEEDUP_RULE: "min_speedup",
+    SIZE_RULE: "max_size_mb",
+}
+# Why the teacher's own speed-up, which is 1 by definition, counts as unknown.
+TEACHER_NOT_TIMED = "no other one was timed reliably"
 
 
 @settings
@@ -44,7 +51,7 @@ class Gate:
 
 
 @dataclass(frozen=True)
-class Same:
+class SameAnswers:
     """The `share` of sentences to which a registered model gave the label that was measured.
 
     `least` is the smallest that passes; `note` says why that is below 1, or the share 0.
@@ -117,7 +124,7 @@ def decide(
     *,
     incumbent: int | None = None,
     barred: Collection[int] = (),
-    same_answers: Mapping[str, Same] | None = None,
+    same_answers: Mapping[str, SameAnswers] | None = None,
 ) -> Decision:
     """Give each role to a measured version. Validation decides, never test.
 
@@ -135,7 +142,7 @@ def decide(
     checks = tuple(
         check for m in measurements for check in _checks(m, gate, barred, same_answers or {})
     )
-    failed = {c.variant for c in checks if not c.passed and c.rule != ROLLED_BACK}
+    failed = {c.variant for c in checks if not c.passed and c.rule != ROLLED_BACK_RULE}
     by_speed = sorted(measurements, key=lambda m: m.latency_p50_ms)
     passing = [m for m in by_speed if m.variant not in failed]
     reliable = [m for m in by_speed if not m.unreliable]
@@ -182,14 +189,14 @@ def remedies(decision: Decision, study_file: str) -> list[str]:
 
 
 def _remedy(check: Check, study_file: str) -> str:
-    if check.rule == RELIABLE:
+    if check.rule == RELIABLE_RULE:
         return f"more benchmark.latency_runs, or a quieter machine ({check.note})"
-    if check.rule == ROLLED_BACK:
+    if check.rule == ROLLED_BACK_RULE:
         return check.note
     missed = f"{check.rule} {check.value:.4g} misses {check.limit:.4g} by {-check.margin:.4g}"
-    if check.rule not in SETTINGS or not isfinite(check.value):
+    if check.rule not in GATE_KEYS or not isfinite(check.value):
         return f"build it again, with --again ({missed})"
-    return f"gate.{SETTINGS[check.rule]}: {_enough(check):.4g} in {study_file} ({missed})"
+    return f"gate.{GATE_KEYS[check.rule]}: {_enough(check):.4g} in {study_file} ({missed})"
 
 
 def _enough(check: Check) -> float:
@@ -206,7 +213,7 @@ def _timed(measurements: Sequence[Measurement], gate: Gate) -> Sequence[Measurem
     others = [m for m in measurements if m.variant != TEACHER]
     if not others or not all(m.unreliable for m in others):
         return measurements
-    return [replace(m, unreliable=m.unreliable or NONE_TIMED) for m in measurements]
+    return [replace(m, unreliable=m.unreliable or TEACHER_NOT_TIMED) for m in measurements]
 
 
 def _champion(
@@ -236,7 +243,7 @@ def _champion(
         )
     broken = [c for c in checks if c.variant == name and not c.passed]
     if now.unreliable:  # so these are not known; how it compares with another may be all the same
-        broken = [c for c in broken if c.rule not in TIMED]
+        broken = [c for c in broken if c.rule not in TIMING_RULES]
     if broken:
         why = f"{name} fails {' and '.join(map(str, broken))}"
         return best.variant, f"{best.variant} replaces {name} as champion: {why}"
@@ -264,25 +271,25 @@ def _checks(
     m: Measurement,
     gate: Gate,
     barred: Collection[int],
-    same_answers: Mapping[str, Same],
+    same_answers: Mapping[str, SameAnswers],
 ) -> Iterator[Check]:
     low, high = m.intervals[F1_DROP]
     drop, interval = m.metrics[F1_DROP], f"95 % [{low:.4g}, {high:.4g}]"
-    yield _check(m, DROP, drop, AT_MOST, gate.max_f1_drop, interval)
-    yield _check(m, LABELS, m.metrics[AGREEMENT], AT_LEAST, gate.min_agreement)
-    yield _check(m, SPEED, m.metrics[SPEEDUP], AT_LEAST, gate.min_speedup)
+    yield _check(m, DROP_RULE, drop, AT_MOST, gate.max_f1_drop, interval)
+    yield _check(m, AGREEMENT_RULE, m.metrics[AGREEMENT], AT_LEAST, gate.min_agreement)
+    yield _check(m, SPEEDUP_RULE, m.metrics[SPEEDUP], AT_LEAST, gate.min_speedup)
     if gate.max_size_mb is not None:
-        yield _check(m, SIZE, m.size_mb, AT_MOST, gate.max_size_mb)
-    yield _check(m, RELIABLE, float(not m.unreliable), AT_LEAST, 1.0, m.unreliable)
+        yield _check(m, SIZE_RULE, m.size_mb, AT_MOST, gate.max_size_mb)
+    yield _check(m, RELIABLE_RULE, float(not m.unreliable), AT_LEAST, 1.0, m.unreliable)
     if m.variant in same_answers:
         same = same_answers[m.variant]
-        yield _check(m, SAME, same.share, AT_LEAST, same.least, same.note)
+        yield _check(m, SAME_ANSWERS_RULE, same.share, AT_LEAST, same.least, same.note)
     if m.version in barred:
         note = (
             f"a rollback took the alias from it; set {CHAMPION} to version {m.version} by hand, "
             "or build it anew with --again, to let it stand again"
         )
-        yield _check(m, ROLLED_BACK, 1.0, AT_MOST, 0.0, note)
+        yield _check(m, ROLLED_BACK_RULE, 1.0, AT_MOST, 0.0, note)
 
 
 def _check(
@@ -293,7 +300,7 @@ def _check(
     return Check(m.variant, rule, value, bound, limit, margin, passed, note)
 
 
-def champions(
+def champion_history(
     decisions: Sequence[Mapping[str, str]], now: int, same: Mapping[int, int]
 ) -> list[int]:
     """Replay the tags of decisions, oldest first: the champions so far, and last the one of `now`.
@@ -302,7 +309,7 @@ def champions(
     """
     found: list[int] = []
     for tags in decisions:
-        before, after = moved(tags, same)
+        before, after = champion_change(tags, same)
         if before:
             found = _up_to(found, before)
         if "rollback" in tags:
@@ -312,7 +319,7 @@ def champions(
     return _up_to(found, same.get(now, now))
 
 
-def moved(tags: Mapping[str, str], same: Mapping[int, int]) -> tuple[int, int]:
+def champion_change(tags: Mapping[str, str], same: Mapping[int, int]) -> tuple[int, int]:
     """The champions before and after a decision, 0 for none."""
     before, after = (int(tags.get(f"champion_{end}", 0)) for end in ("before", "after"))
     return same.get(before, before), same.get(after, after)
@@ -325,7 +332,7 @@ def _up_to(found: list[int], number: int) -> list[int]:
     return found[: len(found) - found[::-1].index(number)]
 
 
-def rolled_back(
+def rolled_back_versions(
     decisions: Sequence[Mapping[str, str]], now: int | None, same: Mapping[int, int]
 ) -> set[int]:
     """Replay the tags of decisions, oldest first: the versions that rollbacks took the alias from.
@@ -334,7 +341,7 @@ def rolled_back(
     """
     found: set[int] = set()
     for tags in decisions:
-        before, after = moved(tags, same)
+        before, after = champion_change(tags, same)
         found -= {before, after}
         if "rollback" in tags:
             found |= {before}

@@ -15,7 +15,7 @@ from fincompress.export import export
 from fincompress.models.probe import SENTENCES, read_probe
 from fincompress.models.storage import load_encoder
 from fincompress.runtimes import (
-    CACHE,
+    CACHE_VARIABLE,
     Classifier,
     auto,
     load_accepted,
@@ -34,10 +34,10 @@ def graph(base: Artifact, tmp_path_factory: pytest.TempPathFactory) -> Artifact:
 @pytest.fixture(autouse=True)
 def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """A machine on which nothing was measured yet; without bf16, whatever this one has."""
-    monkeypatch.setenv(CACHE, str(tmp_path / "cache"))
+    monkeypatch.setenv(CACHE_VARIABLE, str(tmp_path / "cache"))
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "user"))
     monkeypatch.setattr(auto, "_refused", {})
-    monkeypatch.setattr(auto, "_has_bf16", lambda: False)
+    monkeypatch.setattr(openvino_runtime, "precisions", lambda: ("f32",))
     yield tmp_path / "cache" / "engines"
 
 
@@ -93,13 +93,13 @@ def test_the_fastest_engine_is_taken_and_remembered(
 def test_another_cpu_or_another_release_measures_again(
     graph: Artifact, cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    auto.ranking(graph, 1)
+    auto.rank_engines(graph, 1)
     monkeypatch.setattr(auto, "cpu_flags", lambda: ("avx2",))
-    auto.ranking(graph, 1)
+    auto.rank_engines(graph, 1)
     assert len(list(cache.iterdir())) == 2
     for file in cache.iterdir():
         file.write_text('[{"engine": "onnx_runtime"}]')
-    assert len(auto.ranking(graph, 1)) == 2, "what cannot be read is measured"
+    assert len(auto.rank_engines(graph, 1)) == 2, "what cannot be read is measured"
 
 
 def test_an_engine_that_answers_otherwise_is_not_taken_however_fast(
@@ -109,7 +109,7 @@ def test_an_engine_that_answers_otherwise_is_not_taken_however_fast(
     wrong = np.array([3, 0, 0], dtype=np.float32)
     monkeypatch.setattr(openvino_runtime, "load", lambda a, t: off_by(whole(a, t), wrong))
     slowed(monkeypatch, {"onnx_runtime": 0.002, "openvino_runtime": 0.001})
-    assert [way.engine for way in auto.ranking(graph, 1)] == ["onnx_runtime"]
+    assert [timing.engine for timing in auto.rank_engines(graph, 1)] == ["onnx_runtime"]
 
 
 def test_a_precision_is_taken_only_where_it_is_faster_and_as_right(
@@ -122,10 +122,10 @@ def test_a_precision_is_taken_only_where_it_is_faster_and_as_right(
         return off_by(loaded, change, "bf16") if precision == "bf16" else loaded
 
     monkeypatch.setattr(openvino_runtime, "load", load)
-    monkeypatch.setattr(auto, "_has_bf16", lambda: True)
+    monkeypatch.setattr(openvino_runtime, "precisions", lambda: ("f32", "bf16"))
 
     def best(bf16_s: float, place: str) -> str:
-        monkeypatch.setenv(CACHE, str(tmp_path / place))
+        monkeypatch.setenv(CACHE_VARIABLE, str(tmp_path / place))
         monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / place))
         seconds = {"onnx_runtime": 0.003, "openvino_runtime": 0.002}
         slowed(monkeypatch, seconds | {"openvino_runtime bf16": bf16_s})
@@ -167,17 +167,17 @@ def test_what_is_refused_on_real_sentences_gives_way_to_the_next_engine(
 
     assert load_accepted("auto", graph, 1, judge).engine == "openvino_runtime"
     said = capsys.readouterr().err
-    assert said == "onnx_runtime: 9 of 506 labels are others; the next engine is tried\n"
+    assert said == "onnx_runtime: 9 of 506 labels are others; trying the next engine\n"
     assert auto.load(graph, 1).engine == "openvino_runtime", "and is not taken again"
     assert auto.load(graph, 2).engine == "openvino_runtime", "nor with other threads"
-    monkeypatch.delenv(CACHE)
+    monkeypatch.delenv(CACHE_VARIABLE)
     monkeypatch.setattr(auto, "_refused", {})
     assert auto.load(graph, 1).engine == "openvino_runtime", "nor by who serves it, on this machine"
 
     with pytest.raises(UserError, match=r"^openvino_runtime: wrong$"):
         load_accepted("auto", graph, 1, lambda _: "wrong")
     message = refusal(lambda: auto.load(graph, 1))
-    assert message == f"{graph.path}: what it answers was wrong in every engine"
+    assert message == f"{graph.path}: every engine gave wrong answers on this CPU"
     with pytest.raises(UserError, match=r"^torch_eager: wrong$"):
         load_accepted("torch_eager", base, 1, lambda _: "wrong")
 
@@ -186,7 +186,7 @@ def test_a_folder_that_cannot_be_written_costs_the_memory_alone(
     graph: Artifact, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     (tmp_path / "file").write_text("")
-    monkeypatch.setenv(CACHE, str(tmp_path / "file"))
+    monkeypatch.setenv(CACHE_VARIABLE, str(tmp_path / "file"))
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
     assert auto.load(graph, 1)(["profit rose"]).shape == (1, 3)
     with pytest.raises(UserError, match=r"^(\w+): wrong; (\w+): wrong$"):  # and comes to an end

@@ -7,6 +7,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import pairwise, permutations
 from pathlib import Path
 from typing import Any, ClassVar
@@ -18,9 +19,9 @@ from numpy.typing import NDArray
 
 from fincompress.artifact import Artifact
 from fincompress.benchmark import rounds
-from fincompress.benchmark.process import MeasuredProcess, Start, Subject
-from fincompress.benchmark.protocol import FLOOR, Timing, measure, median_latencies
-from fincompress.benchmark.rounds import turns
+from fincompress.benchmark.process import ColdStart, MeasuredProcess, Subject
+from fincompress.benchmark.protocol import FLOOR_SUBJECT, Timing, measure, median_latencies
+from fincompress.benchmark.rounds import turn_order
 from fincompress.config import UserError
 from fincompress.data import Splits
 from fincompress.evaluation.results import (
@@ -64,9 +65,9 @@ class Fake:
     def prepare(self) -> None:
         self.ask("prepare")
 
-    def start(self, threads: int, text: str) -> Start:
+    def start(self, threads: int, text: str) -> ColdStart:
         self.ask(f"start {threads}")
-        return Start(7.0, self.subject.runtime, "f32")
+        return ColdStart(7.0, self.subject.runtime, "f32")
 
     def run(self, batches: Sequence[Sequence[str]]) -> tuple[list[float], NDArray[np.float32]]:
         self.ask("run", len(batches))
@@ -98,7 +99,8 @@ def asked(splits: Splits) -> dict[str, Sequence[str]]:
 
 
 def test_variants_take_turns_and_every_call_is_kept(splits: Splits, fakes: list[Subject]) -> None:
-    measured = measure(fakes, splits, TIMING, parts=asked(splits))
+    timing = replace(TIMING, threads=2)
+    measured = measure(fakes, splits, timing, parts=asked(splits))
     a, b = measured.results
 
     def each(what: str, *counts: int) -> list[tuple[str, str, int]]:
@@ -118,9 +120,9 @@ def test_variants_take_turns_and_every_call_is_kept(splits: Splits, fakes: list[
     loaded_anew = [(n, what, c) for n in "ab" for what, c in
                    (("start 1", 1), ("run", 1), ("run", 2))]  # fmt: skip
     assert Fake.asked == [
-        *each("prepare", 1), *each("start 1", 1), *each("run", 4), *reference,
+        *each("prepare", 1), *each("start 2", 1), *each("run", 4), *reference,
         *in_turns("run", 3, *[4] * 20, 2), *in_turns("forward", 3, 1, 1, 1),
-        *in_turns("run", 1, 16, 2),  # one text a call, and then eight
+        *in_turns("run", 1, 16),  # one text a call; those of eight are the passes of throughput
         *in_turns("run", 1, 2, 2), *in_turns("forward", 1, 2, 2),  # two passes of each protocol
         *each("run", 3, 3),  # validation and test, 21 sentences each
         *loaded_anew, *reference,
@@ -141,6 +143,7 @@ def test_variants_take_turns_and_every_call_is_kept(splits: Splits, fakes: list[
             batch_throughput_key(1),
             batch_throughput_key(8),
             thread_throughput_key(1),
+            thread_throughput_key(2),
         ):
             assert found[key] == pytest.approx(1000 / ms)
         assert {part: rows.shape for part, rows in result.logits.items()} == {
@@ -154,18 +157,18 @@ def test_variants_take_turns_and_every_call_is_kept(splits: Splits, fakes: list[
 
 @pytest.mark.parametrize("runs", [20, 39, 100, 500])
 def test_there_are_twenty_rounds_at_least(runs: int) -> None:
-    counts = [len(calls) for _, calls in rounds.rounds(["profit rose ."], runs)]
+    counts = [len(calls) for _, calls in rounds.split_into_rounds(["profit rose ."], runs)]
     assert len(counts) >= 20 and sum(counts) == runs
     assert counts[:20] == [runs // 20] * 20
 
 
 def test_turns_begin_with_each_in_turn_and_nobody_always_follows_the_same() -> None:
-    orders = [turns(6, number) for number in range(6)]
+    orders = [turn_order(6, number) for number in range(6)]
     assert [order[0] for order in orders] == list(range(6))
     assert all(sorted(order) == list(range(6)) for order in orders)
     followers = Counter(pair for order in orders for pair in pairwise(order))
     assert followers == Counter(permutations(range(6), 2)), "each follows each other once"
-    assert turns(1, 7) == [0] and turns(0, 3) == []
+    assert turn_order(1, 7) == [0] and turn_order(0, 3) == []
 
 
 def test_how_the_reference_moves_is_said(
@@ -209,11 +212,11 @@ def test_only_one_measures_at_once_on_a_machine(
         "from pathlib import Path\n"
         "from fincompress.machine import locks\n"
         f"locks.SHARED = Path({str(tmp_path)!r})\n"
-        "from fincompress.benchmark.rounds import loaded\n"
-        "with loaded([], 1, 'profit rose .', None, 0): print('holds', flush=True)\n"
+        "from fincompress.benchmark.rounds import measuring_processes\n"
+        "with measuring_processes([], 1, 'profit rose .', None, 0): print('holds', flush=True)\n"
     )
     root = Path(__file__).parents[1]
-    with rounds.loaded(fakes, 1, "profit rose .", None, 1):
+    with rounds.measuring_processes(fakes, 1, "profit rose .", None, 1):
         other = subprocess.Popen(
             [sys.executable, "-c", code], cwd=root, stdout=subprocess.PIPE, text=True
         )
@@ -247,7 +250,7 @@ def test_a_resident_rests_while_nobody_asks(runtime: str, base: Artifact, tmp_pa
 def test_the_floor_and_a_model_are_measured_in_processes_of_their_own(
     splits: Splits, base: Artifact
 ) -> None:
-    subjects = [Subject("base", 1, "torch_eager", base), FLOOR]
+    subjects = [Subject("base", 1, "torch_eager", base), FLOOR_SUBJECT]
     model, floor = measure(subjects, splits, TIMING, parts={}).results
     found, floors = model.measurement.metrics, floor.measurement.metrics
     assert found[P50] > 0 and floors[P50] > 0 and found[COLD_START] > 0
@@ -273,7 +276,7 @@ def test_what_fails_in_a_process_is_said_here(
 
 
 def test_a_process_that_dies_is_named() -> None:
-    resident = MeasuredProcess(FLOOR, 1)
+    resident = MeasuredProcess(FLOOR_SUBJECT, 1)
     os.kill(resident.process.pid, signal.SIGKILL)
     message = refusal(resident.prepare)
     assert message == "benchmark: the process that measured tfidf_floor died (exit code -9)"
@@ -283,9 +286,9 @@ def test_a_process_that_dies_is_named() -> None:
 def test_a_process_ends_with_the_one_that_measures() -> None:
     code = (
         "import os\n"
-        "from fincompress.benchmark.protocol import FLOOR\n"
+        "from fincompress.benchmark.protocol import FLOOR_SUBJECT\n"
         "from fincompress.benchmark.process import MeasuredProcess\n"
-        "print(MeasuredProcess(FLOOR, 1).process.pid, flush=True)\n"
+        "print(MeasuredProcess(FLOOR_SUBJECT, 1).process.pid, flush=True)\n"
         "os.kill(os.getpid(), 9)"
     )
     root = Path(__file__).parents[1]

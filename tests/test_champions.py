@@ -2,7 +2,7 @@
 
 import pytest
 
-from fincompress.promotion import champions, rolled_back
+from fincompress.promotion import champion_history, rolled_back_versions
 
 UP: dict[str, str] = {}
 BACK = {"rollback": "true"}
@@ -47,7 +47,7 @@ def tagged(history: list[tuple[int, int, dict[str, str]]]) -> list[dict[str, str
 def test_champions_are_replayed(
     history: list[tuple[int, int, dict[str, str]]], now: int, expected: list[int]
 ) -> None:
-    assert champions(tagged(history), now, {}) == expected
+    assert champion_history(tagged(history), now, {}) == expected
 
 
 @pytest.mark.parametrize(
@@ -58,11 +58,15 @@ def test_champions_are_replayed(
 def test_who_was_rolled_back_is_replayed(
     history: list[tuple[int, int, dict[str, str]]], now: int | None, expected: set[int]
 ) -> None:
-    assert rolled_back(tagged(history), now, {}) == expected
+    assert rolled_back_versions(tagged(history), now, {}) == expected
 
 
 def test_one_model_under_two_numbers_is_one_champion() -> None:
     same = {1: 1, 2: 2, 3: 2, 4: 4}
-    assert champions(tagged([(0, 1, UP), (1, 2, UP), (2, 3, UP), (3, 4, UP)]), 4, same) == [1, 2, 4]
+    assert champion_history(tagged([(0, 1, UP), (1, 2, UP), (2, 3, UP), (3, 4, UP)]), 4, same) == [
+        1,
+        2,
+        4,
+    ]
     left = tagged([(1, 3, UP), (3, 1, BACK)])
-    assert rolled_back(left, 1, same) == {2} and not rolled_back(left, 2, same)
+    assert rolled_back_versions(left, 1, same) == {2} and not rolled_back_versions(left, 2, same)

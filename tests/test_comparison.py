@@ -9,7 +9,7 @@ import mlflow
 import pytest
 
 from fincompress.artifact import Artifact
-from fincompress.benchmark.protocol import Measured
+from fincompress.benchmark.protocol import MeasuredSubjects
 from fincompress.commands import benchmark as command
 from fincompress.commands.benchmark import Selection
 from fincompress.commands.builder import Builder
@@ -57,12 +57,12 @@ def test_the_teacher_is_the_reference_whatever_the_order_of_the_files(
 def test_a_variant_that_no_engine_runs_is_left_to_its_own_process(
     builder: Builder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def engine_of(runtime: str, *_: object) -> str:
+    def choose_engine(runtime: str, *_: object) -> str:
         if runtime == "auto":
             raise UserError("no engine answers the probe as PyTorch does")
         return runtime
 
-    monkeypatch.setattr(command, "engine_of", engine_of)
+    monkeypatch.setattr(command, "choose_engine", choose_engine)
     references, exported = command._export_sources(builder)
     assert references == {STUDENT: "teacher"} and not exported and not builder.failed
 
@@ -86,7 +86,7 @@ def test_a_decision_that_fails_leaves_a_whole_benchmark(
 
     monkeypatch.setattr(command, "select_subjects", lambda builder: Selection((), {}))
     monkeypatch.setattr(command, "training_seconds", lambda *_: (0.0, 0.0))
-    monkeypatch.setattr(command, "measure", lambda *_, **__: Measured((), {}, {}))
+    monkeypatch.setattr(command, "measure", lambda *_, **__: MeasuredSubjects((), {}, {}))
     monkeypatch.setattr(command, "compare", lambda *_: (benchmark(), answers))
     monkeypatch.setattr(command, "log_benchmark", log_benchmark)
     monkeypatch.setattr(command, "promote", promote)

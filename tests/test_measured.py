@@ -9,7 +9,7 @@ import mlflow
 import pytest
 
 from fincompress.benchmark.process import MeasuredProcess
-from fincompress.benchmark.protocol import Measured
+from fincompress.benchmark.protocol import MeasuredSubjects
 from fincompress.cli import main
 from fincompress.commands import benchmark
 from fincompress.commands.builder import Builder
@@ -78,7 +78,7 @@ def test_one_that_dies_costs_its_own_row(
             raise UserError("benchmark: its process died (exit code -9)")
         return works(self, batches)
 
-    def keep(builder: Builder, measured: Measured) -> None:
+    def keep(builder: Builder, measured: MeasuredSubjects) -> None:
         builders.append(builder)
         note(builder, measured)
 

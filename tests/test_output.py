@@ -68,8 +68,8 @@ for verb in ("", *VERBS):
         main([*verb.split(), "--help"])
     except SystemExit as end:
         assert not end.code, verb
-from fincompress.benchmark.environment import environment
-print(environment(1)["load_average"])
+from fincompress.benchmark.environment import read_environment
+print(read_environment(1)["load_average"])
 """
 
 
@@ -85,5 +85,5 @@ def test_help_and_every_module_work_where_unix_is_missing() -> None:
 def test_measuring_says_what_it_needs(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "platform", "win32")
     said = refusal(lambda: MeasuredProcess(Subject("teacher", 1, "torch_eager", None), 1))
-    assert said.startswith("benchmark: a model is measured in a process that gets a pipe")
+    assert said.startswith("benchmark: a model is measured in a process that inherits a pipe")
     assert "WSL" in said

@@ -8,9 +8,9 @@ import torch
 from numpy.typing import NDArray
 
 from fincompress.artifact import Artifact
-from fincompress.benchmark.huggingface import load
-from fincompress.benchmark.peers import peers
-from fincompress.benchmark.process import HUGGING_FACE, MeasuredProcess, at_once
+from fincompress.benchmark.huggingface import load_huggingface
+from fincompress.benchmark.peers import export_peers
+from fincompress.benchmark.process import HUGGING_FACE, MeasuredProcess, one_batch_predictor
 from fincompress.compression.pruning import KeptParts, prune_encoder
 from fincompress.evaluation.results import PUBLISHED_PEER
 from fincompress.models.huggingface import HuggingFace
@@ -32,7 +32,7 @@ def test_hugging_faces_model_answers_as_ours(base: Artifact) -> None:
 
 def test_every_peer_answers_as_the_weights_do(base: Artifact, tmp_path: Path) -> None:
     expected = load_runtime("torch_eager").load(base, torch.get_num_threads())(TEXTS).argmax(1)
-    found = peers(base, base, "student", tmp_path)
+    found = export_peers(base, base, "student", tmp_path)
     assert [(s.variant, s.runtime, s.batching) for s in found] == [
         (PUBLISHED_PEER, HUGGING_FACE, "maximum"),
         ("student@ort_dynamic_int8", "onnx_runtime", "longest"),
@@ -55,7 +55,7 @@ def test_every_peer_answers_as_the_weights_do(base: Artifact, tmp_path: Path) ->
 
 
 def test_peers_ask_once_for_all_texts_of_a_call(base: Artifact) -> None:
-    classifier = load(base, 1)
+    classifier = load_huggingface(base, 1)
     shapes = []
 
     def infer(ids: NDArray[np.int64], mask: NDArray[np.bool_]) -> NDArray[np.float32]:
@@ -63,8 +63,8 @@ def test_peers_ask_once_for_all_texts_of_a_call(base: Artifact) -> None:
         return classifier.infer(ids, mask)
 
     spied = replace(classifier, infer=infer)
-    at_once(spied, base.manifest.max_length_tokens)(TEXTS)
-    at_once(spied, None)(TEXTS)
+    one_batch_predictor(spied, base.manifest.max_length_tokens)(TEXTS)
+    one_batch_predictor(spied, None)(TEXTS)
     assert shapes == [(3, 32), (3, 17)], "padded to the maximum length, and to the longest"
 
 

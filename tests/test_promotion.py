@@ -7,7 +7,7 @@ import pytest
 
 from fincompress.config import UserError, parse
 from fincompress.evaluation.results import Measurement
-from fincompress.promotion import ROLES, Decision, Gate, Same, decide
+from fincompress.promotion import ROLES, Decision, Gate, SameAnswers, decide
 
 KEPT = "as it was"
 NAMES = ("teacher", "good", "near", "better", "quick", "edge", "slow", "large", "other", "twin",
@@ -166,11 +166,11 @@ BARRED = [
 ]  # fmt: skip
 
 ANSWERS = [
-    ("other answers than those measured", {"good": Same(0.998)}, None, ["teacher", None],
+    ("other answers than those measured", {"good": SameAnswers(0.998)}, None, ["teacher", None],
      f"teacher {FIRST}"),
-    ("the same answers", {"teacher": Same(1), "good": Same(1)}, None, ["good", "teacher"],
-     f"good {FIRST}"),
-    ("an incumbent with other answers", {"good": Same(0.998)}, "good", ["teacher", None],
+    ("the same answers", {"teacher": SameAnswers(1), "good": SameAnswers(1)}, None,
+     ["good", "teacher"], f"good {FIRST}"),
+    ("an incumbent with other answers", {"good": SameAnswers(0.998)}, "good", ["teacher", None],
      "teacher replaces good as champion: good fails same answers 0.998, at least 1"),
 ]  # fmt: skip
 
@@ -235,7 +235,7 @@ def test_what_was_rolled_back(
     ids=[row[0] for row in ANSWERS],
 )
 def test_answers(
-    same: Mapping[str, Same], incumbent: str | None, expected: list[str | None], reason: str
+    same: Mapping[str, SameAnswers], incumbent: str | None, expected: list[str | None], reason: str
 ) -> None:
     now = VERSIONS[incumbent] if incumbent else None
     decision = decide([TEACHER, GOOD], GATE, incumbent=now, same_answers=same)
@@ -246,7 +246,7 @@ def test_answers(
 
 def test_kernels_that_round_otherwise_dethrone_nobody() -> None:
     here, elsewhere = (
-        decide([TEACHER, GOOD], GATE, incumbent=2, same_answers={"good": Same(0.985, least)})
+        decide([TEACHER, GOOD], GATE, incumbent=2, same_answers={"good": SameAnswers(0.985, least)})
         for least in (1.0, 0.98)
     )
     assert (here.roles["champion"], elsewhere.roles["champion"]) == ("teacher", "good")

@@ -12,7 +12,7 @@ from fincompress.evaluation.results import PUBLISHED_PEER, SPEEDUP
 from fincompress.evaluation.speedups import add_speedups
 from fincompress.export import export
 from fincompress.models.checkpoint import Base, import_checkpoint
-from fincompress.promotion import CHAMPION, FASTEST, TEACHER, Gate, Same, decide
+from fincompress.promotion import CHAMPION, FASTEST, TEACHER, Gate, SameAnswers, decide
 from fincompress.techniques import quantize_post_training
 from tests.conftest import Log, write_checkpoint
 from tests.test_quantized import inputs
@@ -67,7 +67,9 @@ def test_the_small_student_becomes_champion_by_its_measured_speed(
     assert by_name["student_int8"].metrics[SPEEDUP] > 3
     # What guesses has any F1 and any labels; the speed is what is asked for here.
     gate = Gate(max_f1_drop=0.99, min_agreement=0, min_speedup=2)
-    decision = decide(measured, gate, same_answers={"student": Same(1), "student_int8": Same(1)})
+    decision = decide(
+        measured, gate, same_answers={"student": SameAnswers(1), "student_int8": SameAnswers(1)}
+    )
     assert decision.roles[CHAMPION] == decision.roles[FASTEST] != TEACHER
     assert set(decision.passing) == {"student", "student_int8"}, decision.explain()
     stays = decide(measured, gate.__class__(max_f1_drop=0.99, min_agreement=0, min_speedup=1e3))

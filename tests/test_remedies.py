@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import pytest
 
 from fincompress.evaluation.results import Measurement
-from fincompress.promotion import Gate, Same, decide, remedies
+from fincompress.promotion import Gate, SameAnswers, decide, remedies
 from tests.test_promotion import GATE, GOOD, QUICK, TEACHER, measured, noisy
 
 REMEDIES = [
@@ -57,7 +57,7 @@ def test_where_one_passes_there_is_nothing_to_change() -> None:
 
 
 def test_another_label_than_measured_is_mended_by_building_it_again() -> None:
-    decision = decide([GOOD], GATE, same_answers={"good": Same(0.9)})
+    decision = decide([GOOD], GATE, same_answers={"good": SameAnswers(0.9)})
     assert remedies(decision, "x.yaml") == [
         "to let good pass: build it again, with --again (same answers 0.9 misses 1 by 0.1)"
     ]

@@ -74,7 +74,7 @@ def test_the_code_of_the_version_answers_and_not_the_checkouts(
 
 
 def test_a_version_is_loaded_with_the_threads_asked_for(study: Study, carried: Path) -> None:
-    own = "\ndef classifier(\n    artifact: Artifact,\n    infer: Infer,\n    threads: int,\n"
+    own = "\ndef build_classifier(\n    artifact: Artifact,\n    infer: Infer,\n    threads: int,\n"
     text = carried.read_text()
     head, found, tail = text.partition(own)
     assert found

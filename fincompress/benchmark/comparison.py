@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from fincompress.benchmark.protocol import Measured
+from fincompress.benchmark.protocol import MeasuredSubjects
 from fincompress.data import Sentences
 from fincompress.evaluation.quality import add_quality, collect_answers, compare_variants
 from fincompress.evaluation.results import PUBLISHED_PEER, Answers, Benchmark, Measurement
@@ -29,7 +29,10 @@ class Relations:
 
 
 def compare(
-    measured: Measured, parts: Mapping[str, Sentences], relations: Relations, blank: Benchmark
+    measured: MeasuredSubjects,
+    parts: Mapping[str, Sentences],
+    relations: Relations,
+    blank: Benchmark,
 ) -> tuple[Benchmark, Answers]:
     """Return the benchmark of what was `measured`, and the answers that it was scored by.
 

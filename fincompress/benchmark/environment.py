@@ -1,4 +1,4 @@
-"""The machine and the code become a table of facts that stands beside every timing."""
+"""The environment of a benchmark: CPU, instruction sets, library versions and commit."""
 
 import platform
 import subprocess
@@ -10,28 +10,44 @@ import torch
 
 from fincompress.machine.cpu import cpu_model, usable_cores
 
-CPU, INSTRUCTION_SETS = "cpu", "instruction_sets"  # of the environment
-KNOWN = (  # instruction sets that matter here
-    "avx2", "avx_vnni", "avx512_f", "avx512_vnni", "avx512_bf16", "amx_int8", "amx_bf16",
-)  # fmt: skip
+CPU, INSTRUCTION_SETS = "cpu", "instruction_sets"  # keys of the environment
+KNOWN_INSTRUCTION_SETS = (  # those that the speed of a model depends on
+    "avx2",
+    "avx_vnni",
+    "avx512_f",
+    "avx512_vnni",
+    "avx512_bf16",
+    "amx_int8",
+    "amx_bf16",
+)
 PACKAGES = (
-    "torch", "transformers", "onnxruntime", "openvino", "nncf", "mlflow", "tokenizers", "numpy",
-)  # fmt: skip
+    "torch",
+    "transformers",
+    "onnxruntime",
+    "openvino",
+    "nncf",
+    "mlflow",
+    "tokenizers",
+    "numpy",
+)
 
 
 def instruction_sets() -> tuple[str, ...]:
-    """Return those of `KNOWN` that this CPU has."""
-    cpu = torch.cpu.get_capabilities()
-    return tuple(name for name in KNOWN if cpu.get(name))
+    """Return those of `KNOWN_INSTRUCTION_SETS` that this CPU has."""
+    capabilities = torch.cpu.get_capabilities()
+    return tuple(name for name in KNOWN_INSTRUCTION_SETS if capabilities.get(name))
 
 
 def cpu_facts() -> dict[str, str]:
-    """Return the CPU's model and instruction sets, by their names in the environment."""
+    """Return this CPU's model and instruction sets, as `read_environment` has them."""
     return {CPU: cpu_model(), INSTRUCTION_SETS: " ".join(instruction_sets()) or "none"}
 
 
-def environment(threads: int) -> dict[str, str]:
-    """Return CPU, instruction sets, usable cores, threads, load, versions and commit as text."""
+def read_environment(threads: int) -> dict[str, str]:
+    """Return, as text, what the figures of a benchmark with `threads` threads depend on.
+
+    CPU, instruction sets, usable cores, load average, versions of Python and `PACKAGES`, commit.
+    """
     return {
         **cpu_facts(),
         "cores": str(usable_cores()),
@@ -39,12 +55,12 @@ def environment(threads: int) -> dict[str, str]:
         "load_average": f"{psutil.getloadavg()[0]:.2f}",
         "python": platform.python_version(),
         **{package: version(package) for package in PACKAGES},
-        "commit": commit(),
+        "commit": _read_commit(),
     }
 
 
-def commit() -> str:
-    """Return the checkout's commit, with `+changes` if files differ from it, or `unknown`."""
+def _read_commit() -> str:
+    """The checkout's commit, with `+changes` if files differ from it, or `unknown`."""
     root = Path(__file__).parents[2]
     if not (root / ".git").exists():
         return "unknown"

@@ -1,7 +1,7 @@
-"""Our models become what people run without this project: the peers that they are measured with.
+"""Peers: the same weights, run as people run them without this project.
 
-The same weights in Hugging Face's BERT: in PyTorch, which is the published recipe; in ONNX Runtime
-with dynamic INT8, which is what most people do; and in OpenVINO, FP32.
+In Hugging Face's BERT: in PyTorch, as in the published study; in ONNX Runtime with dynamic INT8,
+the most common compression; and in OpenVINO, FP32. They are measured and never promoted.
 """
 
 from pathlib import Path
@@ -14,25 +14,32 @@ from fincompress.models.huggingface import HuggingFace
 from fincompress.models.storage import Identity
 
 
-def peers(teacher: Artifact, student: Artifact, name: str, scratch: Path) -> list[Subject]:
-    """Return the teacher, padded, in PyTorch, and the student `name` in two other engines.
+def export_peers(teacher: Artifact, student: Artifact, name: str, scratch: Path) -> list[Subject]:
+    """Return the peers: the teacher in PyTorch, padded, and the student in two other engines.
 
-    Artifacts of the student are written into `scratch`. Raises `UserError` for models whose
-    layers differ from one another, which Hugging Face's BERT cannot hold.
+    `name` is the student's variant; its exported artifacts are written into `scratch`. Raises
+    `UserError` for a model whose layers differ, which Hugging Face's BERT cannot hold.
     """
     model, identity = HuggingFace(student), Identity.of(student)
     exported = save_graph(
         scratch / "plain", onnx_writer(model), student, identity, "onnx_runtime", model=model
     )
-    # Weights of 8 bits, whatever the CPU, as the library has it by default.
+    # The library's default: weights of 8 bits, whatever the CPU.
     dynamic = save_graph(
-        scratch / "dynamic", dynamic_quantizer(exported, reduce_range=False),
-        student, identity, "onnx_runtime",
-    )  # fmt: skip
+        scratch / "dynamic",
+        dynamic_quantizer(exported, reduce_range=False),
+        student,
+        identity,
+        "onnx_runtime",
+    )
     openvino = save_graph(
-        scratch / "openvino", openvino_writer(model), student, identity, "openvino_runtime",
+        scratch / "openvino",
+        openvino_writer(model),
+        student,
+        identity,
+        "openvino_runtime",
         model=model,
-    )  # fmt: skip
+    )
     return [
         Subject(PUBLISHED_PEER, None, HUGGING_FACE, teacher, "maximum"),
         Subject(f"{name}@ort_dynamic_int8", None, "onnx_runtime", dynamic, "longest"),

@@ -1,6 +1,8 @@
-"""A model becomes a process that answers and times itself, and rests while nobody asks.
+"""The measured process: loads one model, answers and times calls to it, and sleeps in between.
 
-Run as a program it imports nothing but what the model needs, so that its memory is the model's.
+`MeasuredProcess` starts this module as a program and talks to it through a pipe. The program
+imports only what its model needs, so that the memory of the process is the memory that serving the
+model takes.
 """
 
 import os
@@ -24,16 +26,18 @@ from fincompress.machine.console import configure_output
 from fincompress.models.tokenization import encode, pad
 from fincompress.runtimes import Classifier, Predictor, load_runtime
 
-HUGGING_FACE = "huggingface"  # a runtime that is measured and never shipped
-Logits = NDArray[np.float32]
+HUGGING_FACE = "huggingface"  # a runtime for peers: measured, never shipped
 
 
 @dataclass(frozen=True)
 class Subject:
-    """What is measured: an artifact on a runtime, or (no artifact) the floor.
+    """What is measured: an artifact on a runtime, or the floor, which has no artifact.
 
-    `batching` is how its texts reach the engine: as `Classifier` does it, or as most people do
-    it, in one call for all that are given, padded to the longest of them or to the maximum length.
+    `variant`: the name under which it is measured. `version`: its number in the registry, None if
+    it has none. `runtime`: the runtime that loads it; for the floor, the library that runs it.
+    `artifact`: the model; None for the floor. `batching`: how the texts of a call are batched:
+    `sorted` as `Classifier` does it, in small batches of similar length; otherwise all in one
+    batch, padded to the `longest` text or to the model's `maximum` length.
     """
 
     variant: str
@@ -44,10 +48,12 @@ class Subject:
 
 
 @dataclass(frozen=True)
-class Start:
-    """What it cost to have the first answer, libraries being imported, and what computed it.
+class ColdStart:
+    """The time to a first answer, and the engine that gave it.
 
-    `engine` is the subject's runtime, or the one that `auto` took; `precision` what it computes in.
+    `milliseconds`: from loading the model to the first answer, with all libraries imported.
+    `engine`: the subject's runtime, or the engine that `auto` chose. `precision`: what the engine
+    computes in where it does not compute in INT8.
     """
 
     milliseconds: float
@@ -56,60 +62,67 @@ class Start:
 
 
 class MeasuredProcess:
-    """The process of one subject, as seen from the one that measures."""
+    """The process of one subject, seen from the process that measures.
+
+    Every method raises `UserError` if the process fails or dies.
+    """
 
     def __init__(self, subject: Subject, threads: int, train: Any = None) -> None:
+        """Start the process, and do not wait for it.
+
+        `threads` limits the tokenizer and every engine. `train` has the texts and the labels that
+        the floor is fitted to. Raises `UserError` on Windows.
+        """
         self.subject, self.train = subject, train
         if sys.platform == "win32":
             raise UserError(
-                "benchmark: a model is measured in a process that gets a pipe from this one, as "
-                "Linux and macOS do it; on Windows, run this in WSL"
+                "benchmark: a model is measured in a process that inherits a pipe, which works on "
+                "Linux and macOS only; on Windows, run this in WSL"
             )
         self.pipe, other = Pipe()
-        # Tokenizers and every engine get the same number of threads.
         limits = {"RAYON_NUM_THREADS": str(threads), "OMP_NUM_THREADS": str(threads)}
         self.process = subprocess.Popen(
             [sys.executable, "-m", __name__, str(other.fileno())],
             pass_fds=[other.fileno()],
-            start_new_session=True,  # Ctrl-C is for the parent, which ends this process
+            start_new_session=True,  # Ctrl-C reaches the parent only, which ends this process
             env=os.environ | limits | {"PYTHONPATH": os.pathsep.join(sys.path)},
         )
-        other.close()  # so that its end is seen here
+        other.close()  # so that `recv` notices when the process has ended
 
     def prepare(self) -> None:
-        """Import what the subject needs."""
-        self._ask((self.subject, self.train))
+        """Import the libraries that the subject needs."""
+        self._request((self.subject, self.train))
 
-    def start(self, threads: int, text: str) -> Start:
-        """Load for `threads`, in place of what was loaded before, and answer `text`.
+    def start(self, threads: int, text: str) -> ColdStart:
+        """Load the model for `threads` threads, replacing the loaded one, and answer `text`.
 
-        The tokenizer keeps the threads that the process began with.
+        The tokenizer keeps the number of threads that the process was started with.
         """
-        return Start(*self._ask(("start", threads, text)))
+        return ColdStart(*self._request(("start", threads, text)))
 
-    def run(self, batches: Sequence[Sequence[str]]) -> tuple[list[float], Logits]:
+    def run(self, batches: Sequence[Sequence[str]]) -> tuple[list[float], NDArray[np.float32]]:
         """Return the seconds that each batch took, and the logits of all texts, (n, labels)."""
-        seconds, logits = self._ask(("run", batches))
+        seconds, logits = self._request(("run", batches))
         return seconds, logits
 
     def forward(self, batches: Sequence[Sequence[str]]) -> list[float]:
-        """Return the seconds of each forward pass over texts that were padded to the maximum."""
-        seconds: list[float] = self._ask(("forward", batches))
+        """Return the seconds of each batch's forward pass alone, padded to the maximum length."""
+        seconds: list[float] = self._request(("forward", batches))
         return seconds
 
     def peak_memory_mb(self) -> float:
-        """10^6 bytes: the most that the process has held so far, Python and libraries included."""
-        return float(self._ask(("memory",)))
+        """Return the peak resident memory so far, in 10^6 bytes, with Python and libraries."""
+        return float(self._request(("memory",)))
 
     def stop(self) -> None:
+        """Kill the process. May be called more than once."""
         self.process.kill()
         self.process.wait()
         self.pipe.close()
 
-    def _ask(self, what: Any) -> Any:
-        """Raise `UserError` if the process fails or dies."""
+    def _request(self, message: Any) -> Any:
         try:
-            self.pipe.send(what)
+            self.pipe.send(message)
             answer = self.pipe.recv()
         except (EOFError, ConnectionError):
             code = self.process.wait()
@@ -122,8 +135,11 @@ class MeasuredProcess:
         return answer
 
 
-def main(pipe: Connection) -> None:
-    """Answer what is asked until nobody is there any more."""
+def serve(pipe: Connection) -> None:
+    """Answer the requests of a `MeasuredProcess` until the other end of `pipe` is closed.
+
+    An exception is answered by its text.
+    """
     with suppress(EOFError, ConnectionError):
         subject, train = pipe.recv()
         server: _Server | None = None
@@ -132,8 +148,8 @@ def main(pipe: Connection) -> None:
                 if server is None:
                     server = _Server(subject, train)
                     pipe.send(None)
-                verb, *arguments = pipe.recv()
-                pipe.send(getattr(server, verb)(*arguments))
+                method, *arguments = pipe.recv()
+                pipe.send(getattr(server, method)(*arguments))
             except (EOFError, ConnectionError):
                 raise
             except Exception as error:
@@ -141,13 +157,14 @@ def main(pipe: Connection) -> None:
 
 
 class _Server:
-    """What `MeasuredProcess` asks, by the names of the verbs."""
+    """The process's side: its methods answer the requests of `MeasuredProcess` by name."""
 
     def __init__(self, subject: Subject, train: Any) -> None:
         self.subject, self.train = subject, train
         self.classifier: Classifier | None = None
+        # Importing a library is not part of the cold start.
         if subject.artifact is None:
-            import sklearn  # noqa: F401  (a library that is imported is no part of a start)
+            import sklearn  # noqa: F401
         elif subject.runtime == HUGGING_FACE:
             from fincompress.benchmark import huggingface  # noqa: F401
         else:
@@ -162,20 +179,20 @@ class _Server:
             return milliseconds, self.subject.runtime, "f64"
         return milliseconds, self.classifier.engine, self.classifier.precision
 
-    def run(self, batches: Sequence[Sequence[str]]) -> tuple[list[float], Logits]:
-        seconds, answers = [], []
+    def run(self, batches: Sequence[Sequence[str]]) -> tuple[list[float], NDArray[np.float32]]:
+        seconds, logits = [], []
         for batch in batches:
             began = time.perf_counter()
-            answers.append(self.predictor(batch))
+            logits.append(self.predictor(batch))
             seconds.append(time.perf_counter() - began)
-        return seconds, np.concatenate(answers)
+        return seconds, np.concatenate(logits)  # (n, labels)
 
     def forward(self, batches: Sequence[Sequence[str]]) -> list[float]:
         assert self.classifier is not None and self.subject.artifact is not None
-        longest = self.subject.artifact.manifest.max_length_tokens
+        tokens = self.subject.artifact.manifest.max_length_tokens
         seconds = []
         for batch in batches:
-            arrays = pad(encode(self.classifier.tokenizer, batch), longest)
+            arrays = pad(encode(self.classifier.tokenizer, batch), tokens)
             began = time.perf_counter()
             self.classifier.infer(*arrays)
             seconds.append(time.perf_counter() - began)
@@ -183,12 +200,12 @@ class _Server:
 
     def memory(self) -> float:
         status = Path("/proc/self/status")
-        if status.exists():  # ru_maxrss would count what the parent held when it forked
+        if status.exists():  # `ru_maxrss` would include what the parent held when it forked
             lines = dict(
                 line.split(":", 1) for line in status.read_text(encoding="utf-8").splitlines()
             )
             return int(lines["VmHWM"].split()[0]) * 1024 / 1e6
-        import resource  # which Windows has not, nor what is measured there
+        import resource  # not available on Windows, where nothing is measured
 
         return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6  # bytes on macOS
 
@@ -199,29 +216,34 @@ class _Server:
             return fit_floor(*self.train)
         artifact = read_artifact(self.subject.artifact.path)
         if self.subject.runtime == HUGGING_FACE:
-            from fincompress.benchmark import huggingface
+            from fincompress.benchmark.huggingface import load_huggingface
 
-            self.classifier = huggingface.load(artifact, threads)
+            self.classifier = load_huggingface(artifact, threads)
         else:
             self.classifier = load_runtime(self.subject.runtime).load(artifact, threads)
         if self.subject.batching == "sorted":
             return self.classifier
-        longest = artifact.manifest.max_length_tokens
-        return at_once(self.classifier, longest if self.subject.batching == "maximum" else None)
+        maximum = artifact.manifest.max_length_tokens
+        return one_batch_predictor(
+            self.classifier, maximum if self.subject.batching == "maximum" else None
+        )
 
 
-def at_once(classifier: Classifier, tokens: int | None) -> Predictor:
-    """All texts of a call in one batch, padded to `tokens` or to the longest of them."""
+def one_batch_predictor(classifier: Classifier, tokens: int | None) -> Predictor:
+    """Return a predictor that puts all texts of a call into one batch.
+
+    It pads them to `tokens`, or, with None, to the longest of them.
+    """
 
     def predict(texts: Sequence[str]) -> NDArray[np.float32]:
-        return classifier.infer(*pad(encode(classifier.tokenizer, texts), tokens))
+        return classifier.infer(*pad(encode(classifier.tokenizer, texts), tokens))  # (n, labels)
 
     return predict
 
 
 if __name__ == "__main__":
-    # As a module of its package, so that what is sent through the pipe is known by one name.
+    # Imported under its package name, so that pickle finds the classes that come through the pipe.
     from fincompress.benchmark import process
 
     configure_output()
-    process.main(Connection(int(sys.argv[1])))
+    process.serve(Connection(int(sys.argv[1])))

@@ -1,4 +1,4 @@
-"""Models on runtimes become measurements, taken in turns, each in a process of its own."""
+"""The benchmark protocol: what is timed of every subject, how often and in which order."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -6,29 +6,29 @@ from functools import partial
 from typing import Annotated
 
 import numpy as np
+from numpy.typing import NDArray
 from pydantic import Field
 
 from fincompress.benchmark.process import HUGGING_FACE, Subject
 from fincompress.benchmark.rounds import (
-    Logits,
-    Timings,
-    answer,
-    ask,
-    each,
-    loaded,
-    pass_of_size,
-    pass_padded,
-    pass_serving,
-    pass_with_threads,
+    SubjectTimings,
+    calls_per_round,
+    measuring_processes,
+    one_text_calls,
+    record_logits,
+    record_memory,
     reference_ms,
-    round_calls,
-    rounds,
-    singles,
-    time_padded,
-    time_serving,
-    weigh,
+    split_into_rounds,
+    take_turns,
+    time_batch_size,
+    time_calls,
+    time_latency,
+    time_padded_latency,
+    time_padded_throughput,
+    time_threads,
+    time_throughput,
 )
-from fincompress.benchmark.tfidf import NAME
+from fincompress.benchmark.tfidf import FLOOR_NAME
 from fincompress.config import settings
 from fincompress.data import Splits
 from fincompress.evaluation.metrics import percentile_intervals, round_medians
@@ -59,14 +59,21 @@ Positive = Annotated[int, Field(ge=1)]
 
 @settings
 class Timing:
-    """Two protocols. Serving: raw text in, label out, at the sentences' natural lengths. Padded,
-    the published study's: the forward pass alone, at the maximum length.
+    """How a study measures speed: two protocols, in which all subjects take turns.
 
-    Latency: batch 1, `latency_runs` timed calls after `warmup` untimed ones (`padded_runs`), in
-    20 rounds or a few more. In each all variants take turns with the same sentences, in another
-    order, so that a machine that slows down does so for all. Throughput: `throughput_sentences` of
-    test in batches of `throughput_batch`, `throughput_passes` times, in turns too; and once more at
-    other batch sizes and numbers of threads.
+    Serving is what a caller sees: raw text in, label out, sentences of natural length. Padded is
+    the protocol of the published study: the forward pass alone, on texts padded to the maximum
+    length. Latency is that of calls with one text, in 20 rounds or a few more: in each round all
+    subjects get the same sentences, in another order of turns, so that a machine that slows down
+    slows down for all. Throughput is that of calls with a batch of texts.
+
+    `threads`: CPU threads of every model and tokenizer. `warmup`: untimed calls before the first
+    timed one. `latency_runs`: timed calls for the serving latency; more narrow its intervals.
+    `padded_runs`: timed calls for the padded latency. `throughput_batch`: texts in a call when
+    throughput is measured, and when val and test are answered. `throughput_sentences`: test
+    sentences in one pass of throughput. `throughput_passes`: passes, whose median is reported.
+    `batches`: batch sizes for which throughput is measured in one pass each, besides
+    `throughput_batch`.
     """
 
     threads: Positive
@@ -79,26 +86,31 @@ class Timing:
     batches: tuple[Positive, ...] = (1, 8, 32, 128)
 
 
-FLOOR = Subject(NAME, None, "scikit-learn", None)
+FLOOR_SUBJECT = Subject(FLOOR_NAME, None, "scikit-learn", None)
 
 
 @dataclass(frozen=True)
-class Result:
-    """One subject's measurement, raw timings, and logits, (n, labels), of each part it answered."""
+class SubjectResult:
+    """What was measured of one subject.
+
+    `measurement`: its metrics. `samples`: its raw timings. `logits`: (n, labels), by part.
+    """
 
     measurement: Measurement
     samples: Samples
-    logits: dict[str, Logits]
+    logits: dict[str, NDArray[np.float32]]
 
 
 @dataclass(frozen=True)
-class Measured:
-    """The `results` of those that could be measured, and of the others what went wrong, by name.
+class MeasuredSubjects:
+    """What was measured of all subjects.
 
-    `drift` is what the first of them, the reference, took before and after everything else, in ms.
+    `results`: of those that did not fail, in their order. `failed`: what went wrong with the
+    others, by name. `drift`: the latency of the first subject, the reference, before and after all
+    others were timed, in ms: it shows by how much the speed of the machine has changed.
     """
 
-    results: tuple[Result, ...]
+    results: tuple[SubjectResult, ...]
     failed: dict[str, str]
     drift: dict[str, float]
 
@@ -109,41 +121,40 @@ def measure(
     timing: Timing,
     *,
     parts: Mapping[str, Sequence[str]],
-) -> Measured:
-    """Time all `subjects` side by side, and let each answer the texts of `parts`.
+) -> MeasuredSubjects:
+    """Time all subjects in turns on test sentences, and let each answer the texts of `parts`.
 
-    One whose process fails or dies is left out from there on. Raises `UserError` if that is the
-    first, the reference.
+    The first subject is the reference. One whose process fails or dies is left out from then on.
+    Raises `UserError` if the reference fails.
     """
     texts = splits.test.texts
-    batches = _batches(texts, timing.throughput_batch, timing)
+    batches = _throughput_calls(texts, timing.throughput_batch, timing)
     train = (splits.train.texts, splits.train.labels)
-    with loaded(subjects, timing.threads, texts[0], train, needed=1) as taken:
-        models = [own for own in taken if own.subject.artifact is not None]
-        each(taken, partial(ask, calls=singles(texts, timing.warmup)))
-        before = reference_ms(taken, texts)
-        for number, calls in rounds(texts, timing.latency_runs):
-            each(taken, partial(time_serving, calls=calls), number)
-        for number, calls in rounds(texts, timing.padded_runs):
-            each(models, partial(time_padded, calls=calls), number)
-        for number, size in enumerate(timing.batches):
-            each(
-                taken, partial(pass_of_size, size=size, calls=_batches(texts, size, timing)), number
-            )
+    with measuring_processes(subjects, timing.threads, texts[0], train, needed=1) as everyone:
+        models = [timings for timings in everyone if timings.subject.artifact is not None]
+        take_turns(everyone, partial(time_calls, calls=one_text_calls(texts, timing.warmup)))
+        first_ms = reference_ms(everyone, texts)
+        for number, calls in split_into_rounds(texts, timing.latency_runs):
+            take_turns(everyone, partial(time_latency, calls=calls), number)
+        for number, calls in split_into_rounds(texts, timing.padded_runs):
+            take_turns(models, partial(time_padded_latency, calls=calls), number)
+        for number, size in enumerate(_other_batch_sizes(timing)):
+            calls = _throughput_calls(texts, size, timing)
+            take_turns(everyone, partial(time_batch_size, size=size, calls=calls), number)
         for number in range(timing.throughput_passes):
-            each(taken, partial(pass_serving, calls=batches), number)
+            take_turns(everyone, partial(time_throughput, calls=batches), number)
         for number in range(timing.throughput_passes):
-            each(models, partial(pass_padded, calls=batches), number)
-        for part, asked in parts.items():
-            whole = _cut(asked, timing.throughput_batch)
-            each(taken, partial(answer, part=part, calls=whole))
-        each(taken, weigh)
-        for number, threads in enumerate(_thread_counts(timing.threads)):
-            each(models, partial(pass_with_threads, threads=threads, calls=batches), number)
-        drift = {REFERENCE_FIRST: before, REFERENCE_LAST: reference_ms(taken, texts)}
-    return Measured(
-        tuple(_result(own, timing) for own in taken if not own.failed),
-        {own.subject.variant: own.failed for own in taken if own.failed},
+            take_turns(models, partial(time_padded_throughput, calls=batches), number)
+        for part, part_texts in parts.items():
+            calls = _batches(part_texts, timing.throughput_batch)
+            take_turns(everyone, partial(record_logits, part=part, calls=calls))
+        take_turns(everyone, record_memory)
+        for number, threads in enumerate(_other_thread_counts(timing)):
+            take_turns(models, partial(time_threads, threads=threads, calls=batches), number)
+        drift = {REFERENCE_FIRST: first_ms, REFERENCE_LAST: reference_ms(everyone, texts)}
+    return MeasuredSubjects(
+        tuple(_result(timings, timing) for timings in everyone if not timings.failed),
+        {timings.subject.variant: timings.failed for timings in everyone if timings.failed},
         drift,
     )
 
@@ -151,70 +162,87 @@ def measure(
 def median_latencies(
     subjects: Sequence[Subject], texts: Sequence[str], timing: Timing
 ) -> list[tuple[float, ...]]:
-    """Time models (not the floor) side by side on `texts`.
+    """Time the latency of models (not of the floor) in turns on `texts`.
 
-    Returns the median of each round, (rounds,), ms, by model. Raises `UserError` if one dies.
+    Returns, for each model, the median of each round, (rounds,), in ms. Raises `UserError` if a
+    process fails or dies.
     """
-    with loaded(subjects, timing.threads, texts[0], None, needed=len(subjects)) as taken:
-        each(taken, partial(ask, calls=singles(texts, timing.warmup)))
-        for number, calls in rounds(texts, timing.latency_runs):
-            each(taken, partial(time_serving, calls=calls), number)
-    return [round_medians(own.latency, round_calls(timing.latency_runs)) for own in taken]
+    with measuring_processes(
+        subjects, timing.threads, texts[0], None, needed=len(subjects)
+    ) as everyone:
+        take_turns(everyone, partial(time_calls, calls=one_text_calls(texts, timing.warmup)))
+        for number, calls in split_into_rounds(texts, timing.latency_runs):
+            take_turns(everyone, partial(time_latency, calls=calls), number)
+    size = calls_per_round(timing.latency_runs)
+    return [round_medians(timings.latency_ms, size) for timings in everyone]
 
 
-def _thread_counts(most: int) -> list[int]:
-    """1, 2, 4, ... threads, up to those of the study."""
-    return sorted({2**power for power in range(most.bit_length())} | {most})
+def _other_batch_sizes(timing: Timing) -> list[int]:
+    """The batch sizes to be measured besides `throughput_batch`."""
+    return [size for size in timing.batches if size != timing.throughput_batch]
 
 
-def _cut(texts: Sequence[str], size: int) -> list[list[str]]:
+def _other_thread_counts(timing: Timing) -> list[int]:
+    """1, 2, 4, ... threads: fewer than those of the study."""
+    powers = (2**power for power in range(timing.threads.bit_length()))
+    return [count for count in powers if count < timing.threads]
+
+
+def _batches(texts: Sequence[str], size: int) -> list[list[str]]:
     return [list(texts[start : start + size]) for start in range(0, len(texts), size)]
 
 
-def _batches(texts: Sequence[str], size: int, timing: Timing) -> list[list[str]]:
-    return _cut(texts[: max(size, timing.throughput_sentences)], size)
+def _throughput_calls(texts: Sequence[str], size: int, timing: Timing) -> list[list[str]]:
+    return _batches(texts[: max(size, timing.throughput_sentences)], size)
 
 
-def _result(own: Timings, timing: Timing) -> Result:
-    size = round_calls(timing.latency_runs)
+def _result(timings: SubjectTimings, timing: Timing) -> SubjectResult:
     samples = Samples(
-        latency_ms=tuple(own.latency),
-        round_calls=size,
-        throughput_per_s=tuple(own.throughput),
-        padded_latency_ms=tuple(own.padded_latency),
+        latency_ms=tuple(timings.latency_ms),
+        round_calls=calls_per_round(timing.latency_runs),
+        throughput_per_s=tuple(timings.throughput_per_s),
+        padded_latency_ms=tuple(timings.padded_latency_ms),
     )
-    return Result(_measurement(own, size), samples, own.logits)
+    return SubjectResult(_measurement(timings, timing), samples, timings.logits)
 
 
-def _measurement(own: Timings, size: int) -> Measurement:
-    subject, percentiles = own.subject, {P50: 50.0, P95: 95.0, P99: 99.0}
-    assert own.start is not None, "it was started, or else it has failed"
-    metrics = {key: float(np.percentile(own.latency, at)) for key, at in percentiles.items()}
-    metrics |= {THROUGHPUT: float(np.median(own.throughput)), COLD_START: own.start.milliseconds}
-    metrics |= {PEAK_MEMORY: own.peak_memory_mb}
-    metrics |= {batch_throughput_key(size): found for size, found in own.by_batch.items()}
-    metrics |= {thread_throughput_key(count): found for count, found in own.by_threads.items()}
+def _measurement(timings: SubjectTimings, timing: Timing) -> Measurement:
+    subject, start, percentiles = (
+        timings.subject,
+        timings.cold_start,
+        {P50: 50.0, P95: 95.0, P99: 99.0},
+    )
+    assert start is not None, "a subject that did not start has failed"
+    latency_ms, size = timings.latency_ms, calls_per_round(timing.latency_runs)
+    throughput = float(np.median(timings.throughput_per_s))
+    metrics = {key: float(np.percentile(latency_ms, rank)) for key, rank in percentiles.items()}
+    metrics |= {THROUGHPUT: throughput, COLD_START: start.milliseconds}
+    metrics |= {PEAK_MEMORY: timings.peak_memory_mb}
+    by_batch = {**timings.by_batch, timing.throughput_batch: throughput}
+    metrics |= {batch_throughput_key(batch): by_batch[batch] for batch in timing.batches}
     if subject.artifact is not None:
-        metrics[PADDED_P50] = float(np.median(own.padded_latency))
-        metrics[PADDED_THROUGHPUT] = float(np.median(own.padded_throughput))
+        by_threads = {**timings.by_threads, timing.threads: throughput}
+        metrics |= {thread_throughput_key(count): value for count, value in by_threads.items()}
+        metrics[PADDED_P50] = float(np.median(timings.padded_latency_ms))
+        metrics[PADDED_THROUGHPUT] = float(np.median(timings.padded_throughput_per_s))
         metrics[SIZE] = subject.artifact.size_mb
         metrics[PARAMETERS] = float(subject.artifact.manifest.parameters)
-        metrics |= _products(subject, own.start.engine)
+        metrics |= _products(subject, start.engine)
     return Measurement(
         variant=subject.variant,
         version=subject.version,
-        runtime=own.start.engine,
-        precision=own.start.precision,
+        runtime=start.engine,
+        precision=start.precision,
         metrics=metrics,
-        intervals=percentile_intervals(own.latency, size, percentiles),
-        round_medians_ms=round_medians(own.latency, size),
+        intervals=percentile_intervals(latency_ms, size, percentiles),
+        round_medians_ms=round_medians(latency_ms, size),
     )
 
 
 def _products(subject: Subject, engine: str) -> Mapping[str, float]:
-    """INT8 and all matrix products, counted in the graph as this CPU compiles it."""
+    """INT8 and all matrix products, counted in the graph as the engine compiles it for this CPU."""
     assert subject.artifact is not None
     if engine == HUGGING_FACE:
-        return {}  # its products are not those that were counted in ours
-    counted = load_runtime(engine).count_products(subject.artifact)
-    return {INT8_PRODUCTS: float(counted.int8), PRODUCTS: float(counted.total)}
+        return {}  # its graph is not the artifact's
+    products = load_runtime(engine).count_products(subject.artifact)
+    return {INT8_PRODUCTS: float(products.int8), PRODUCTS: float(products.total)}

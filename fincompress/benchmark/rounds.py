@@ -1,4 +1,4 @@
-"""Rounds of timed calls: models take turns, each in a process of its own that is held loaded."""
+"""Rounds of timed calls: subjects take turns, each loaded in a process of its own."""
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -9,165 +9,186 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fincompress.benchmark.process import MeasuredProcess, Start, Subject
+from fincompress.benchmark.process import ColdStart, MeasuredProcess, Subject
 from fincompress.config import UserError
 from fincompress.evaluation.results import MIN_ROUNDS
 from fincompress.machine.locks import hold_to_measure
 
-AFTER_A_TURN = 3  # untimed calls before those of a turn: other models had the caches meanwhile
-REFERENCE_RUNS = 50  # calls that tell how much the machine's speed has moved
+WARMUP_CALLS = 3  # untimed, at the start of a turn: other subjects have used the caches since
+REFERENCE_CALLS = 50  # their median tells how fast the machine is at that moment
 
-Logits = NDArray[np.float32]
 Calls = Sequence[Sequence[str]]  # the texts of each call
 
 
 @dataclass
-class Timings:
-    """All that was measured of one subject: milliseconds, and sentences a second.
+class SubjectTimings:
+    """All that is measured of one subject, as it comes in.
 
-    `failed` says what went wrong in its process, which is then asked no more; for one that is
-    `needed` that is raised.
+    `process`: the subject's process. `needed`: whether its failure ends the benchmark. `failed`:
+    what went wrong, '' if nothing; a process that has failed is not used again. `cold_start`: the
+    time to its first answer. `latency_ms`: of each call with one text. `throughput_per_s`:
+    sentences a second, of each pass. `padded_latency_ms`, `padded_throughput_per_s`: the same of
+    the forward pass alone, at the maximum length. `by_batch`, `by_threads`: sentences a second, by
+    batch size and by number of threads, where they are not the study's own. `logits`: (n, labels),
+    by part. `peak_memory_mb`: in 10^6 bytes.
     """
 
-    resident: MeasuredProcess
+    process: MeasuredProcess
     needed: bool
     failed: str = ""
-    start: Start | None = None
-    latency: list[float] = field(default_factory=list)
-    padded_latency: list[float] = field(default_factory=list)
-    throughput: list[float] = field(default_factory=list)
-    padded_throughput: list[float] = field(default_factory=list)
+    cold_start: ColdStart | None = None
+    latency_ms: list[float] = field(default_factory=list)
+    padded_latency_ms: list[float] = field(default_factory=list)
+    throughput_per_s: list[float] = field(default_factory=list)
+    padded_throughput_per_s: list[float] = field(default_factory=list)
     by_batch: dict[int, float] = field(default_factory=dict)
     by_threads: dict[int, float] = field(default_factory=dict)
-    logits: dict[str, Logits] = field(default_factory=dict)
+    logits: dict[str, NDArray[np.float32]] = field(default_factory=dict)
     peak_memory_mb: float = 0.0
 
     @property
     def subject(self) -> Subject:
-        return self.resident.subject
+        return self.process.subject
 
 
-def turns(count: int, number: int) -> list[int]:
-    """Return in which order `count` subjects take their turns in round `number`.
+def turn_order(count: int, round_number: int) -> list[int]:
+    """Return the order in which `count` subjects take their turns in a round.
 
-    Round r begins with subject r mod `count`, and nobody always follows the same one: over `count`
-    rounds, if they are even in number, each follows each other equally often. Williams (1949),
+    Round r begins with subject r mod `count`, and no subject always follows the same one: over
+    `count` rounds, if `count` is even, each follows each other equally often. Williams (1949),
     "Experimental designs balanced for the estimation of residual effects of treatments".
     """
-    zigzag = [place // 2 if place % 2 == 0 else -(place + 1) // 2 for place in range(count)]
-    return [(number + step) % count for step in zigzag]
+    zigzag = [step // 2 if step % 2 == 0 else -(step + 1) // 2 for step in range(count)]
+    return [(round_number + offset) % count for offset in zigzag]
 
 
 @contextmanager
-def loaded(
+def measuring_processes(
     subjects: Sequence[Subject], threads: int, text: str, train: Any, needed: int
-) -> Iterator[list[Timings]]:
-    """Hold the machine, and a process for each of `subjects` that has answered `text`.
+) -> Iterator[list[SubjectTimings]]:
+    """Lock the machine for measuring, and run a process for each subject.
 
-    The first `needed` of them must not fail.
+    Each has loaded its model for `threads` threads and answered `text`. The floor is fitted to
+    `train`, texts and labels. The first `needed` subjects must not fail: raises `UserError` if one
+    does.
     """
-    taken: list[Timings] = []
+    subjects_timings: list[SubjectTimings] = []
     with hold_to_measure():
         try:
-            for place, subject in enumerate(subjects):
-                resident = MeasuredProcess(subject, threads, None if subject.artifact else train)
-                taken.append(Timings(resident, place < needed))
-            each(taken, lambda own: own.resident.prepare())  # all have before any is timed
-            each(taken, partial(_start, threads=threads, text=text))
-            yield taken
+            for index, subject in enumerate(subjects):
+                process = MeasuredProcess(subject, threads, None if subject.artifact else train)
+                subjects_timings.append(SubjectTimings(process, needed=index < needed))
+            # All of them, before any is timed.
+            take_turns(subjects_timings, lambda timings: timings.process.prepare())
+            take_turns(subjects_timings, partial(_time_cold_start, threads=threads, text=text))
+            yield subjects_timings
         finally:
-            for own in taken:
-                own.resident.stop()
+            for timings in subjects_timings:
+                timings.process.stop()
 
 
-def each(taken: Sequence[Timings], ask: Callable[[Timings], object], number: int = 0) -> None:
-    """Ask all, in the order of round `number`; who fails is stopped, and asked no more.
+def take_turns(
+    subjects_timings: Sequence[SubjectTimings],
+    action: Callable[[SubjectTimings], object],
+    round_number: int = 0,
+) -> None:
+    """Do `action` for each subject, in the order of the round.
 
-    Raises `UserError` if that one is needed.
+    The process of one that fails is stopped, and it is left out from then on. Raises `UserError`
+    if it is needed.
     """
-    for place in turns(len(taken), number):
-        own = taken[place]
-        if own.failed:
+    for index in turn_order(len(subjects_timings), round_number):
+        timings = subjects_timings[index]
+        if timings.failed:
             continue
         try:
-            ask(own)
+            action(timings)
         except UserError as error:
-            if own.needed:
+            if timings.needed:
                 raise
-            own.failed = str(error)
-            own.resident.stop()
+            timings.failed = str(error)
+            timings.process.stop()
 
 
-def _start(own: Timings, threads: int, text: str) -> None:
-    own.start = own.resident.start(threads, text)
+def time_calls(timings: SubjectTimings, calls: Calls) -> list[float]:
+    """Return the seconds of each call, and record nothing."""
+    return timings.process.run(calls)[0]
 
 
-def ask(own: Timings, calls: Calls) -> list[float]:
-    """The seconds of each call."""
-    return own.resident.run(calls)[0]
+def time_latency(timings: SubjectTimings, calls: Calls) -> None:
+    """Record the latency of each call with one text."""
+    time_calls(timings, calls[:WARMUP_CALLS])
+    timings.latency_ms += [1e3 * seconds for seconds in time_calls(timings, calls)]
 
 
-def time_serving(own: Timings, calls: Calls) -> None:
-    ask(own, calls[:AFTER_A_TURN])
-    own.latency += [1e3 * seconds for seconds in ask(own, calls)]
+def time_padded_latency(timings: SubjectTimings, calls: Calls) -> None:
+    """Record the latency of each forward pass over one text, padded to the maximum length."""
+    timings.process.forward(calls[:WARMUP_CALLS])
+    timings.padded_latency_ms += [1e3 * seconds for seconds in timings.process.forward(calls)]
 
 
-def time_padded(own: Timings, calls: Calls) -> None:
-    own.resident.forward(calls[:AFTER_A_TURN])
-    own.padded_latency += [1e3 * seconds for seconds in own.resident.forward(calls)]
+def time_throughput(timings: SubjectTimings, calls: Calls) -> None:
+    """Record the throughput of one pass over the calls, after one of them untimed."""
+    timings.throughput_per_s.append(_throughput_per_s(timings, calls))
 
 
-def pass_serving(own: Timings, calls: Calls) -> None:
-    own.throughput.append(_per_second(own, calls))
+def time_batch_size(timings: SubjectTimings, size: int, calls: Calls) -> None:
+    """Record the throughput of one pass in batches of `size`."""
+    timings.by_batch[size] = _throughput_per_s(timings, calls)
 
 
-def pass_of_size(own: Timings, size: int, calls: Calls) -> None:
-    own.by_batch[size] = _per_second(own, calls)
+def time_threads(timings: SubjectTimings, threads: int, calls: Calls) -> None:
+    """Load the model again for `threads` threads, and record the throughput of one pass."""
+    timings.process.start(threads, calls[0][0])
+    timings.by_threads[threads] = _throughput_per_s(timings, calls)
 
 
-def pass_with_threads(own: Timings, threads: int, calls: Calls) -> None:
-    own.resident.start(threads, calls[0][0])
-    own.by_threads[threads] = _per_second(own, calls)
+def time_padded_throughput(timings: SubjectTimings, calls: Calls) -> None:
+    """Record the throughput of one pass of forward passes, padded to the maximum length."""
+    timings.process.forward(calls[:1])
+    timings.padded_throughput_per_s.append(_per_second(calls, timings.process.forward(calls)))
 
 
-def pass_padded(own: Timings, calls: Calls) -> None:
-    own.resident.forward(calls[:1])
-    own.padded_throughput.append(_rate(calls, own.resident.forward(calls)))
+def record_logits(timings: SubjectTimings, part: str, calls: Calls) -> None:
+    """Record the logits of all texts, (n, labels), as those of `part`."""
+    timings.logits[part] = timings.process.run(calls)[1]
 
 
-def answer(own: Timings, part: str, calls: Calls) -> None:
-    own.logits[part] = own.resident.run(calls)[1]
+def record_memory(timings: SubjectTimings) -> None:
+    """Record the peak memory so far."""
+    timings.peak_memory_mb = timings.process.peak_memory_mb()
 
 
-def weigh(own: Timings) -> None:
-    own.peak_memory_mb = own.resident.peak_memory_mb()
+def reference_ms(subjects_timings: Sequence[SubjectTimings], texts: Sequence[str]) -> float:
+    """Return the first subject's median latency now, which shows how fast the machine is."""
+    seconds = time_calls(subjects_timings[0], one_text_calls(texts, REFERENCE_CALLS))
+    return 1e3 * float(np.median(seconds))
 
 
-def reference_ms(taken: Sequence[Timings], texts: Sequence[str]) -> float:
-    """The median of some calls to the first, which tells how fast the machine is now."""
-    return 1e3 * float(np.median(ask(taken[0], singles(texts, REFERENCE_RUNS))))
+def calls_per_round(count: int) -> int:
+    """Return how many of `count` calls are one of `MIN_ROUNDS` rounds or a few more."""
+    return max(1, count // MIN_ROUNDS)
 
 
-def round_calls(runs: int) -> int:
-    """How many of `runs` calls are a round, so that there are at least `MIN_ROUNDS`."""
-    return max(1, runs // MIN_ROUNDS)
+def split_into_rounds(texts: Sequence[str], count: int) -> Iterator[tuple[int, Calls]]:
+    """Return the number of each round and its calls, of `count` calls with one text."""
+    calls, size = one_text_calls(texts, count), calls_per_round(count)
+    return enumerate(calls[start : start + size] for start in range(0, count, size))
 
 
-def rounds(texts: Sequence[str], runs: int) -> Iterator[tuple[int, Calls]]:
-    """The number of each round, and its calls with one text."""
-    calls, size = singles(texts, runs), round_calls(runs)
-    return enumerate(calls[start : start + size] for start in range(0, runs, size))
+def one_text_calls(texts: Sequence[str], count: int) -> list[list[str]]:
+    """Return `count` calls with one text, beginning again with the first text when all are used."""
+    return [[texts[number % len(texts)]] for number in range(count)]
 
 
-def singles(texts: Sequence[str], count: int) -> list[list[str]]:
-    """`count` calls with one text; when there are no more, the first comes again."""
-    return [[texts[i % len(texts)]] for i in range(count)]
+def _time_cold_start(timings: SubjectTimings, threads: int, text: str) -> None:
+    timings.cold_start = timings.process.start(threads, text)
 
 
-def _per_second(own: Timings, calls: Calls) -> float:
-    ask(own, calls[:1])
-    return _rate(calls, ask(own, calls))
+def _throughput_per_s(timings: SubjectTimings, calls: Calls) -> float:
+    time_calls(timings, calls[:1])
+    return _per_second(calls, time_calls(timings, calls))
 
 
-def _rate(calls: Calls, seconds: Sequence[float]) -> float:
+def _per_second(calls: Calls, seconds: Sequence[float]) -> float:
     return sum(map(len, calls)) / sum(seconds)

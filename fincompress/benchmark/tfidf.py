@@ -1,4 +1,4 @@
-"""Training sentences become TF-IDF with logistic regression: the floor every model must clear."""
+"""TF-IDF with logistic regression: the floor, a baseline that every model should beat."""
 
 from collections.abc import Sequence
 
@@ -10,18 +10,21 @@ from sklearn.pipeline import make_pipeline
 
 from fincompress.runtimes import Predictor
 
-NAME = "tfidf_floor"
+FLOOR_NAME = "tfidf_floor"
 
 
 def fit_floor(texts: Sequence[str], labels: Sequence[int]) -> Predictor:
-    """Fit it; the predictor answers with log-probabilities, (n, labels)."""
+    """Fit the floor to training texts and their classes.
+
+    The predictor returns log-probabilities, (n, labels), in place of logits.
+    """
     model = make_pipeline(
         TfidfVectorizer(ngram_range=(1, 2), min_df=2, sublinear_tf=True),
         LogisticRegression(C=10, class_weight="balanced", max_iter=2000),
     ).fit(texts, labels)
 
     def predict(texts: Sequence[str]) -> NDArray[np.float32]:
-        answer: NDArray[np.float32] = model.predict_log_proba(list(texts)).astype(np.float32)
-        return answer
+        scores: NDArray[np.float32] = model.predict_log_proba(list(texts)).astype(np.float32)
+        return scores  # (n, labels)
 
     return predict

@@ -4,9 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from fincompress.benchmark.comparison import Relations, compare
-from fincompress.benchmark.environment import environment
+from fincompress.benchmark.environment import read_environment
 from fincompress.benchmark.process import Subject
-from fincompress.benchmark.protocol import FLOOR, Measured, measure
+from fincompress.benchmark.protocol import FLOOR_SUBJECT, MeasuredSubjects, measure
 from fincompress.commands.builder import Builder, command_run
 from fincompress.commands.failures import FAILED, spare_others
 from fincompress.commands.options import Options
@@ -25,7 +25,7 @@ from fincompress.machine.locks import hold_to_measure
 from fincompress.promotion import CHAMPION, TEACHER
 from fincompress.reports.benchmark_run import log_benchmark
 from fincompress.reports.tables import markdown
-from fincompress.runtimes import engine_of
+from fincompress.runtimes import choose_engine
 from fincompress.studies.variants import siblings
 from fincompress.tracking import registry, runs
 from fincompress.tracking.results import last_benchmark
@@ -70,7 +70,7 @@ def run_benchmark(builder: Builder) -> Benchmark:
     workspace = builder.workspace
     study, scored = workspace.study, workspace.scored
     with runs.step("benchmark", workspace.tags("benchmark"), workspace.note):
-        facts = environment(study.benchmark.threads)
+        facts = read_environment(study.benchmark.threads)
         config = {"benchmark": dump(study.benchmark), "environment": facts}
         runs.log_config(config, "benchmark_config.json")
         before = _comparable_benchmark(workspace, facts)
@@ -127,7 +127,7 @@ def select_subjects(builder: Builder) -> Selection:
     ]
     subjects += [*exported.values(), *_peers(builder), *champion]
     if workspace.scored:
-        subjects.append(FLOOR)
+        subjects.append(FLOOR_SUBJECT)
     return Selection(tuple(subjects), references)
 
 
@@ -153,7 +153,7 @@ def _export_sources(builder: Builder) -> tuple[dict[str, str], dict[str, Subject
             continue
         runtime, threads = workspace.variants[name].runtime, workspace.study.benchmark.threads
         try:
-            engine = engine_of(runtime, versions[name].artifact, threads)
+            engine = choose_engine(runtime, versions[name].artifact, threads)
         except UserError:
             continue  # its own process will report it, and cost its row
         reference = source
@@ -172,14 +172,15 @@ def _export_sources(builder: Builder) -> tuple[dict[str, str], dict[str, Subject
 
 def _peers(builder: Builder) -> list[Subject]:
     """The teacher and the variant that the study names, in the engines of other people."""
-    from fincompress.benchmark.peers import peers  # transformers: seconds, which only this needs
+    # Imports transformers, which takes seconds.
+    from fincompress.benchmark.peers import export_peers
 
     workspace, versions = builder.workspace, builder.versions
     student = workspace.study.peers_of
     student = student if student in versions else TEACHER
     teacher, small = (versions[name].artifact for name in (TEACHER, student))
     try:
-        return peers(teacher, small, student, workspace.scratch / "peers")
+        return export_peers(teacher, small, student, workspace.scratch / "peers")
     except UserError as error:
         print(f"benchmark: without the peers of {TEACHER} and {student}: {error}", flush=True)
         return []
@@ -215,7 +216,7 @@ def _comparable_benchmark(workspace: Workspace, facts: Mapping[str, str]) -> Ben
 def _blank_benchmark(
     workspace: Workspace,
     facts: Mapping[str, str],
-    measured: Measured,
+    measured: MeasuredSubjects,
     before: Benchmark | None,
 ) -> Benchmark:
     """The benchmark without its measurements."""
@@ -234,7 +235,7 @@ def _blank_benchmark(
     )
 
 
-def _note_failures(builder: Builder, measured: Measured) -> None:
+def _note_failures(builder: Builder, measured: MeasuredSubjects) -> None:
     """Print what could not be measured; a variant among it has failed."""
     for name, message in measured.failed.items():
         why = message.removeprefix("benchmark: ")

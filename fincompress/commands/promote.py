@@ -20,12 +20,12 @@ from fincompress.promotion import (
     CHAMPION,
     ROLES,
     Decision,
-    Same,
-    champions,
+    SameAnswers,
+    champion_change,
+    champion_history,
     decide,
-    moved,
     remedies,
-    rolled_back,
+    rolled_back_versions,
 )
 from fincompress.studies.study import Study, load_study
 from fincompress.tracking import registry, runs, served_model
@@ -74,7 +74,7 @@ def promote(
     same = registry.originals(study)
     other_cpu = _note_on_cpu(benchmark)
     incumbent, broken = _incumbent(study, before, numbers.values(), same)
-    rejected = rolled_back(decisions[::-1], before, same)
+    rejected = rolled_back_versions(decisions[::-1], before, same)
     decision, served = _decide(
         study,
         benchmark,
@@ -123,7 +123,7 @@ def rollback(study: Study, dry_run: bool = False) -> None:
         )
     before = aliases[CHAMPION]
     decisions = runs.tags_of_runs("promote", study.name, dry_run="false")
-    *earlier, _ = champions(decisions[::-1], before, registry.originals(study))
+    *earlier, _ = champion_history(decisions[::-1], before, registry.originals(study))
     if not earlier:
         raise UserError(
             f"{study.model_name}: version {before} is the first champion on record; "
@@ -187,7 +187,7 @@ def _decide(
     """
     candidates = {m.variant: m for m in benchmark.measurements if m.variant in numbers}
     threads = int(benchmark.environment["threads"])
-    served, same = dict[str, Served](), dict[str, Same]()
+    served, same = dict[str, Served](), dict[str, SameAnswers]()
     while True:
         decision = decide(
             list(candidates.values()), study.gate,
@@ -203,7 +203,7 @@ def _decide(
             except UserError as error:
                 if numbers[name] == incumbent:
                     raise
-                same[name] = Same(0.0, note=str(error))
+                same[name] = SameAnswers(0.0, note=str(error))
             else:
                 same[name] = _compare_labels(served[name], answers, candidates[name], other_cpu)
 
@@ -235,7 +235,9 @@ def _reasons_to_stay(
     sets = (
         tags[INSTRUCTION_SETS]
         for tags in decisions
-        if INSTRUCTION_SETS in tags and incumbent and moved(tags, same)[1] == same.get(incumbent)
+        if INSTRUCTION_SETS in tags
+        and incumbent
+        and champion_change(tags, same)[1] == same.get(incumbent)
     )
     theirs, own = next(sets, ""), benchmark.environment.get(INSTRUCTION_SETS, "")
     if not (theirs and own) or set(theirs.split()) == set(own.split()):
@@ -275,7 +277,9 @@ def _ask_on_validation(study: Study, number: int, answers: Answers, threads: int
     return served_model.ask(study, number, batches, threads)
 
 
-def _compare_labels(served: Served, answers: Answers, m: Measurement, other_cpu: bool) -> Same:
+def _compare_labels(
+    served: Served, answers: Answers, m: Measurement, other_cpu: bool
+) -> SameAnswers:
     """Share of validation sentences that got the label that was measured.
 
     All have to, unless another CPU or engine answered, whose kernels round otherwise.
@@ -285,7 +289,7 @@ def _compare_labels(served: Served, answers: Answers, m: Measurement, other_cpu:
     why = "measured on another CPU" if other_cpu else ""
     if served.way and served.way != m.way:
         why = f"answered by {served.way}, measured on {m.way}"
-    return Same(share, SAME_ELSEWHERE if why else 1.0, why)
+    return SameAnswers(share, SAME_ELSEWHERE if why else 1.0, why)
 
 
 def _move_aliases(study: Study, decision: Decision, numbers: Mapping[str, int]) -> None:

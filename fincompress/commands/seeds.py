@@ -8,9 +8,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from fincompress.benchmark.environment import environment
-from fincompress.benchmark.tfidf import NAME as FLOOR
-from fincompress.benchmark.tfidf import fit_floor
+from fincompress.benchmark.environment import read_environment
+from fincompress.benchmark.tfidf import FLOOR_NAME, fit_floor
 from fincompress.callbacks import Chart
 from fincompress.commands.benchmark import training_seconds
 from fincompress.commands.builder import Builder
@@ -73,7 +72,9 @@ def tabulate_seeds(builders: Sequence[Builder]) -> None:
     """Log and print one table of all variants over the seeds of `builders`."""
     workspace = builders[0].workspace
     rows = {name: Beside(workspace.sources.get(name, "")) for name in workspace.variants}
-    _tabulate(SEEDS, SEEDS, builders, {**rows, FLOOR: Beside("")}, siblings(workspace.variants))
+    _tabulate(
+        SEEDS, SEEDS, builders, {**rows, FLOOR_NAME: Beside("")}, siblings(workspace.variants)
+    )
 
 
 def tabulate_ablations(
@@ -136,8 +137,8 @@ def _tabulate(
 
     What is not there for every seed is left out.
     """
-    workspace, facts = builders[0].workspace, environment(torch.get_num_threads())
-    built = set.intersection(*({FLOOR, *builder.versions} for builder in builders))
+    workspace, facts = builders[0].workspace, read_environment(torch.get_num_threads())
+    built = set.intersection(*({FLOOR_NAME, *builder.versions} for builder in builders))
     rows = {
         name: beside if beside.variant in built else replace(beside, variant="")
         for name, beside in rows.items()
@@ -188,7 +189,7 @@ def _answers(builder: Builder, wanted: Collection[str]) -> Answers:
     parts, train = workspace.scored, workspace.splits.train
 
     def logits(name: str) -> dict[str, NDArray[np.float32]]:
-        if name == FLOOR:
+        if name == FLOOR_NAME:
             predictor = fit_floor(train.texts, train.labels)
         else:
             runtime = load_runtime(workspace.variants[name].runtime)

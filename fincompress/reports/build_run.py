@@ -11,7 +11,7 @@ from fincompress.build import Recipe
 from fincompress.callbacks import Chart, Heatmap
 from fincompress.config import dump
 from fincompress.reports import plots
-from fincompress.runtimes import engine_of, load_runtime
+from fincompress.runtimes import choose_engine, load_runtime
 from fincompress.studies.variants import VariantSpec
 from fincompress.tracking import runs
 from fincompress.training.device import training_device, training_precision
@@ -71,15 +71,17 @@ def log_artifact(artifact: Artifact, runtime: str) -> str:
     manifest, threads = artifact.manifest, torch.get_num_threads()
     runs.log_json(dump(manifest), MANIFEST)
     best = {f"best/{k.removeprefix('val/')}": v for k, v in manifest.metrics.items()}
-    engine = engine_of(runtime, artifact, threads)
+    engine = choose_engine(runtime, artifact, threads)
     products = load_runtime(engine).count_products(artifact)
     counted = {f"products/{k}": float(v) for k, v in dump(products).items()}
     runs.log_metrics(best | counted | {"parameters": manifest.parameters})
-    ranking = getattr(load_runtime(runtime), "ranking", None)
-    if ranking is None:
+    rank_engines = getattr(load_runtime(runtime), "rank_engines", None)
+    if rank_engines is None:
         runs.set_tag("engine", runtime)
         return runtime
-    ways = ranking(artifact, threads)
-    runs.set_tag("engine", ways[0].name)
-    runs.log_json({"threads": threads, "ways": [asdict(way) for way in ways]}, "engines.json")
-    return "; ".join(map(str, ways))
+    timings = rank_engines(artifact, threads)
+    runs.set_tag("engine", timings[0].label)
+    runs.log_json(
+        {"threads": threads, "ways": [asdict(timing) for timing in timings]}, "engines.json"
+    )
+    return "; ".join(map(str, timings))

@@ -1,14 +1,11 @@
-"""Runtimes: what runs an artifact on this CPU. Each module here is one, found by its name.
+"""Runtimes: load an artifact into an engine that computes on this CPU. One module each.
 
-A runtime is a module with
+A runtime is a module of this folder, found by its name; `Runtime` is its protocol. `auto` is a
+runtime that chooses among the others; it has no `precisions`, and two more functions:
 
-* `FORMAT`: the format of the artifacts that are written for it;
-* `REQUIREMENTS`: the packages that it needs beyond those that every served model needs;
-* `load(artifact, threads) -> Classifier`;
-* `count_products(artifact) -> Products`: what its compiled graph runs in INT8 on this CPU;
-* if it has several ways to run an artifact, as `auto` has: `ranking(artifact, threads)`, all that
-  are right, the best first; and `set_aside(artifact, threads, refused) -> bool`, which never takes
-  the way of the classifier `refused` again, and says whether one is left.
+* `rank_engines(artifact, threads)`: the engines that it can use, the best first, each with the
+  attributes `engine` and `precision`;
+* `refuse_engine(artifact, classifier)`: never use the engine of that classifier for it again.
 """
 
 import importlib
@@ -30,31 +27,34 @@ from fincompress.artifact import Artifact, Products
 from fincompress.config import UserError, nearest
 from fincompress.models.tokenization import batches_by_tokens, encode, load_tokenizer, pad
 
-BATCH_TOKENS = 128  # padding included: more costs more padding than it saves (LOG.md)
+BATCH_TOKENS = 128  # padding included: larger batches cost more padding than they save (LOG.md)
 
-CACHE = "FINCOMPRESS_CACHE_DIR"  # the variable that names the folder of what was measured
-EXACT = "f32"  # the precision that every engine has
+CACHE_VARIABLE = "FINCOMPRESS_CACHE_DIR"  # environment: the folder for what `auto` has measured
+FP32 = "f32"  # the precision that every engine has
 
-# Token ids, int64, and mask, bool, both (n, tokens), become logits, float32 (n, labels).
+# Token ids, int64, and mask, bool, both (n, tokens), to logits, float32 (n, labels).
 Infer = Callable[[NDArray[np.int64], NDArray[np.bool_]], NDArray[np.float32]]
 
 
 class Predictor(Protocol):
-    """Raw texts become logits, float32 (n, labels), in the order of the texts."""
+    """A function from raw texts to logits, float32 (n, labels), in the order of the texts."""
 
     def __call__(self, texts: Sequence[str]) -> NDArray[np.float32]: ...
 
 
 @dataclass(frozen=True)
 class Classifier:
-    """A loaded model: a `Predictor`.
+    """A loaded model, and a `Predictor`.
 
-    `infer` computes with all `threads`, which is what its engine says that it uses: that is the
-    fastest for one text. A call of several goes in small batches of like length through streams,
-    each of which computes with one thread beside the others. `open_streams` makes as many as there
-    are threads; that may compile the model once more, so the first such call does it. None means
-    that the engine has no streams. `engine` is the name of the runtime whose engine computes,
-    `precision` what it computes in where it does not compute in INT8.
+    A call with one text computes in `infer`, with all threads, which is fastest for one text. A
+    call with several goes in small batches of similar length through streams, which run side by
+    side with one thread each.
+
+    `infer`: computes one batch with all threads. `open_streams`: opens as many streams as there are
+    threads; called by the first call with several batches, as it may compile the model once more;
+    None if the engine has no streams. `tokenizer`: the model's own. `labels`: their number.
+    `threads`: as many as the engine reports that it uses. `engine`: the runtime whose engine
+    computes. `precision`: what it computes in where it does not compute in INT8.
     """
 
     infer: Infer
@@ -76,7 +76,7 @@ class Classifier:
             while batches:
                 try:
                     rows = batches.popleft()
-                except IndexError:  # another stream was faster
+                except IndexError:  # another stream has taken the last one
                     return
                 logits[rows] = infer(*pad([ids[row] for row in rows]))
 
@@ -91,12 +91,15 @@ class Classifier:
 
     @property
     def way(self) -> str:
-        """Engine and precision, as they are shown: `onnx_runtime`, `openvino_runtime bf16`."""
-        return self.engine if self.precision == EXACT else f"{self.engine} {self.precision}"
+        """Engine and precision as shown: `onnx_runtime`, `openvino_runtime bf16`.
+
+        `tracking/served_model_process.py` reads this attribute from versions of any age.
+        """
+        return engine_label(self.engine, self.precision)
 
     @property
     def streams(self) -> Sequence[Infer]:
-        """What a call of several texts goes through, made when the first such call comes."""
+        """The streams, opened by the first call that needs them."""
         with self._opening:  # a server may get two such calls at once
             return self._opened
 
@@ -110,19 +113,36 @@ class Classifier:
 
 
 class Runtime(Protocol):
-    """The shape of a runtime module."""
+    """The protocol of a runtime module.
+
+    `FORMAT`: the format of the artifacts that are exported for it. `REQUIREMENTS`: the packages
+    that it needs beyond those that every served model needs.
+    """
 
     FORMAT: str
     REQUIREMENTS: tuple[str, ...]
 
-    def load(self, artifact: Artifact, threads: int) -> Classifier:
-        """Load for `threads` CPU threads; raise `UserError` for a format it cannot run."""
+    def load(self, artifact: Artifact, threads: int, precision: str = FP32) -> Classifier:
+        """Load for `threads` CPU threads; raise `UserError` for a format that it cannot run.
+
+        `precision` is one of `precisions()`; a runtime that has only FP32 need not take it.
+        """
         ...
 
-    def count_products(self, artifact: Artifact) -> Products: ...
+    def precisions(self) -> tuple[str, ...]:
+        """Return what it can compute in on this CPU where it does not compute in INT8.
+
+        FP32 comes first.
+        """
+        ...
+
+    def count_products(self, artifact: Artifact) -> Products:
+        """Count the matrix products of the graph as it is compiled for this CPU."""
+        ...
 
 
 def runtime_names() -> list[str]:
+    """Return the names of all runtimes, sorted."""
     return sorted(module.name for module in pkgutil.iter_modules(__path__))
 
 
@@ -134,42 +154,70 @@ def load_runtime(name: str) -> Runtime:
     return cast(Runtime, importlib.import_module(f"{__name__}.{name}"))
 
 
-def engine_of(name: str, artifact: Artifact, threads: int) -> str:
-    """Return the runtime whose engine the runtime `name` takes for `artifact` on this CPU."""
-    ranking = getattr(load_runtime(name), "ranking", None)
-    return str(ranking(artifact, threads)[0].engine) if ranking else name
+def load_engine(engine: str, precision: str, artifact: Artifact, threads: int) -> Classifier:
+    """Load `artifact` on the runtime `engine`, to compute in `precision` what is not INT8."""
+    runtime = load_runtime(engine)
+    if precision == FP32:
+        return runtime.load(artifact, threads)
+    return runtime.load(artifact, threads, precision)
+
+
+def engine_label(engine: str, precision: str) -> str:
+    """Return engine and precision as shown; FP32 is not mentioned."""
+    return engine if precision == FP32 else f"{engine} {precision}"
+
+
+def choose_engine(name: str, artifact: Artifact, threads: int) -> str:
+    """Return the runtime whose engine computes when the runtime `name` loads `artifact` here.
+
+    Raises `UserError` if it has to choose and no engine answers right.
+    """
+    return _candidates(name, artifact, threads)[0][0]
 
 
 def load_accepted(
     name: str, artifact: Artifact, threads: int, judge: Callable[[Classifier], str]
 ) -> Classifier:
-    """Load `artifact` on the runtime `name` as `judge` accepts it, whose answer is '' or what is
-    wrong.
+    """Load `artifact` on the runtime `name`, in the first of its engines that `judge` accepts.
 
-    A runtime with several ways is asked for the next one. Raises `UserError` with all that was
-    wrong if it has no other.
+    `judge` returns what is wrong with the answers of a classifier, or ''. An engine that it does
+    not accept is never used for this artifact on this CPU again. Raises `UserError`, with all that
+    is wrong, if it accepts none.
     """
-    runtime, wrong = load_runtime(name), list[str]()
-    while True:
-        loaded = runtime.load(artifact, threads)
-        if not (why := judge(loaded)):
-            return loaded
-        wrong.append(f"{loaded.way}: {why}")
-        set_aside = getattr(runtime, "set_aside", None)
-        if set_aside is None or not set_aside(artifact, threads, loaded):
-            raise UserError("; ".join(wrong))
-        print(f"{wrong[-1]}; the next engine is tried", file=sys.stderr, flush=True)
+    refuse_engine = getattr(load_runtime(name), "refuse_engine", None)
+    candidates, wrong = _candidates(name, artifact, threads), list[str]()
+    for tried, (engine, precision) in enumerate(candidates, start=1):
+        classifier = load_engine(engine, precision, artifact, threads)
+        if not (why := judge(classifier)):
+            return classifier
+        wrong.append(f"{classifier.way}: {why}")
+        if refuse_engine is not None:
+            refuse_engine(artifact, classifier)
+        if tried < len(candidates):
+            print(f"{wrong[-1]}; trying the next engine", file=sys.stderr, flush=True)
+    raise UserError("; ".join(wrong))
 
 
-def classifier(
+def build_classifier(
     artifact: Artifact,
     infer: Infer,
     threads: int,
     *,
     engine: str,
-    precision: str = EXACT,
+    precision: str = FP32,
     open_streams: Callable[[], Sequence[Infer]] | None = None,
 ) -> Classifier:
-    """Return `artifact` as a classifier, with its own tokenizer and labels."""
+    """Return a classifier with the tokenizer and the labels of `artifact`.
+
+    The other arguments are those of `Classifier`.
+    """
     labels, tokenizer = artifact.manifest.layout.labels, load_tokenizer(artifact)
     return Classifier(infer, open_streams, tokenizer, labels, threads, engine, precision)
+
+
+def _candidates(name: str, artifact: Artifact, threads: int) -> list[tuple[str, str]]:
+    """Engine and precision of each engine that the runtime can use, the best first."""
+    rank_engines = getattr(load_runtime(name), "rank_engines", None)
+    if rank_engines is None:
+        return [(name, FP32)]
+    return [(timing.engine, timing.precision) for timing in rank_engines(artifact, threads)]

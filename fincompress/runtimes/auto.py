@@ -1,9 +1,9 @@
-"""`auto`: runs an ONNX artifact in the engine that is fastest on this CPU, of those that are right.
+"""`auto`: runs an ONNX artifact in the fastest engine for this CPU among those that answer right.
 
-An engine is right if its answers to the artifact's probe (`models/probe.py`) are PyTorch's. Which
-one is fastest is measured when the artifact is first loaded on a machine, for one text and for a
-call of many, in turns, and remembered in a file: one graph, and so one version in the registry,
-serves every CPU. No engine is the fastest on all of them (figures in LOG.md).
+An engine answers right if it agrees with PyTorch on the artifact's probe (`models/probe.py`). Which
+engine is the fastest is measured when the artifact is first loaded on a machine, for calls with one
+text and with many, and remembered in a file. So one graph, and one version in the registry, serves
+every CPU; no engine is the fastest on all of them (figures in LOG.md).
 """
 
 import hashlib
@@ -23,26 +23,37 @@ from statistics import median
 from fincompress.artifact import Artifact, Products
 from fincompress.config import UserError
 from fincompress.machine.cpu import cpu_flags, cpu_model, usable_cores
-from fincompress.models.probe import largest_move, read_probe
-from fincompress.runtimes import CACHE, EXACT, Classifier, load_runtime
+from fincompress.models.probe import Probe, largest_move, read_probe
+from fincompress.runtimes import (
+    CACHE_VARIABLE,
+    FP32,
+    Classifier,
+    engine_label,
+    load_engine,
+    load_runtime,
+)
 
-FORMAT, GRAPH = "onnx", "model.onnx"
+FORMAT, MODEL = "onnx", "model.onnx"
 REQUIREMENTS = ("onnxruntime", "openvino")
-BF16 = "bf16"
-WAYS = (("onnx_runtime", EXACT), ("openvino_runtime", EXACT), ("openvino_runtime", BF16))
-MOST_MOVED = 0.15  # of a probability of the probe; INT8 kernels round by a few hundredths
-# What a precision must have over the same engine without it: as right, and faster beyond doubt.
-MOVED_MORE, SHARE_OF_COST = 0.02, 0.95
+ENGINES = ("onnx_runtime", "openvino_runtime")  # the runtimes that read ONNX
+MAX_PROBE_CHANGE = 0.15  # of a probability; INT8 kernels round by a few hundredths
+# A precision below FP32 is used only if it is as right as FP32 in the same engine, within this
+# change of a probability, and takes at most this share of the time: faster beyond doubt.
+MAX_PRECISION_CHANGE, MAX_SHARE_OF_COST = 0.02, 0.95
 TURNS = 5
 
 log = logging.getLogger(__name__)
-Key = tuple[str, str]  # engine and precision
-_refused: dict[str, set[Key]] = {}  # by graph and CPU, where no file can be written
+_Key = tuple[str, str]  # engine and precision
+_refused: dict[str, set[_Key]] = {}  # by graph and CPU, for machines where no file can be written
 
 
 @dataclass(frozen=True)
-class Way:
-    """An engine at a precision, and the median ms that it took for one text and a call of many."""
+class EngineTiming:
+    """How fast an engine runs an artifact on this CPU.
+
+    `engine`: the name of its runtime. `precision`: what it computes in where it does not compute
+    in INT8. `one_ms`, `many_ms`: median time of a call with one text, and of one with many, in ms.
+    """
 
     engine: str
     precision: str
@@ -51,120 +62,107 @@ class Way:
 
     @property
     def cost(self) -> float:
-        """What is to be small: one text and a call of many count alike."""
+        """What engines are ranked by, in ms: a call with one text and one with many count alike."""
         return math.sqrt(self.one_ms * self.many_ms)
 
     @property
-    def name(self) -> str:
-        return self.engine if self.precision == EXACT else f"{self.engine} {self.precision}"
+    def label(self) -> str:
+        """Engine and precision, as `Classifier.way` has them."""
+        return engine_label(self.engine, self.precision)
 
     def __str__(self) -> str:
-        return f"{self.name} {self.one_ms:.2f} ms for one text, {self.many_ms:.1f} for many"
+        return f"{self.label} {self.one_ms:.2f} ms for one text, {self.many_ms:.1f} for many"
 
 
 def load(artifact: Artifact, threads: int) -> Classifier:
-    """Load in the fastest engine; the first time on a machine takes a second or two more.
+    """Load in the fastest engine; the first time on a machine takes a second or two longer.
 
-    Raises `UserError` if the answers of none are right.
+    Raises `UserError` if no engine answers right.
     """
-    best = ranking(artifact, threads)[0]
-    return _open(best.engine, best.precision, artifact, threads)
+    best = rank_engines(artifact, threads)[0]
+    return load_engine(best.engine, best.precision, artifact, threads)
 
 
 def count_products(artifact: Artifact) -> Products:
-    """Count in the engine that `load` takes for all cores."""
-    return load_runtime(ranking(artifact, usable_cores())[0].engine).count_products(artifact)
+    """Count in the engine that `load` uses with all cores."""
+    return load_runtime(rank_engines(artifact, usable_cores())[0].engine).count_products(artifact)
 
 
-def ranking(artifact: Artifact, threads: int) -> list[Way]:
-    """Return the ways to run `artifact` with `threads` on this CPU, the fastest first.
+def rank_engines(artifact: Artifact, threads: int) -> list[EngineTiming]:
+    """Return the engines that answer right with `threads` threads on this CPU, the fastest first.
 
-    They are measured once, and then remembered. Raises `UserError` if none is right.
+    They are measured the first time, and remembered. Raises `UserError` if there is none.
     """
     artifact.require_format(FORMAT)
-    name = _name("ways", artifact, threads)
-    ways = _read_ways(name)
-    if not ways:
-        ways = _measure(artifact, threads)
-        log.info("%s: %s", artifact.path, "; ".join(map(str, ways)))
-        _remember(name, [asdict(way) for way in ways])
+    file = _cache_file("ways", artifact, threads)
+    timings = _read_timings(file)
+    if not timings:
+        timings = _measure(artifact, threads)
+        log.info("%s: %s", artifact.path, "; ".join(map(str, timings)))
+        _write_caches(file, [asdict(timing) for timing in timings])
     refused = _read_refused(artifact)
-    left = [way for way in ways if (way.engine, way.precision) not in refused]
-    if not left:
-        raise UserError(f"{artifact.path}: what it answers was wrong in every engine")
-    return left
+    accepted = [timing for timing in timings if (timing.engine, timing.precision) not in refused]
+    if not accepted:
+        raise UserError(f"{artifact.path}: every engine gave wrong answers on this CPU")
+    return accepted
 
 
-def set_aside(artifact: Artifact, threads: int, refused: Classifier) -> bool:
-    """Never take the way of `refused` for this graph on this CPU again, whatever the threads.
-
-    Returns whether another one is left.
-    """
-    name = _name("refused", artifact)
-    _refused[name] = _read_refused(artifact) | {(refused.engine, refused.precision)}
-    _remember(name, sorted(_refused[name]))
-    with suppress(UserError):
-        best = ranking(artifact, threads)[0]
-        return (best.engine, best.precision) not in _refused[name]
-    return False
+def refuse_engine(artifact: Artifact, refused: Classifier) -> None:
+    """Never use the engine and precision of `refused` for this graph on this CPU again."""
+    file = _cache_file("refused", artifact)
+    _refused[file] = _read_refused(artifact) | {(refused.engine, refused.precision)}
+    _write_caches(file, sorted(_refused[file]))
 
 
-def _open(engine: str, precision: str, artifact: Artifact, threads: int) -> Classifier:
-    if precision == EXACT:
-        return load_runtime(engine).load(artifact, threads)
-    from fincompress.runtimes import openvino_runtime
-
-    return openvino_runtime.load(artifact, threads, precision)
-
-
-def _has_bf16() -> bool:
-    from fincompress.runtimes import openvino_runtime
-
-    return openvino_runtime.has_bf16()
-
-
-def _measure(artifact: Artifact, threads: int) -> list[Way]:
+def _measure(artifact: Artifact, threads: int) -> list[EngineTiming]:
     probe = read_probe(artifact)
-    right, moved, wrong = dict[Key, Classifier](), dict[Key, float](), list[str]()
-    for key in WAYS:
-        if key[1] == BF16 and not _has_bf16():
-            continue
-        try:
-            classifier = _open(*key, artifact, threads)
-            moved[key] = largest_move(classifier(probe.texts), probe.logits)
-        except UserError:
-            raise
-        except Exception as error:  # what an engine raises for a graph that it cannot run
-            wrong.append(f"{' '.join(key)}: {' '.join(str(error).split())}")
-            continue
-        exact = moved.get((key[0], EXACT), 0.0)
-        most = MOST_MOVED if key[1] == EXACT else min(MOST_MOVED, exact + MOVED_MORE)
-        if moved[key] <= most:
-            right[key] = classifier
-        else:
-            wrong.append(f"{' '.join(key)}: moves a probability by {moved[key]:.2f}")
-    if not right:
-        raise UserError(
-            f"{artifact.path}: no engine answers the probe as PyTorch does, within "
-            f"{MOST_MOVED}: {'; '.join(wrong)}"
-        )
-    one: dict[Key, list[float]] = {key: [] for key in right}
-    many: dict[Key, list[float]] = {key: [] for key in right}
+    right = _load_right_ones(artifact, threads, probe)
+    one_ms: dict[_Key, list[float]] = {key: [] for key in right}
+    many_ms: dict[_Key, list[float]] = {key: [] for key in right}
     for turn in range(TURNS):
         keys = list(right)
         for key in keys[turn % len(keys) :] + keys[: turn % len(keys)]:
-            right[key](probe.texts[:1])  # others had the caches meanwhile
-            one[key] += [_ms(right[key], [text]) for text in probe.texts]
-            many[key].append(_ms(right[key], probe.texts))
-    ways = {key: Way(*key, median(one[key]), median(many[key])) for key in right}
-    kept = [
-        way
-        for (engine, precision), way in ways.items()
-        if precision == EXACT
-        or (engine, EXACT) not in ways
-        or way.cost < SHARE_OF_COST * ways[engine, EXACT].cost
+            right[key](probe.texts[:1])  # untimed: other engines have used the caches since
+            one_ms[key] += [_ms(right[key], [text]) for text in probe.texts]
+            many_ms[key].append(_ms(right[key], probe.texts))
+    timings = {key: EngineTiming(*key, median(one_ms[key]), median(many_ms[key])) for key in right}
+    worthwhile = [
+        timing
+        for (engine, precision), timing in timings.items()
+        if precision == FP32
+        or (engine, FP32) not in timings
+        or timing.cost < MAX_SHARE_OF_COST * timings[engine, FP32].cost
     ]
-    return sorted(kept, key=lambda way: way.cost)
+    return sorted(worthwhile, key=lambda timing: timing.cost)
+
+
+def _load_right_ones(artifact: Artifact, threads: int, probe: Probe) -> dict[_Key, Classifier]:
+    """Load in every engine and precision of this CPU, and return those that answer right."""
+    right, changes, wrong = dict[_Key, Classifier](), dict[_Key, float](), list[str]()
+    for engine in ENGINES:
+        for precision in load_runtime(engine).precisions():
+            key = engine, precision
+            try:
+                classifier = load_engine(engine, precision, artifact, threads)
+                changes[key] = largest_move(classifier(probe.texts), probe.logits)
+            except UserError:
+                raise
+            except Exception as error:  # what an engine raises for a graph that it cannot run
+                wrong.append(f"{engine} {precision}: {' '.join(str(error).split())}")
+                continue
+            most = MAX_PROBE_CHANGE
+            if precision != FP32:
+                most = min(most, changes.get((engine, FP32), 0.0) + MAX_PRECISION_CHANGE)
+            if changes[key] <= most:
+                right[key] = classifier
+            else:
+                wrong.append(f"{engine} {precision}: moves a probability by {changes[key]:.2f}")
+    if not right:
+        raise UserError(
+            f"{artifact.path}: no engine answers the probe as PyTorch does, within "
+            f"{MAX_PROBE_CHANGE}: {'; '.join(wrong)}"
+        )
+    return right
 
 
 def _ms(classifier: Classifier, texts: Sequence[str]) -> float:
@@ -173,18 +171,21 @@ def _ms(classifier: Classifier, texts: Sequence[str]) -> float:
     return 1e3 * (time.perf_counter() - began)
 
 
-def _name(kind: str, artifact: Artifact, threads: int | None = None) -> str:
-    """The file for what is known of this graph on this CPU, by these engines."""
+def _cache_file(kind: str, artifact: Artifact, threads: int | None = None) -> str:
+    """The name of the file for this graph, CPU and release of the engines."""
     facts = (
-        artifact.manifest.files[GRAPH], threads, cpu_model(), cpu_flags(),
-        *(version(name) for name in REQUIREMENTS),
-    )  # fmt: skip
+        artifact.manifest.files[MODEL],
+        threads,
+        cpu_model(),
+        cpu_flags(),
+        *(version(package) for package in REQUIREMENTS),
+    )
     return f"{kind}-{hashlib.sha256(repr(facts).encode()).hexdigest()[:16]}.json"
 
 
 def _caches() -> list[Path]:
-    """The folder that the environment names, and the user's, which a served model finds too."""
-    named = [Path(folder)] if (folder := os.environ.get(CACHE)) else []
+    """The folder that the environment names, and the user's, where a served model looks too."""
+    named = [Path(folder)] if (folder := os.environ.get(CACHE_VARIABLE)) else []
     try:
         caches = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
     except RuntimeError:  # a user without a home
@@ -192,32 +193,33 @@ def _caches() -> list[Path]:
     return [folder / "engines" for folder in [*named, caches / "fincompress"]]
 
 
-def _read_ways(name: str) -> list[Way]:
-    """The first ranking that is kept; what is of another release, or broken, is none."""
+def _read_timings(file: str) -> list[EngineTiming]:
+    """The timings in the first cache that has them; [] if no cache has a file that can be read."""
     for folder in _caches():
         with suppress(OSError, ValueError, TypeError):
-            text = (folder / name).read_text(encoding="utf-8")
-            if ways := [Way(**each) for each in json.loads(text)]:
-                return ways
+            rows = json.loads((folder / file).read_text(encoding="utf-8"))
+            if timings := [EngineTiming(**row) for row in rows]:
+                return timings
     return []
 
 
-def _read_refused(artifact: Artifact) -> set[Key]:
-    name = _name("refused", artifact)
-    found = set(_refused.get(name, ()))
+def _read_refused(artifact: Artifact) -> set[_Key]:
+    """What any cache, or this process, has refused."""
+    file = _cache_file("refused", artifact)
+    refused = set(_refused.get(file, ()))
     for folder in _caches():
         with suppress(OSError, ValueError, TypeError):
-            text = (folder / name).read_text(encoding="utf-8")
-            found |= {(engine, precision) for engine, precision in json.loads(text)}
-    return found
+            rows = json.loads((folder / file).read_text(encoding="utf-8"))
+            refused |= {(engine, precision) for engine, precision in rows}
+    return refused
 
 
-def _remember(name: str, known: Sequence[object]) -> None:
-    """Write the files whole or not at all; where none can be written it is measured again."""
+def _write_caches(file: str, rows: Sequence[object]) -> None:
+    """Write a file whole or not at all; where it cannot be written, measure again next time."""
     for folder in _caches():
         with suppress(OSError):
             folder.mkdir(parents=True, exist_ok=True)
-            number, draft = tempfile.mkstemp(dir=folder)
-            with os.fdopen(number, "w", encoding="utf-8") as text:
-                json.dump(known, text, indent=1)
-            Path(draft).replace(folder / name)
+            descriptor, draft = tempfile.mkstemp(dir=folder)
+            with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
+                json.dump(rows, stream, indent=1)
+            Path(draft).replace(folder / file)

@@ -1,4 +1,4 @@
-"""OpenVINO on the CPU: runs OpenVINO's own artifacts, and ONNX ones."""
+"""OpenVINO: runs OpenVINO and ONNX artifacts, FP32, bf16 where the CPU has it, and INT8."""
 
 from collections.abc import Sequence
 from threading import Lock
@@ -10,54 +10,63 @@ from numpy.typing import NDArray
 
 from fincompress.artifact import Artifact, Products
 from fincompress.config import UserError
-from fincompress.runtimes import EXACT, Classifier, Infer, classifier
+from fincompress.runtimes import FP32, Classifier, Infer, build_classifier
 
 FORMAT = "openvino"
 MODEL = "model.xml"
 FILES = {FORMAT: MODEL, "onnx": "model.onnx"}  # by the formats that it reads
 REQUIREMENTS = ("openvino",)
-INT8 = ("i8", "u8")
+BF16 = "bf16"
+INT8_TYPES = ("i8", "u8")
 
 
-def load(artifact: Artifact, threads: int, precision: str = EXACT) -> Classifier:
-    """Load for `threads`; what is not INT8 is computed in `precision`, `f32` or `bf16`."""
-    alone = _compile(artifact, threads, precision)
-    used = alone.get_property("INFERENCE_NUM_THREADS")
+def load(artifact: Artifact, threads: int, precision: str = FP32) -> Classifier:
+    """Load for `threads` CPU threads, to compute in `precision` what is not INT8.
+
+    Raises `UserError` for a format that OpenVINO does not read here.
+    """
+    compiled = _compile(artifact, threads, precision)
+    used = compiled.get_property("INFERENCE_NUM_THREADS")
 
     def open_streams() -> Sequence[Infer]:
         shared = _compile(artifact, used, precision, streams=used)
         return [_infer(shared) for _ in range(used)]
 
-    return classifier(
-        artifact, _infer(alone), used, engine="openvino_runtime", open_streams=open_streams,
-        precision=alone.get_property("INFERENCE_PRECISION_HINT").to_string(),
-    )  # fmt: skip
+    return build_classifier(
+        artifact,
+        _infer(compiled),
+        used,
+        engine="openvino_runtime",
+        precision=compiled.get_property("INFERENCE_PRECISION_HINT").to_string(),
+        open_streams=open_streams,
+    )
 
 
-def has_bf16() -> bool:
-    """Whether the CPU has instructions for bf16 that OpenVINO uses."""
-    return "BF16" in openvino.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+def precisions() -> tuple[str, ...]:
+    """Return FP32, and bf16 if the CPU has instructions for it that OpenVINO uses."""
+    capabilities = openvino.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+    return (FP32, BF16) if "BF16" in capabilities else (FP32,)
 
 
 def count_products(artifact: Artifact) -> Products:
-    """Count the fully connected layers of the graph as it is compiled for this machine."""
-    operations = _compile(artifact, 1, EXACT).get_runtime_model().get_ops()
+    """Count the fully connected layers of the graph as OpenVINO compiles it for this CPU."""
+    operations = _compile(artifact, 1, FP32).get_runtime_model().get_ops()
     facts = [operation.get_rt_info() for operation in operations]
-    precisions = [
+    types = [
         fact["runtimePrecision"].astype(str)
         for fact in facts
         if fact["layerType"].astype(str) == "FullyConnected"
     ]
-    return Products(int8=sum(p in INT8 for p in precisions), total=len(precisions))
+    return Products(int8=sum(kind in INT8_TYPES for kind in types), total=len(types))
 
 
 def _infer(compiled: Any) -> Infer:
     request, lock = compiled.create_infer_request(), Lock()
 
     def infer(ids: NDArray[np.int64], mask: NDArray[np.bool_]) -> NDArray[np.float32]:
-        with lock:  # a server asks from several threads, and a request serves one
-            answer: NDArray[np.float32] = request.infer({"ids": ids, "mask": mask})["logits"]
-        return answer
+        with lock:  # a server calls from several threads, and a request serves one at a time
+            logits: NDArray[np.float32] = request.infer({"ids": ids, "mask": mask})["logits"]
+        return logits  # (n, labels)
 
     return infer
 
@@ -74,7 +83,7 @@ def _compile(artifact: Artifact, threads: int, precision: str, streams: int = 1)
         "INFERENCE_NUM_THREADS": threads,
         "PERFORMANCE_HINT": "LATENCY" if streams == 1 else "THROUGHPUT",
         "NUM_STREAMS": streams,
-        # By default it computes in bf16 wherever the CPU can, faster or not.
+        # The default is bf16 wherever the CPU has it, whether it is faster or not.
         "INFERENCE_PRECISION_HINT": precision,
     }
     return core.compile_model(model, "CPU", settings)

@@ -12,7 +12,7 @@ import yaml
 from pydantic import Field
 
 from fincompress import studies
-from fincompress.benchmark.tfidf import NAME as FLOOR
+from fincompress.benchmark.tfidf import FLOOR_NAME
 from fincompress.config import UserError, nearest, parse, read_yaml, settings
 from fincompress.models.storage import FORMAT
 from fincompress.promotion import ROLES
@@ -220,7 +220,7 @@ def select_ablations(ablations: Mapping[str, VariantSpec], wanted: str) -> dict[
 def _load_variant(name: str, path: Path, kind: type[_File]) -> VariantSpec:
     if not re.fullmatch(r"[a-z][a-z0-9_]*", name):
         raise UserError(f"{path}: a variant's name must be lower case with '_', not '{name}'")
-    reserved = (BASE, FLOOR, ALL, "latest")  # MLflow keeps `latest` and `v<digits>` to itself
+    reserved = (BASE, FLOOR_NAME, ALL, "latest")  # MLflow keeps `latest` and `v<digits>` to itself
     if name.replace("_", "-") in ROLES or name in reserved or re.fullmatch(r"v\d+", name):
         raise UserError(f"{path}: '{name}' is reserved and cannot name a variant")
     as_written = read_yaml(path)

@@ -16,7 +16,7 @@ from sqlalchemy.engine import make_url
 
 from fincompress.config import UserError
 from fincompress.machine.locks import hold
-from fincompress.runtimes import CACHE
+from fincompress.runtimes import CACHE_VARIABLE
 from fincompress.tracking.addresses import DATABASES, PATIENCE_S, backend, masked, probe, reason
 
 EXPERIMENT = "fincompress"
@@ -93,7 +93,7 @@ def is_default_store() -> bool:
 def _cache_beside(uri: str) -> None:
     """Let what is measured of engines be kept beside a store that is a file on this machine."""
     if backend(uri) == "sqlite" and (file := make_url(uri).database):
-        os.environ.setdefault(CACHE, str(Path(file).parent / "mlruns"))
+        os.environ.setdefault(CACHE_VARIABLE, str(Path(file).parent / "mlruns"))
 
 
 def _probe(uri: str) -> None:
