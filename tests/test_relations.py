@@ -74,7 +74,7 @@ def test_a_speed_up_that_is_not_known_well_is_unreliable() -> None:
     low, high = student.intervals[SPEEDUP]
     uncertain = (high - low) / 2 / student.metrics[SPEEDUP]
     assert uncertain > 0.1 and low < 1 < high
-    said = f"its speed-up is known to within {uncertain:.0%} only, and may be none"
+    said = f"its speed-up is known only to within {uncertain:.0%}, and its interval contains 1"
     assert student.unreliable == said
     assert teacher.unreliable == ""
 

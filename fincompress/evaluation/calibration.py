@@ -1,4 +1,4 @@
-"""Logits become probabilities, how far these are from the truth, and the temperature that mends it.
+"""Calibration: expected calibration error, reliability bins and temperature scaling.
 
 Guo et al. (2017), "On Calibration of Modern Neural Networks".
 """
@@ -13,15 +13,19 @@ from scipy.optimize import minimize_scalar  # type: ignore[import-untyped]
 from scipy.special import log_softmax, softmax  # type: ignore[import-untyped]
 
 BINS = 15
-LOWEST_TEMPERATURE, HIGHEST_TEMPERATURE = (
-    0.05,
-    20.0,
-)  # where no answer is wrong, no temperature is cold enough
+# Bounds of the search: if every prediction is right, the likelihood rises without end as the
+# temperature falls, and if none is, as it rises.
+LOWEST_TEMPERATURE = 0.05
+HIGHEST_TEMPERATURE = 20.0
 
 
 @dataclass(frozen=True)
 class Bin:
-    """The sentences whose answers are about equally sure: mean confidence, share of them right."""
+    """A bin of a reliability diagram: the predictions whose confidence lies in one interval.
+
+    `confidence`: their mean confidence, the probability of the predicted class. `accuracy`: the
+    share of them that is right. `count`: how many there are.
+    """
 
     confidence: float
     accuracy: float
@@ -29,51 +33,53 @@ class Bin:
 
 
 def class_probabilities(logits: ArrayLike, temperature: float = 1.0) -> NDArray[np.float64]:
-    """Return the probabilities (n, labels) of logits (n, labels), softened by the temperature."""
+    """Return softmax(logits / temperature), (n, labels), for logits of that shape."""
     scaled = np.asarray(logits, dtype=np.float64) / temperature
-    found: NDArray[np.float64] = softmax(scaled, axis=1)
-    return found
+    probabilities: NDArray[np.float64] = softmax(scaled, axis=1)
+    return probabilities
 
 
 def reliability_bins(
     labels: Sequence[int], probabilities: ArrayLike, bins: int = BINS
 ) -> list[Bin]:
-    """Return what the answers of each bin claim and how many are right, without empty bins.
+    """Return mean confidence and accuracy of the predictions in each bin, without empty bins.
 
-    The bins are of equal width, over the probability of the predicted class: labels (n,),
-    probabilities (n, labels).
+    The `bins` are of equal width, over the probability of the predicted class. Labels are class
+    indices, (n,), and probabilities (n, labels).
     """
-    given = np.asarray(probabilities, dtype=np.float64)
-    sure, right = given.max(1), given.argmax(1) == np.asarray(labels)  # (n,) both
-    places = np.digitize(sure, np.linspace(0, 1, bins + 1)[1:-1], right=True)
+    rows = np.asarray(probabilities, dtype=np.float64)
+    confidence = rows.max(1)  # (n,)
+    right = rows.argmax(1) == np.asarray(labels)  # (n,)
+    bin_numbers = np.digitize(confidence, np.linspace(0, 1, bins + 1)[1:-1], right=True)  # (n,)
     return [
-        Bin(float(sure[inside].mean()), float(right[inside].mean()), int(inside.sum()))
-        for inside in (places == place for place in np.unique(places))
+        Bin(float(confidence[inside].mean()), float(right[inside].mean()), int(inside.sum()))
+        for inside in (bin_numbers == number for number in np.unique(bin_numbers))
     ]
 
 
 def expected_calibration_error(
     labels: Sequence[int], probabilities: ArrayLike, bins: int = BINS
 ) -> float:
-    """Return the mean over sentences of how far the confidence of their bin is from its accuracy.
+    """Return the mean distance between confidence and accuracy of a bin, weighted by its count.
 
-    Labels (n,), probabilities (n, labels).
+    Labels are class indices, (n,), and probabilities (n, labels).
     """
-    found = reliability_bins(labels, probabilities, bins)
-    return sum(b.count * abs(b.accuracy - b.confidence) for b in found) / len(labels)
+    filled = reliability_bins(labels, probabilities, bins)
+    return sum(b.count * abs(b.accuracy - b.confidence) for b in filled) / len(labels)
 
 
 def fit_temperature(labels: Sequence[int], logits: ArrayLike) -> float:
-    """Return the temperature at which logits (n, labels) make the labels (n,) most likely.
+    """Return the temperature with the least cross-entropy of logits (n, labels), labels (n,).
 
-    It changes no answer, only how sure each is.
+    Dividing logits by a temperature changes no prediction, only its confidence. The result lies
+    between `LOWEST_TEMPERATURE` and `HIGHEST_TEMPERATURE`.
     """
     right = np.asarray(labels)[:, None]  # (n, 1)
     given = np.asarray(logits, dtype=np.float64)
 
-    def unlikeliness(log_temperature: float) -> float:
-        log_shares = log_softmax(given / math.exp(log_temperature), axis=1)
-        return -float(np.take_along_axis(log_shares, right, axis=1).mean())
+    def cross_entropy(log_temperature: float) -> float:
+        log_probabilities = log_softmax(given / math.exp(log_temperature), axis=1)
+        return -float(np.take_along_axis(log_probabilities, right, axis=1).mean())
 
-    ends = (math.log(LOWEST_TEMPERATURE), math.log(HIGHEST_TEMPERATURE))
-    return math.exp(minimize_scalar(unlikeliness, bounds=ends, method="bounded").x)
+    bounds = (math.log(LOWEST_TEMPERATURE), math.log(HIGHEST_TEMPERATURE))
+    return math.exp(minimize_scalar(cross_entropy, bounds=bounds, method="bounded").x)

@@ -1,4 +1,4 @@
-"""Answers become what single sentences show: confusions, reliability, strongest disagreements."""
+"""Error analysis: confusion matrices, reliability, and disagreements with the teacher, on test."""
 
 from collections.abc import Sequence
 
@@ -11,11 +11,25 @@ from fincompress.evaluation.metrics import confusion_counts
 from fincompress.evaluation.quality import temperature_scaling
 from fincompress.evaluation.results import TEST, Answers
 
-STRONGEST = 20  # disagreements of each variant
+STRONGEST = 20  # disagreements listed for each variant
+COLUMNS = (
+    "variant",
+    "strength",
+    "text",
+    "origin",
+    "label",
+    "answer",
+    "score",
+    "teacher_answer",
+    "teacher_score",
+)
 
 
 def confusion_by_variant(answers: Answers, variants: Sequence[str]) -> dict[str, list[list[int]]]:
-    """Return, for each variant, the counts of its answers on test: a row for each right class."""
+    """Return the confusion matrix of each variant on test, (labels, labels).
+
+    A row holds the sentences of one true class, a column those that were predicted as one.
+    """
     labels = answers.labels[TEST]
     return {name: confusion_counts(labels, answers.predicted(name, TEST)) for name in variants}
 
@@ -23,53 +37,46 @@ def confusion_by_variant(answers: Answers, variants: Sequence[str]) -> dict[str,
 def reliability_by_variant(
     answers: Answers, variants: Sequence[str]
 ) -> dict[str, tuple[list[Bin], list[Bin]]]:
-    """Return, for each variant, its reliability on test, before and after temperature scaling."""
-    labels, found = answers.labels[TEST], {}
+    """Return the reliability bins of each variant on test, before and after temperature scaling."""
+    labels = answers.labels[TEST]
+    bins = {}
     for name in variants:
         _, before, after = temperature_scaling(answers, name)
-        found[name] = (reliability_bins(labels, before), reliability_bins(labels, after))
-    return found
+        bins[name] = (reliability_bins(labels, before), reliability_bins(labels, after))
+    return bins
 
 
 def disagreements_with_teacher(
     answers: Answers, teacher: str, variants: Sequence[str]
 ) -> pd.DataFrame:
-    """Return the test sentences on which a variant is surest of another label than the teacher's.
+    """Return the test sentences on which each variant contradicts the teacher most strongly.
 
-    `strength` is how much less likely it finds the teacher's label than its own.
+    The frame has `COLUMNS`, and at most `STRONGEST` rows a variant, the strongest disagreement of
+    all first. `strength` is the variant's probability of its own label less that of the teacher's
+    label; `score` and `teacher_score` are the probabilities that each gives to its own answer.
     """
-    theirs = answers.predicted(teacher, TEST)
-    sure = class_probabilities(np.array(answers.logits[teacher][TEST]))
+    teacher_classes = answers.predicted(teacher, TEST)  # (n,)
+    teacher_probabilities = class_probabilities(np.array(answers.logits[teacher][TEST]))
     rows = []
     for name in variants:
-        ours = answers.predicted(name, TEST)
-        scores = class_probabilities(np.array(answers.logits[name][TEST]))
-        for place in np.flatnonzero(ours != theirs):
-            own, other = ours[place], theirs[place]
+        classes = answers.predicted(name, TEST)  # (n,)
+        probabilities = class_probabilities(np.array(answers.logits[name][TEST]))  # (n, labels)
+        for i in np.flatnonzero(classes != teacher_classes):
+            answer, teacher_answer = classes[i], teacher_classes[i]
+            score = probabilities[i, answer]
             rows.append(
                 {
                     "variant": name,
-                    "strength": scores[place, own] - scores[place, other],
-                    "text": answers.texts[TEST][place],
-                    "source": answers.sources[TEST][place],
-                    "label": LABELS[answers.labels[TEST][place]],
-                    "answer": LABELS[own],
-                    "score": scores[place, own],
-                    "teacher_answer": LABELS[other],
-                    "teacher_score": sure[place, other],
+                    "strength": score - probabilities[i, teacher_answer],
+                    "text": answers.texts[TEST][i],
+                    "origin": answers.sources[TEST][i],
+                    "label": LABELS[answers.labels[TEST][i]],
+                    "answer": LABELS[answer],
+                    "score": score,
+                    "teacher_answer": LABELS[teacher_answer],
+                    "teacher_score": teacher_probabilities[i, teacher_answer],
                 }
             )
-    columns = [
-        "variant",
-        "strength",
-        "text",
-        "source",
-        "label",
-        "answer",
-        "score",
-        "teacher_answer",
-        "teacher_score",
-    ]
-    found = pd.DataFrame(rows, columns=columns).round(4)
-    found = found.sort_values("strength", ascending=False, kind="stable")
-    return found.groupby("variant", sort=False).head(STRONGEST).reset_index(drop=True)
+    frame = pd.DataFrame(rows, columns=list(COLUMNS)).round(4)
+    frame = frame.sort_values("strength", ascending=False, kind="stable")
+    return frame.groupby("variant", sort=False).head(STRONGEST).reset_index(drop=True)

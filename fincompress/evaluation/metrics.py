@@ -1,4 +1,4 @@
-"""Labels, predictions and timings become scores and percentiles, with bootstrap intervals.
+"""Metrics: F1 and accuracy, latency percentiles and paired ratios, with bootstrap intervals.
 
 Intervals are 95 % percentile-bootstrap intervals: Efron and Tibshirani (1993), "An Introduction to
 the Bootstrap". Two classifiers are compared by the test of McNemar (1947), "Note on the sampling
@@ -15,11 +15,15 @@ from sklearn.metrics import accuracy_score, confusion_matrix, f1_score
 from fincompress.data.sentences import LABELS
 
 CLASSES = list(range(len(LABELS)))
-RESAMPLES = 2000
+RESAMPLES = 2000  # of every bootstrap
 
 
 def classification_scores(labels: Sequence[int], predicted: ArrayLike) -> dict[str, float]:
-    """Return macro-F1, accuracy and the F1 of each class; a class never predicted scores 0."""
+    """Return `macro_f1`, `accuracy` and, for each class, `f1_<label>`.
+
+    Labels and predictions are class indices, (n,). A class that neither holds has an F1 of 0, and
+    counts in the mean.
+    """
     per_class = f1_score(labels, predicted, labels=CLASSES, average=None, zero_division=0.0)
     by_name = {f"f1_{name}": float(f1) for name, f1 in zip(LABELS, per_class, strict=True)}
     return {
@@ -32,46 +36,48 @@ def classification_scores(labels: Sequence[int], predicted: ArrayLike) -> dict[s
 def f1_intervals(
     labels: Sequence[int], predicted: ArrayLike, seed: int = 0
 ) -> dict[str, tuple[float, float]]:
-    """Return the intervals of macro-F1 and of the F1 of each class over sentences.
+    """Return the 95 % intervals of `macro_f1` and of each `f1_<label>`, resampling sentences.
 
-    `predicted` is (n,), or (seeds, n) for the mean over models that differ in their seed. Then each
-    resample is the same for all: a sentence answered by three models is not three sentences.
+    `labels` is (n,). `predicted` is (n,), or (seeds, n) for the mean over models that were trained
+    with different seeds. All seeds then share each resample, since one sentence answered by three
+    models is not three independent sentences. `seed` is that of the resampling.
     """
     truth = np.asarray(labels)
-    found = _resampled_f1(truth, predicted, _counts(len(truth), seed))
-    each = {f"f1_{name}": _ends(row) for name, row in zip(LABELS, found, strict=True)}
-    return {"macro_f1": _ends(found.mean(axis=0)), **each}
+    f1 = _resampled_f1(truth, predicted, _counts(len(truth), seed))  # (labels, resamples)
+    per_class = {f"f1_{name}": _ends(row) for name, row in zip(LABELS, f1, strict=True)}
+    return {"macro_f1": _ends(f1.mean(axis=0)), **per_class}
 
 
 def macro_f1_difference_interval(
     labels: Sequence[int], first: ArrayLike, second: ArrayLike, seed: int = 0
 ) -> tuple[float, float]:
-    """Return the interval of macro-F1 of `first` less that of `second`.
+    """Return the 95 % interval of the macro-F1 of `first` minus that of `second`.
 
-    Paired: both are scored on the same resampled sentences. Each is (n,), or (seeds, n) for the
-    mean over seeds; they may differ in the number of seeds.
+    The bootstrap is paired: both are scored on the same resampled sentences. Predictions are (n,),
+    or (seeds, n) for the mean over seeds; the two may differ in their number of seeds.
     """
     truth = np.asarray(labels)
     counts = _counts(len(truth), seed)
-    found = _resampled_f1(truth, first, counts) - _resampled_f1(truth, second, counts)
-    return _ends(found.mean(axis=0))
+    difference = _resampled_f1(truth, first, counts) - _resampled_f1(truth, second, counts)
+    return _ends(difference.mean(axis=0))
 
 
 def mcnemar_p_value(labels: Sequence[int], first: ArrayLike, second: ArrayLike) -> float:
-    """Return the exact two-sided p-value of two classifiers being wrong equally often.
+    """Return the exact two-sided p-value of the hypothesis that both classifiers err equally often.
 
-    Labels and both predictions are (n,). Only sentences that one of them gets right count.
+    Labels and both predictions are (n,). Only sentences count that exactly one of the two gets
+    right; without any, the p-value is 1.
     """
     truth = np.asarray(labels)
     first_right, second_right = np.asarray(first) == truth, np.asarray(second) == truth
-    apart = int((first_right != second_right).sum())
-    if not apart:
+    discordant = int((first_right != second_right).sum())
+    if not discordant:
         return 1.0
-    return float(binomtest(int((first_right & ~second_right).sum()), apart).pvalue)
+    return float(binomtest(int((first_right & ~second_right).sum()), discordant).pvalue)
 
 
 def confusion_counts(labels: Sequence[int], predicted: ArrayLike) -> list[list[int]]:
-    """Return how often each right class (rows) got each answer (columns); both inputs are (n,)."""
+    """Return the confusion matrix: true classes in rows, predictions in columns. Both are (n,)."""
     counts: list[list[int]] = confusion_matrix(labels, predicted, labels=CLASSES).tolist()
     return counts
 
@@ -79,13 +85,14 @@ def confusion_counts(labels: Sequence[int], predicted: ArrayLike) -> list[list[i
 def percentile_intervals(
     timings: Sequence[float], size: int, percentiles: Mapping[str, float], seed: int = 0
 ) -> dict[str, tuple[float, float]]:
-    """Return the interval of each percentile of timings that were taken in rounds of `size`.
+    """Return the 95 % interval of each named percentile of `timings`, (n,).
 
-    Whole rounds are resampled: what is timed within one shares the state of the machine.
+    They were taken in rounds of `size` calls. Whole rounds are resampled, because calls of one
+    round share the state of the machine. `percentiles` maps a name to a percentile, 0 to 100.
     """
     rounds = [np.asarray(timings[start : start + size]) for start in range(0, len(timings), size)]
     rng = np.random.default_rng(seed)
-    found = np.array(
+    resampled = np.array(
         [
             np.percentile(
                 np.concatenate([rounds[i] for i in rng.integers(0, len(rounds), len(rounds))]),
@@ -94,35 +101,37 @@ def percentile_intervals(
             for _ in range(RESAMPLES)
         ]
     )
-    return {name: _ends(found[:, place]) for place, name in enumerate(percentiles)}
+    return {name: _ends(resampled[:, column]) for column, name in enumerate(percentiles)}
 
 
 def round_medians(timings: Sequence[float], size: int) -> tuple[float, ...]:
-    """Return the median of each round of `size` of the `timings`, (n,), in the order taken."""
+    """Return the median of each round of `size` calls, (rounds,), of `timings`, (n,), in order."""
     rounds = [timings[start : start + size] for start in range(0, len(timings), size)]
-    return tuple(float(np.median(one)) for one in rounds)
+    return tuple(float(np.median(calls)) for calls in rounds)
 
 
 def paired_ratio(
-    other: Sequence[float], own: Sequence[float], seed: int = 0
+    numerator: Sequence[float], denominator: Sequence[float], seed: int = 0
 ) -> tuple[float, tuple[float, float]]:
-    """Return how many times as long `other` took as `own`, and the interval of that.
+    """Return the median ratio of two series of timings, and its 95 % interval.
 
-    Both are (rounds,): the medians of rounds in which both were timed, side by side. The ratio is
-    taken in each round, so that a machine that slows down for both changes nothing, and its median
-    over rounds is returned; whole rounds are resampled. Raises `ValueError` unless both have the
-    same number of rounds, and one at least.
+    Both are (rounds,): the medians of rounds in which both were timed in turns. A ratio is taken in
+    each round, so that a machine that slows down for both does not change it. Whole rounds are
+    resampled. Raises `ValueError` unless both have the same number of rounds, at least one.
     """
-    if not len(other) == len(own) > 0:
-        raise ValueError(f"ratios need the same rounds of both, not {len(other)} and {len(own)}")
-    ratios = np.asarray(other) / np.asarray(own)
+    if not len(numerator) == len(denominator) > 0:
+        raise ValueError(
+            "paired ratios need equally many rounds, at least one, "
+            f"not {len(numerator)} and {len(denominator)}"
+        )
+    ratios = np.asarray(numerator) / np.asarray(denominator)  # (rounds,)
     rng = np.random.default_rng(seed)
     chosen = rng.integers(0, len(ratios), (RESAMPLES, len(ratios)))
     return float(np.median(ratios)), _ends(np.median(ratios[chosen], axis=1))
 
 
 def _counts(count: int, seed: int) -> NDArray[np.float64]:
-    """How often each resample has each sentence, (resamples, n)."""
+    """How often each resample holds each sentence, (resamples, n)."""
     rng = np.random.default_rng(seed)
     return np.stack(
         [
@@ -133,6 +142,7 @@ def _counts(count: int, seed: int) -> NDArray[np.float64]:
 
 
 def _ends(resampled: NDArray[np.float64]) -> tuple[float, float]:
+    """The ends of the 95 % percentile interval of a resampled statistic, (resamples,)."""
     low, high = np.percentile(resampled, [2.5, 97.5])
     return float(low), float(high)
 
@@ -140,12 +150,16 @@ def _ends(resampled: NDArray[np.float64]) -> tuple[float, float]:
 def _resampled_f1(
     truth: NDArray[np.int64], predicted: ArrayLike, counts: NDArray[np.float64]
 ) -> NDArray[np.float64]:
-    """F1 by class and resample, (labels, resamples), of resamples' `counts`: mean over seeds."""
+    """The F1 of each class in each resample, (labels, resamples), as the mean over seeds.
+
+    `counts` says how often each resample holds each sentence, (resamples, n).
+    """
     total = np.zeros((len(CLASSES), len(counts)))
-    seeds = np.atleast_2d(np.asarray(predicted))
-    for answer in seeds:
+    by_seed = np.atleast_2d(np.asarray(predicted))  # (seeds, n)
+    for classes in by_seed:
         for c in CLASSES:
-            hits = counts @ ((truth == c) & (answer == c)).astype(float)
-            named = counts @ ((truth == c).astype(float) + (answer == c))
-            total[c] += np.divide(2 * hits, named, out=np.zeros(len(counts)), where=named > 0)
-    return total / len(seeds)
+            hits = counts @ ((truth == c) & (classes == c)).astype(float)  # (resamples,)
+            # F1 = 2 TP / (2 TP + FP + FN), and the denominator is the true plus the predicted.
+            either = counts @ ((truth == c).astype(float) + (classes == c))
+            total[c] += np.divide(2 * hits, either, out=np.zeros(len(counts)), where=either > 0)
+    return total / len(by_seed)

@@ -1,8 +1,8 @@
-"""Answers become how good they are: scores, and differences to the teacher and to the source.
+"""Quality metrics: what a variant's logits say of it, alone and against teacher and source.
 
-Of models that were trained with several seeds it is the mean over these. Intervals resample
-sentences, the same ones for all models and seeds: they are those of these models, and tell nothing
-of other seeds.
+Scores of models that were trained with several seeds are means over these. Intervals come from
+resampling sentences, the same ones for all models and seeds: they describe these trained models,
+not what another seed would give.
 """
 
 from collections.abc import Mapping, Sequence
@@ -46,7 +46,11 @@ Probabilities = NDArray[np.float64]
 def collect_answers(
     parts: Mapping[str, Sentences], logits: Mapping[str, Mapping[str, NDArray[np.float32]]]
 ) -> Answers:
-    """Put together the `parts` and what each variant answered, (n, labels) by part."""
+    """Return the sentences of all `parts` with what each variant answered.
+
+    `logits` holds, by variant and then by part, an array (n, labels). They are rounded to six
+    decimals, which keeps the JSON file small.
+    """
     return Answers(
         texts={name: part.texts for name, part in parts.items()},
         labels={name: part.labels for name, part in parts.items()},
@@ -54,9 +58,9 @@ def collect_answers(
         logits={
             variant: {
                 part: tuple(map(tuple, np.round(rows.astype(np.float64), 6).tolist()))
-                for part, rows in answered.items()
+                for part, rows in by_part.items()
             }
-            for variant, answered in logits.items()
+            for variant, by_part in logits.items()
         },
     )
 
@@ -68,82 +72,80 @@ def add_quality(
     sources: Mapping[str, str],
     published: Mapping[str, float],
 ) -> tuple[Measurement, ...]:
-    """Add to each one's metrics and intervals how good its answers are, if it gave any.
+    """Return the measurements with the quality of their answers added to metrics and intervals.
 
-    `published` are figures of another study, to stand beside them.
+    `sources` names the source of each variant that has one. `published` holds macro-F1 from a
+    publication, for variants that it reports. A measurement without answers stays as it is.
     """
 
-    def one(own: Measurement) -> Measurement:
+    def with_quality(own: Measurement) -> Measurement:
         if own.variant not in answers.logits:
             return own
-        metrics, intervals = quality_metrics(
-            [answers], own.variant, teacher, sources.get(own.variant)
-        )
+        source = sources.get(own.variant)
+        metrics, intervals = quality_metrics([answers], own.variant, teacher, source)
         if own.variant in published:
             metrics[PUBLISHED_F1] = published[own.variant]
         return replace(own, metrics=own.metrics | metrics, intervals=own.intervals | intervals)
 
-    return tuple(one(m) for m in measurements)
+    return tuple(with_quality(m) for m in measurements)
 
 
 def quality_metrics(
     answers: Sequence[Answers], variant: str, teacher: str, source: str | None = None
 ) -> Quality:
-    """Return metrics and intervals of `variant`; `answers` are those of each seed.
+    """Return the metrics of `variant` by key, and the 95 % intervals of some of them.
 
-    By part: macro-F1 with its interval and the other scores, the share of the teacher's labels,
-    and the difference of macro-F1 to the `teacher` and the `source`, with its interval and
-    McNemar's p (of several seeds the least, times their number). Of test too: macro-F1 by where
-    the sentences are from, and the calibration error before and after temperature scaling.
+    `answers` holds one element for each training seed. The metrics are:
+
+    * for each part, the scores, the share of sentences that get the teacher's label, and the
+      difference of macro-F1 to the `teacher` and to the `source`, with McNemar's p (over several
+      seeds the smallest, Bonferroni-corrected for their number);
+    * how far macro-F1 on validation is below the teacher's;
+    * on test, the temperature and the calibration error before and after temperature scaling, and
+      macro-F1 by origin where the sentences come from more than one corpus.
     """
     metrics: dict[str, float] = {}
     intervals: dict[str, tuple[float, float]] = {}
     others = {"teacher": teacher} | ({"source": source} if source else {})
-    for part in answers[0].labels:
-        labels: Sequence[int] = answers[0].labels[part]
-        ours = _predicted(answers, variant, part)
-        metrics |= {f"{part}/{name}": value for name, value in _mean_scores(labels, ours).items()}
-        intervals |= {f"{part}/{name}": ends for name, ends in f1_intervals(labels, ours).items()}
-        for name, other in others.items():
-            theirs = _predicted(answers, other, part)
-            difference, least = difference_keys(name, part)
-            metrics[difference], intervals[difference] = _gained(labels, ours, theirs)
-            found = [mcnemar_p_value(labels, a, b) for a, b in zip(ours, theirs, strict=True)]
-            metrics[least] = min(1.0, len(found) * min(found))
-        metrics[f"{part}/agreement"] = float(np.mean(ours == _predicted(answers, teacher, part)))
-    difference, _ = difference_keys("teacher", VAL)
-    low, high = intervals[difference]
-    metrics[F1_DROP], intervals[F1_DROP] = 0.0 - metrics[difference], (0.0 - high, 0.0 - low)
-    calibration = np.mean([_calibration(one, variant) for one in answers], axis=0)
+    for part, labels in answers[0].labels.items():
+        classes = _classes(answers, variant, part)  # (seeds, n)
+        scores = _mean_scores(labels, classes)
+        metrics |= {f"{part}/{name}": score for name, score in scores.items()}
+        intervals |= {f"{part}/{k}": ends for k, ends in f1_intervals(labels, classes).items()}
+        for role, other in others.items():
+            other_classes = _classes(answers, other, part)
+            key, p_key = difference_keys(role, part)
+            metrics[key], intervals[key] = _f1_difference(labels, classes, other_classes)
+            pairs = zip(classes, other_classes, strict=True)
+            p_values = [mcnemar_p_value(labels, a, b) for a, b in pairs]
+            metrics[p_key] = min(1.0, len(p_values) * min(p_values))
+        agreement = np.mean(classes == _classes(answers, teacher, part))
+        metrics[f"{part}/agreement"] = float(agreement)
+    key, _ = difference_keys("teacher", VAL)
+    low, high = intervals[key]
+    metrics[F1_DROP], intervals[F1_DROP] = 0.0 - metrics[key], (0.0 - high, 0.0 - low)
+    calibration = np.mean([_calibration(one, variant) for one in answers], axis=0)  # (3,)
     metrics |= dict(zip((TEMPERATURE, ECE, ECE_SCALED), calibration.tolist(), strict=True))
-    origins = answers[0].sources[TEST]
-    for name in sorted(set(origins)) if len(set(origins)) > 1 else []:
-        own = [place for place, origin in enumerate(origins) if origin == name]
-        labels = [answers[0].labels[TEST][place] for place in own]
-        ours = _predicted(answers, variant, TEST)[:, own]
-        metrics[origin_key(name)] = _mean_scores(labels, ours)["macro_f1"]
-        intervals[origin_key(name)] = f1_intervals(labels, ours)["macro_f1"]
-    return metrics, intervals
+    by_origin, origin_intervals = _f1_by_origin(answers, variant)
+    return metrics | by_origin, intervals | origin_intervals
 
 
 def compare_variants(
     answers: Sequence[Answers], first: str, second: str, seconds: tuple[float, float]
 ) -> PairComparison:
-    """Set two variants of one source side by side; `seconds` is how long each was trained."""
-    gained = {
-        part: _gained(
+    """Compare the macro-F1 of two variants on validation and test.
+
+    `answers` holds one element for each training seed; `seconds` is how long each was trained.
+    """
+    differences, intervals = {}, {}
+    for part in (VAL, TEST):
+        differences[part], intervals[part] = _f1_difference(
             answers[0].labels[part],
-            _predicted(answers, first, part),
-            _predicted(answers, second, part),
+            _classes(answers, first, part),
+            _classes(answers, second, part),
         )
-        for part in (VAL, TEST)
-    }
     return PairComparison(
-        first=first,
-        second=second,
-        differences={part: difference for part, (difference, _) in gained.items()},
-        intervals={part: interval for part, (_, interval) in gained.items()},
-        seconds=seconds,
+        first=first, second=second, differences=differences, intervals=intervals, seconds=seconds
     )
 
 
@@ -152,35 +154,50 @@ def temperature_scaling(
 ) -> tuple[float, Probabilities, Probabilities]:
     """Return the temperature, and the probabilities on test, (n, labels), without it and with it.
 
-    Validation chooses it, as in Guo et al. (2017), "On Calibration of Modern Neural Networks": of
-    training sentences a model is sure because it knows them.
+    The temperature is fitted on validation, as in Guo et al. (2017), "On Calibration of Modern
+    Neural Networks": on sentences that it was trained on, a model is too confident.
     """
-    chosen = fit_temperature(answers.labels[VAL], np.array(answers.logits[variant][VAL]))
+    temperature = fit_temperature(answers.labels[VAL], np.array(answers.logits[variant][VAL]))
     logits = np.array(answers.logits[variant][TEST])
-    return chosen, class_probabilities(logits), class_probabilities(logits, chosen)
+    return temperature, class_probabilities(logits), class_probabilities(logits, temperature)
 
 
-def _gained(
-    labels: Sequence[int], ours: Classes, theirs: Classes
+def _f1_by_origin(answers: Sequence[Answers], variant: str) -> Quality:
+    """Macro-F1 on the test sentences of each origin; nothing if there is only one."""
+    metrics, intervals = {}, {}
+    origins = np.array(answers[0].sources[TEST])
+    labels = np.array(answers[0].labels[TEST])
+    names = sorted(set(origins.tolist()))
+    for name in names if len(names) > 1 else []:
+        rows = np.flatnonzero(origins == name)
+        own_labels, own_classes = labels[rows].tolist(), _classes(answers, variant, TEST)[:, rows]
+        metrics[origin_key(name)] = _mean_scores(own_labels, own_classes)["macro_f1"]
+        intervals[origin_key(name)] = f1_intervals(own_labels, own_classes)["macro_f1"]
+    return metrics, intervals
+
+
+def _f1_difference(
+    labels: Sequence[int], first: Classes, second: Classes
 ) -> tuple[float, tuple[float, float]]:
-    """The difference of macro-F1, ours less theirs, and its interval; both (seeds, n)."""
-    first, second = (_mean_scores(labels, classes)["macro_f1"] for classes in (ours, theirs))
-    return first - second, macro_f1_difference_interval(labels, ours, theirs)
+    """Macro-F1 of `first` minus that of `second`, and its interval; both (seeds, n)."""
+    first_f1, second_f1 = (_mean_scores(labels, c)["macro_f1"] for c in (first, second))
+    return first_f1 - second_f1, macro_f1_difference_interval(labels, first, second)
 
 
-def _predicted(answers: Sequence[Answers], variant: str, part: str) -> Classes:
-    """The classes that models of several seeds answered, (seeds, n)."""
+def _classes(answers: Sequence[Answers], variant: str, part: str) -> Classes:
+    """The classes that the models of all seeds predict, (seeds, n)."""
     return np.stack([one.predicted(variant, part) for one in answers])
 
 
-def _mean_scores(labels: Sequence[int], predicted: Classes) -> dict[str, float]:
-    found = [classification_scores(labels, row) for row in predicted]
-    return {name: float(np.mean([one[name] for one in found])) for name in found[0]}
+def _mean_scores(labels: Sequence[int], classes: Classes) -> dict[str, float]:
+    """The scores of predictions (seeds, n), as means over seeds."""
+    by_seed = [classification_scores(labels, row) for row in classes]
+    return {name: float(np.mean([scores[name] for scores in by_seed])) for name in by_seed[0]}
 
 
 def _calibration(answers: Answers, variant: str) -> tuple[float, float, float]:
     """The temperature, and the calibration error on test without it and with it."""
-    chosen, before, after = temperature_scaling(answers, variant)
+    temperature, before, after = temperature_scaling(answers, variant)
     labels = answers.labels[TEST]
-    first, second = (expected_calibration_error(labels, given) for given in (before, after))
-    return chosen, first, second
+    errors = [expected_calibration_error(labels, rows) for rows in (before, after)]
+    return temperature, errors[0], errors[1]

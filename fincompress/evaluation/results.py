@@ -1,4 +1,8 @@
-"""What was measured of one variant, in the keys under which it is logged and tabulated."""
+"""Benchmark results: the records of measurements and answers, and the keys of their metrics.
+
+The records are written as JSON, and later commits read them back: a field may be added with a
+default, and none may be renamed.
+"""
 
 import re
 from collections.abc import Mapping
@@ -8,18 +12,22 @@ from numpy.typing import NDArray
 
 from fincompress.config import settings
 
-VAL, TEST, EXTRA = "val", "test", "extra"  # the parts that are answered
+# The parts of the data that variants answer; `extra` only where the study names a file for it.
+VAL, TEST, EXTRA = "val", "test", "extra"
+
+# Metric keys: quality.
 VAL_F1 = "val/macro_f1"
-F1_DROP = "val/f1_drop"  # below the teacher's
-AGREEMENT = "val/agreement"  # share of sentences with the teacher's label
+F1_DROP = "val/f1_drop"  # the teacher's macro-F1 less the variant's
+AGREEMENT = "val/agreement"  # share of sentences on which variant and teacher agree
 TEST_F1 = "test/macro_f1"
 EXTRA_F1 = "extra/macro_f1"
-EXTRA_TEST = "extra_test"  # of the environment: what the extra part is
 TEST_AGREEMENT = "test/agreement"
-PUBLISHED_F1 = "published/macro_f1"  # on test, of the study that a study file names
+PUBLISHED_F1 = "published/macro_f1"  # on test, quoted in the study file from a publication
 ECE = "test/ece"  # expected calibration error
-ECE_SCALED = "test/ece_scaled"  # with the confidences divided by a temperature
-TEMPERATURE = "test/temperature"
+ECE_SCALED = "test/ece_scaled"  # the same after temperature scaling
+TEMPERATURE = "test/temperature"  # fitted on validation
+
+# Metric keys: speed and size.
 P50 = "bench/latency_p50_ms"
 P95 = "bench/latency_p95_ms"
 P99 = "bench/latency_p99_ms"
@@ -32,42 +40,50 @@ SIZE = "bench/size_mb"
 PARAMETERS = "bench/parameters"
 SPEEDUP = "bench/speedup_vs_teacher"
 SPEEDUP_VS_SOURCE = "bench/speedup_vs_source"
-OVER_BEFORE = "bench/latency_over_before"  # of the same version, in the benchmark before
-PUBLISHED_PEER = "teacher@huggingface_padded"
-# Of the serving protocol over Hugging Face's teacher in PyTorch, padded: the published recipe.
-LATENCY_VS_PUBLISHED = "bench/latency_vs_published"
+OVER_BEFORE = "bench/latency_over_before"  # over that of this version in the previous benchmark
+LATENCY_VS_PUBLISHED = "bench/latency_vs_published"  # how many times as fast as PUBLISHED_PEER
 THROUGHPUT_VS_PUBLISHED = "bench/throughput_vs_published"
-INT8_PRODUCTS = "bench/int8_products"
-PRODUCTS = "bench/products"
-# Of the environment: what the reference took, before and after all others, and a benchmark ago.
-REFERENCE_FIRST, REFERENCE_LAST = "reference_first_ms", "reference_last_ms"
-REFERENCE_BEFORE = "reference_before_ms"
-MIN_ROUNDS = 20  # that an interval can be told from: that of fewer covers less than it says
-TOLERATED_SHARE = (
-    0.1  # share by which a speed-up may be uncertain, or the reference move, unmentioned
-)
+INT8_PRODUCTS = "bench/int8_products"  # matrix products of the compiled graph that run in INT8
+PRODUCTS = "bench/products"  # all of them
+
+# Keys of `Benchmark.environment`.
+EXTRA_TEST = "extra_test"  # describes the file of the extra part
+REFERENCE_FIRST = "reference_first_ms"  # latency of the reference model before all others,
+REFERENCE_LAST = "reference_last_ms"  # after them,
+REFERENCE_BEFORE = "reference_before_ms"  # and in the previous benchmark
+
+PUBLISHED_PEER = "teacher@huggingface_padded"  # Hugging Face's model in PyTorch, inputs padded
+MIN_ROUNDS = 20  # with fewer, a bootstrap interval covers less than the 95 % it claims
+# A speed-up's relative uncertainty, and a drift of the reference, that is not worth a warning.
+TOLERATED_SHARE = 0.1
 
 
 def difference_keys(other: str, part: str) -> tuple[str, str]:
-    """The difference of macro-F1 to the teacher's or the source's, and McNemar's p."""
+    """Return the keys of the difference of macro-F1 to `other`'s on `part`, and of McNemar's p.
+
+    `other` is "teacher" or "source".
+    """
     return f"{part}/f1_vs_{other}", f"{part}/mcnemar_vs_{other}"
 
 
-def origin_key(name: str) -> str:
-    """Test macro-F1 of the sentences from one source."""
-    return f"{TEST_F1}/{re.sub(r'[^0-9A-Za-z]', '_', name)}"
+def origin_key(origin: str) -> str:
+    """Return the key of test macro-F1 on the sentences from one corpus."""
+    # MLflow refuses other characters.
+    return f"{TEST_F1}/{re.sub(r'[^0-9A-Za-z]', '_', origin)}"
 
 
 def batch_throughput_key(size: int) -> str:
+    """Return the key of throughput in calls of `size` sentences."""
     return f"bench/throughput_batch_{size}_per_s"
 
 
 def thread_throughput_key(count: int) -> str:
+    """Return the key of throughput on `count` threads."""
     return f"bench/throughput_threads_{count}_per_s"
 
 
 def format_points(difference: float, interval: tuple[float, float]) -> str:
-    """A difference of macro-F1 as points, with its interval."""
+    """Return a difference of macro-F1 in points (hundredths), with its interval."""
     low, high = interval
     return f"{100 * difference:+.1f} [{100 * low:+.1f}, {100 * high:+.1f}]"
 
@@ -75,7 +91,7 @@ def format_points(difference: float, interval: tuple[float, float]) -> str:
 def with_interval_ends(
     metrics: Mapping[str, float], intervals: Mapping[str, tuple[float, float]]
 ) -> dict[str, float]:
-    """All metrics, and the ends of the intervals as `<metric>_low` and `<metric>_high`."""
+    """Return `metrics` plus the ends of `intervals` as `<metric>_low` and `<metric>_high`."""
     ends = {
         f"{name}_{end}": value
         for name, interval in intervals.items()
@@ -86,14 +102,18 @@ def with_interval_ends(
 
 @settings
 class Measurement:
-    """`metrics` has what applies: the floor has no file, hence no size.
+    """What a benchmark measured of one model: a variant, a peer, or the floor.
 
-    `version` is the registered version that was measured; None for the floor, the peers, and a
-    source that was exported to the runtime of what was made from it. `precision` is what its
-    engine computes in where it does not compute in INT8. `intervals` holds 95 % bootstrap
-    intervals of metrics. `round_medians_ms` has the median latency of each round, (rounds,), in
-    the order taken: ratios of two measurements of one benchmark are taken round by round.
-    `unreliable` says why its speed-up is not known well, if it is not.
+    `variant`: its name; peers have names with an `@`.
+    `version`: the registered version that was measured. None for the floor, for peers, and for a
+    source that was exported only to be compared with in the runtime of a variant made from it.
+    `runtime`: the engine that computed.
+    `precision`: the floating-point type of what the engine does not compute in INT8.
+    `metrics`: by key, those that apply: the floor has no file and hence no size.
+    `intervals`: 95 % bootstrap intervals, (low, high), of some of the metrics.
+    `round_medians_ms`: the median latency of each round, (rounds,), in the order taken. Round i of
+    every measurement of a benchmark was taken at about the same time, so that ratios are paired.
+    `unreliable`: why the speed-up over the teacher is uncertain; empty if it is not.
     """
 
     variant: str
@@ -106,31 +126,36 @@ class Measurement:
     unreliable: str = ""
 
     def flat(self) -> dict[str, float]:
+        """Return the metrics and the ends of their intervals, ready to be logged."""
         return with_interval_ends(self.metrics, self.intervals)
 
     @property
     def way(self) -> str:
-        """Engine and precision, as `Classifier.way` has them."""
+        """Engine and precision, in the form of `Classifier.way`."""
         return self.runtime if self.precision == "f32" else f"{self.runtime} {self.precision}"
 
     @property
     def val_macro_f1(self) -> float:
+        """Macro-F1 on validation."""
         return self.metrics[VAL_F1]
 
     @property
     def latency_p50_ms(self) -> float:
+        """Median latency of one sentence."""
         return self.metrics[P50]
 
     @property
     def size_mb(self) -> float:
+        """Size of all files that are deployed."""
         return self.metrics[SIZE]
 
 
 @settings
 class PairComparison:
-    """Two ways from one source: the difference of macro-F1, first less second, by part.
+    """Two variants made from one source, compared in quality and in training time.
 
-    `seconds` is how long each was trained.
+    `first`, `second`: the variants. `differences`: for each part, macro-F1 of the first minus that
+    of the second. `intervals`: the 95 % intervals of these. `seconds`: how long each was trained.
     """
 
     first: str
@@ -140,24 +165,28 @@ class PairComparison:
     seconds: tuple[float, float]
 
     def __str__(self) -> str:
-        said = [
+        gains = [
             f"{format_points(self.differences[part], self.intervals[part])} on {part}"
             for part in self.differences
         ]
         low, high = self.intervals[VAL]
-        found = "better" if low > 0 else "worse" if high < 0 else "not shown to be better"
-        ours, theirs = self.seconds
+        verdict = "better" if low > 0 else "worse" if high < 0 else "not shown to be better"
+        first_seconds, second_seconds = self.seconds
         return (
-            f"{self.first} over {self.second}, points of macro-F1: {', '.join(said)}; "
-            f"{found} on validation, for {ours:.0f} s of training against {theirs:.0f} s"
+            f"{self.first} over {self.second}, points of macro-F1: {', '.join(gains)}; "
+            f"{verdict} on validation, for {first_seconds:.0f} s of training against "
+            f"{second_seconds:.0f} s"
         )
 
 
 @settings
 class Samples:
-    """Raw timings, in the order taken: ms a call at batch 1, sentences/s a pass in batches.
+    """Raw timings of one model, in the order taken.
 
-    Each round is `round_calls` of `latency_ms`; the last may be shorter.
+    `latency_ms`: of each call with a single sentence.
+    `round_calls`: how many of these calls make a round; the last round may be shorter.
+    `throughput_per_s`: sentences a second of each pass over the sentences in batches.
+    `padded_latency_ms`: of each forward pass alone, of one sentence padded to the maximum length.
     """
 
     latency_ms: tuple[float, ...]
@@ -168,10 +197,11 @@ class Samples:
 
 @settings
 class Answers:
-    """What each variant answered, as `answers.json` holds it.
+    """What every variant answered; `answers.json` holds it.
 
-    By part (val, test, and extra if one was given): its texts, the right classes, the names of
-    their sources, and, by variant first, a row of logits for each text.
+    The keys of all fields but `logits` are parts: val, test, and extra if there is one.
+    `texts`: the sentences. `labels`: their true class indices. `sources`: the origin of each, the
+    corpus it comes from. `logits`: by variant, then by part, a row of logits for each sentence.
     """
 
     texts: dict[str, tuple[str, ...]]
@@ -180,16 +210,19 @@ class Answers:
     logits: dict[str, dict[str, tuple[tuple[float, ...], ...]]]
 
     def predicted(self, variant: str, part: str) -> NDArray[np.int64]:
-        """The classes that a variant answered, (n,)."""
+        """Return the classes that `variant` predicts on `part`, (n,)."""
         classes: NDArray[np.int64] = np.array(self.logits[variant][part]).argmax(axis=1)
         return classes
 
 
 @settings
 class Benchmark:
-    """All of one benchmark, as `benchmark_results.json` holds it.
+    """All results of one benchmark; `benchmark_results.json` holds them.
 
-    With `random_weights` it has speeds and sizes alone: nothing was trained.
+    `study`: its name. `synthetic`: whether the data are the generated corpus. `random_weights`:
+    whether the models are untrained, so that only their speeds and sizes mean something. `notes`:
+    licences and warnings of data and bases. `environment`: CPU, library versions and the like.
+    `measurements`: one for each model. `pairs`: the comparisons that the study asks for.
     """
 
     study: str
@@ -202,5 +235,5 @@ class Benchmark:
 
 
 def mark_synthetic(text: str, synthetic: bool) -> str:
-    """Say of what stands over figures that they are those of a synthetic corpus, if they are."""
+    """Return a heading, marked as "(synthetic)" if its figures come from the generated corpus."""
     return f"{text} (synthetic)" if synthetic else text

@@ -1,4 +1,8 @@
-"""evaluation.seed_results: TODO"""
+"""Seed results: the records of a table over several training seeds.
+
+They are written as JSON and read back by later commits: a field may be added with a default, and
+none may be renamed.
+"""
 
 from pydantic import Field
 
@@ -8,10 +12,11 @@ from fincompress.evaluation.results import PairComparison
 
 @settings
 class SeedTableRow:
-    """One variant, or an ablation with the question it answers.
+    """A variant or an ablation, over all seeds.
 
-    `beside` is its source, or the variant that an ablation changes. `macro_f1` is that on test
-    for each seed; `metrics` and `intervals` are over all of them.
+    `variant`: its name. `beside`: what it is compared with: its source, or the variant that an
+    ablation changes. `question`: what an ablation asks. `macro_f1`: that on test, one for each
+    seed. `metrics`, `intervals`: means over the seeds, and their 95 % intervals over sentences.
     """
 
     variant: str
@@ -24,9 +29,12 @@ class SeedTableRow:
 
 @settings
 class SeedTable:
-    """All of one table, as its JSON file holds it.
+    """All results over several seeds; `seeds.json` and `ablations.json` hold one each.
 
-    `runs` has, for each seed, the run in which each variant was built.
+    `study`: its name. `synthetic`: whether the data are the generated corpus. `notes`: licences and
+    warnings of data and bases. `environment`: CPU, library versions and the like. `seeds`: the
+    training seeds. `runs`: for each seed, the MLflow run in which each variant was built. `rows`:
+    one for each variant or ablation. `pairs`: the comparisons that the study asks for.
     """
 
     study: str

@@ -1,4 +1,4 @@
-"""Results side by side become ratios of speed: to the teacher, the source, the peers."""
+"""Speed-ups: ratios of speed to the teacher, the source and the published recipe."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -27,56 +27,62 @@ def add_speedups(
     sources: Mapping[str, str],
     before: Sequence[Measurement] = (),
 ) -> tuple[Measurement, ...]:
-    """Add to each one's metrics what they are beside those of others.
+    """Return the measurements with their speed-ups added to metrics and intervals.
 
-    Ratios of latency are the other's over its own, taken round by round, with their intervals; a
-    speed-up over the teacher that is not known well makes a measurement unreliable. `sources`
-    names, for a variant, the measurement of its source in the same runtime, `published` that of the
-    published recipe, `before` what was measured in the benchmark before. What is not among the
-    `measurements` has failed, and nothing is set beside it. Raises `UserError` if that is the
-    teacher.
+    A speed-up is the other model's latency over the variant's own, taken round by round, with its
+    95 % interval. One over the teacher that is too uncertain makes the measurement `unreliable`.
+    Models that are not among the `measurements` have failed, and no ratio to them is added.
+
+    `teacher`: the variant that all others are compared with.
+    `published`: the measurement of the published recipe.
+    `sources`: for each variant, the measurement of its source in the variant's own runtime.
+    `before`: the measurements of the previous benchmark, for the drift of a version's latency.
+
+    Raises `UserError` if the teacher has not been measured.
     """
     by_name = {m.variant: m for m in measurements}
     if teacher not in by_name:
         raise UserError(f"benchmark: a study needs the variant '{teacher}' to compare with")
-    then = {(m.variant, m.version): m.metrics[P50] for m in before if P50 in m.metrics}
+    latency_before = {(m.variant, m.version): m.metrics[P50] for m in before if P50 in m.metrics}
 
-    def one(own: Measurement) -> Measurement:
+    def with_ratios(own: Measurement) -> Measurement:
         others = {
             SPEEDUP: teacher,
             SPEEDUP_VS_SOURCE: sources.get(own.variant, ""),
             LATENCY_VS_PUBLISHED: published,
         }
-        found, intervals = dict[str, float](), dict[str, tuple[float, float]]()
+        ratios, intervals = dict[str, float](), dict[str, tuple[float, float]]()
         for key, other in others.items():
             if other in by_name:
-                theirs = by_name[other].round_medians_ms
-                found[key], intervals[key] = paired_ratio(theirs, own.round_medians_ms)
+                ratios[key], intervals[key] = paired_ratio(
+                    by_name[other].round_medians_ms, own.round_medians_ms
+                )
         if published in by_name:
             rate = by_name[published].metrics[THROUGHPUT]
-            found[THROUGHPUT_VS_PUBLISHED] = own.metrics[THROUGHPUT] / rate
-        if (own.variant, own.version) in then:
-            found[OVER_BEFORE] = own.metrics[P50] / then[own.variant, own.version]
+            ratios[THROUGHPUT_VS_PUBLISHED] = own.metrics[THROUGHPUT] / rate
+        if (own.variant, own.version) in latency_before:
+            previous = latency_before[own.variant, own.version]
+            ratios[OVER_BEFORE] = own.metrics[P50] / previous
         return replace(
             own,
-            metrics=own.metrics | found,
+            metrics=own.metrics | ratios,
             intervals=own.intervals | intervals,
-            unreliable=_unreliable(found[SPEEDUP], intervals[SPEEDUP], len(own.round_medians_ms)),
+            unreliable=_unreliable(ratios[SPEEDUP], intervals[SPEEDUP], len(own.round_medians_ms)),
         )
 
-    return tuple(one(m) for m in measurements)
+    return tuple(with_ratios(m) for m in measurements)
 
 
 def _unreliable(speedup: float, interval: tuple[float, float], rounds: int) -> str:
-    """Why a speed-up is not known well, if it is not.
+    """Return why a speed-up is too uncertain, or "" if it is not.
 
-    One whose whole interval is on one side of 1 is known well enough however wide it is: on a busy
-    machine 14 [9, 17] times as fast as the teacher is fast beyond doubt.
+    An interval that lies on one side of 1 is certain enough however wide it is: on a busy machine,
+    14 [9, 17] times as fast as the teacher is faster beyond doubt.
     """
-    if rounds < MIN_ROUNDS:  # too few to resample
+    if rounds < MIN_ROUNDS:
         return f"{rounds} rounds are fewer than {MIN_ROUNDS}"
     low, high = interval
-    uncertain = (high - low) / 2 / speedup
-    if uncertain <= TOLERATED_SHARE or not low <= 1 <= high:
+    uncertainty = (high - low) / 2 / speedup
+    if uncertainty <= TOLERATED_SHARE or not low <= 1 <= high:
         return ""
-    return f"its speed-up is known to within {uncertain:.0%} only, and may be none"
+    return f"its speed-up is known only to within {uncertainty:.0%}, and its interval contains 1"
