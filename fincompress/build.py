@@ -1,4 +1,4 @@
-"""A variant and its inputs become a recipe with a fingerprint, and the recipe an artifact."""
+"""Building: a recipe, with a fingerprint of all that decides the result, and its artifact."""
 
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -12,17 +12,22 @@ from fincompress.callbacks import Callback
 from fincompress.config import UserError, dump, fingerprint
 from fincompress.evaluation.metrics import classification_scores
 from fincompress.models.storage import FORMAT
-from fincompress.runtimes import choose_engine, load_runtime
+from fincompress.runtimes import load_runtime
 from fincompress.techniques import Inputs, Technique, load_technique
 
 QUANTIZE = "quantize"
 SOURCE_RUNTIME = "torch_eager"
-GRAPH = 3  # raised when the encoder's or the exporter's code gives a recipe another graph
+GRAPH = 3  # increased when the code of the encoder or the export gives a recipe another graph
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """Everything that decides what is built. `config` is resolved, `fingerprint` covers it all."""
+    """All that decides what is built.
+
+    `technique`: its module. `config`: the technique's settings, with all defaults filled in.
+    `inputs`: artifacts, sentences and budget; their fingerprint covers the whole recipe.
+    `data_fingerprint`: of the study's splits.
+    """
 
     technique: Technique
     config: Any
@@ -35,9 +40,11 @@ class Recipe:
 
 
 def plan(inputs: Inputs, config: Any, data_fingerprint: str) -> Recipe:
-    """Resolve `config` against `inputs` and fix the fingerprint that names the result.
+    """Return the recipe for `inputs`, with its fingerprint: equal recipes give equal artifacts.
 
-    `pretrained` is part of every fingerprint: it is one of the things a study fixes for all.
+    `config` are the technique's settings as written in the variant. The pretrained base is part of
+    every fingerprint, because a study fixes it for all variants. Raises `UserError` for settings
+    that do not fit the inputs.
     """
     technique = load_technique(inputs.technique)
     resolved = technique.resolve(config, inputs)
@@ -60,27 +67,26 @@ def plan(inputs: Inputs, config: Any, data_fingerprint: str) -> Recipe:
 
 
 def build(recipe: Recipe, out: Path, callback: Callback) -> Artifact:
-    """Run the technique and return the artifact `out`.
+    """Run the technique and return the artifact, written to `out`.
 
-    Its manifest gets the validation scores of the runtime that the variant ships with. Raises
-    `UserError` if a quantized model does not run as many matrix products in INT8 as its layout has
-    linear layers.
+    Its manifest gets the validation scores in the runtime that the variant ships with, as
+    `val/<score>`. Raises `UserError` if not all linear layers of a quantized model run in INT8.
     """
-    inputs = recipe.inputs
+    inputs, threads = recipe.inputs, torch.get_num_threads()
     with TemporaryDirectory(prefix="fincompress-") as scratch:
         draft = recipe.technique.compress(inputs, recipe.config, Path(scratch) / "draft", callback)
-        runtime = load_runtime(inputs.runtime)
+        classifier = load_runtime(inputs.runtime).load(draft, threads)
         if recipe.technique.FAMILY == QUANTIZE:
-            engine = choose_engine(inputs.runtime, draft, torch.get_num_threads())
-            _check_int8(load_runtime(engine).count_products(draft), draft, inputs)
-        predictor = runtime.load(draft, torch.get_num_threads())
-        found = classification_scores(inputs.val.labels, predictor(inputs.val.texts).argmax(1))
-        metrics = draft.manifest.metrics | {f"val/{name}": f1 for name, f1 in found.items()}
+            _check_int8(load_runtime(classifier.engine).count_products(draft), draft, inputs)
+        classes = classifier(inputs.val.texts).argmax(axis=1)  # (n,)
+        scores = classification_scores(inputs.val.labels, classes)
+        metrics = draft.manifest.metrics | {f"val/{name}": value for name, value in scores.items()}
         return complete_artifact(draft, out, metrics=metrics)
 
 
 def _check_int8(products: Products, draft: Artifact, inputs: Inputs) -> None:
-    # The graph cannot be asked what it should hold: a product that it hides would not be missed.
+    # The number expected is the layout's: a product that is missing in the compiled graph is not
+    # among those that are counted in it.
     expected = load_runtime(SOURCE_RUNTIME).count_products(draft).total
     if products != Products(int8=expected, total=expected):
         raise UserError(

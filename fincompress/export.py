@@ -34,21 +34,21 @@ from fincompress.runtimes import (
 )
 
 OPSET = 17
-PARITY_BATCHES = (1, 2, 32)
-REFERENCE_BATCH_TOKENS = 2048  # in a batch of what PyTorch answers, padding included
-MAX_FP32_ERROR = 1e-4  # of the largest logit, of an FP32 graph
-# Of an INT8 graph, whose kernels round differently, beside the same model in PyTorch:
-MIN_LABELS_KEPT = 0.99  # share of its labels
+PARITY_BATCHES = (1, 2, 32)  # batch sizes in which an FP32 graph is checked
+REFERENCE_BATCH_TOKENS = 2048  # in one batch of PyTorch's reference answers, padding included
+MAX_FP32_ERROR = 1e-4  # of an FP32 graph's logits, relative to the largest logit
+# What an INT8 graph, whose kernels round differently, must keep of the same model in PyTorch:
+MIN_LABELS_KEPT = 0.99  # share of the labels
 MAX_F1_LOSS = 0.005
-MAX_PROBABILITY_CHANGE = 0.25  # of a probability
+MAX_PROBABILITY_CHANGE = 0.25
 
-Writer = Callable[[Path], None]
+Writer = Callable[[Path], None]  # writes a graph into a folder
 
 
 def export(source: Artifact, runtime: str, out: Path) -> Artifact:
-    """Write `source`, a torch artifact, for `runtime`: the same model, FP32.
+    """Write `source`, a torch artifact, to `out` in the format of `runtime`: the same model, FP32.
 
-    Raises `UserError` if its logits differ from PyTorch's, see `save_graph`.
+    Raises `UserError` if its logits differ from PyTorch's; see `save_graph`.
     """
     model = load_encoder(source)
     write = WRITERS[load_runtime(runtime).FORMAT](model)
@@ -66,12 +66,14 @@ def save_graph(
     judged_on: Sentences | None = None,
     metrics: Mapping[str, float] | None = None,
 ) -> Artifact:
-    """Let `write` fill an artifact for `runtime` with the layout and the tokenizer of `like`.
+    """Save the graph that `write` writes as an artifact for `runtime`, once it answers right.
 
-    `model` computes the same in PyTorch. An FP32 graph has to give its logits to random ids of
-    every length. An INT8 graph is judged on the sentences `judged_on`, by labels, macro-F1 and
-    probabilities; where `runtime` has several engines, those that fail are not used. Raises
-    `UserError`, and leaves nothing at `out`, if it does not answer alike.
+    The artifact gets the layout and the tokenizer of `like`, and `metrics` in its manifest. `model`
+    is the same model in PyTorch, which the graph is compared with; without it nothing is checked.
+    An FP32 graph has to give the same logits to random ids of many lengths. An INT8 graph is
+    compared on the sentences `judged_on`: labels, macro-F1 and probabilities. Where `runtime` can
+    choose among engines, those that fail are never used for it. Raises `UserError`, and leaves
+    nothing at `out`, if the graph does not answer as the model does.
     """
 
     def write_all(folder: Path) -> None:
@@ -91,7 +93,10 @@ def save_graph(
         expected = _answers(model, like, judged_on.texts)
         try:
             load_accepted(
-                runtime, draft, threads, lambda own: _disagreement(own, expected, judged_on)
+                runtime,
+                draft,
+                threads,
+                lambda classifier: _disagreement(classifier, expected, judged_on),
             )
         except UserError as error:
             raise UserError(
@@ -108,19 +113,25 @@ def save_graph(
 
 
 def onnx_writer(model: nn.Module) -> Writer:
-    """Trace `model`; weights behind a fake quantizer are stored as the INT8 that they are."""
+    """Return a writer that traces `model` to ONNX.
+
+    Weights behind a fake quantizer are stored as INT8.
+    """
 
     def write(folder: Path) -> None:
         file = folder / onnx_runtime.MODEL
         axes = {0: "sentences", 1: "tokens"}
         with _traced(model) as example:
             torch.onnx.export(
-                model, example, file,
-                input_names=["ids", "mask"], output_names=["logits"], opset_version=OPSET,
+                model,
+                example,
+                file,
+                input_names=["ids", "mask"],
+                output_names=["logits"],
+                opset_version=OPSET,
                 dynamic_axes={"ids": axes, "mask": axes, "logits": {0: "sentences"}},
-                # The newer exporter breaks on fake quantizers.
-                dynamo=False,
-            )  # fmt: skip
+                dynamo=False,  # the newer exporter fails on fake quantizers
+            )
         graph = onnx.load(file)
         _fold_weights(graph.graph)
         onnx.save(graph, file)
@@ -129,7 +140,10 @@ def onnx_writer(model: nn.Module) -> Writer:
 
 
 def openvino_writer(model: nn.Module) -> Writer:
-    """Convert `model` from PyTorch, which keeps attention in one piece, as ONNX would not."""
+    """Return a writer that converts `model` to OpenVINO.
+
+    It converts from PyTorch, and not from ONNX, to keep attention as one operation.
+    """
 
     def write(folder: Path) -> None:
         with _traced(model) as example:
@@ -143,14 +157,14 @@ def openvino_writer(model: nn.Module) -> Writer:
 
 
 def write_openvino(converted: Any, folder: Path) -> None:
-    """Save an `openvino.Model` at the precision that it has; the default would be FP16.
+    """Save an `openvino.Model` in `folder`, in its own precision; the default would be FP16.
 
-    Operations are named by their place: OpenVINO counts them through the life of a process, and
-    the same model must give the same bytes. Raises `OSError` if the disk does not take it.
+    Operations are named by their position: OpenVINO numbers them through the life of a process,
+    and the same model must give the same bytes. Raises `OSError` if the file cannot be written.
     """
     converted.set_friendly_name("encoder")
-    for place, operation in enumerate(converted.get_ordered_ops()):
-        operation.set_friendly_name(f"{operation.get_type_name()}_{place}")
+    for position, operation in enumerate(converted.get_ordered_ops()):
+        operation.set_friendly_name(f"{operation.get_type_name()}_{position}")
     file = folder / openvino_runtime.MODEL
     try:
         openvino.save_model(converted, file, compress_to_fp16=False)
@@ -162,27 +176,30 @@ WRITERS = {onnx_runtime.FORMAT: onnx_writer, openvino_runtime.FORMAT: openvino_w
 
 
 def read_openvino(artifact: Artifact) -> Any:
-    """Return the artifact's graph as an `openvino.Model`."""
+    """Return the artifact's graph as an `openvino.Model`; raise `UserError` for another format."""
     artifact.require_format(openvino_runtime.FORMAT)
     return openvino.Core().read_model(artifact.path / openvino_runtime.MODEL)
 
 
 def dynamic_quantizer(source: Artifact, reduce_range: bool = True) -> Writer:
-    """What writes an ONNX artifact's graph with INT8 weights, activations quantized as they come.
+    """Return a writer that quantizes the graph of `source`, an ONNX artifact, dynamically.
 
-    With `reduce_range` weights take 7 bits: CPUs without VNNI add two products of 8 bits in 16,
-    and would overflow.
+    Weights are stored as INT8, activations are quantized during inference. With `reduce_range`
+    weights have 7 bits: CPUs without VNNI add two products of 8 bits in 16, which can overflow.
     """
     source.require_format(onnx_runtime.FORMAT)
 
     def write(folder: Path) -> None:
         before = logging.root.manager.disable
-        logging.disable(logging.WARNING)  # it advises a step that this graph does not need
+        logging.disable(logging.WARNING)  # it recommends a step that this graph does not need
         try:
             quantize_dynamic(
-                source.path / onnx_runtime.MODEL, folder / onnx_runtime.MODEL,
-                per_channel=True, reduce_range=reduce_range, weight_type=QuantType.QInt8,
-            )  # fmt: skip
+                source.path / onnx_runtime.MODEL,
+                folder / onnx_runtime.MODEL,
+                per_channel=True,
+                reduce_range=reduce_range,
+                weight_type=QuantType.QInt8,
+            )
         finally:
             logging.disable(before)
 
@@ -191,18 +208,18 @@ def dynamic_quantizer(source: Artifact, reduce_range: bool = True) -> Writer:
 
 @contextmanager
 def _traced(model: nn.Module) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
-    """Two sentences to trace with: a batch of one would become a constant of the graph."""
-    mask = torch.tensor([[True] * 7, [True] * 5 + [False] * 2])
+    """Ids and mask to trace `model` with: two sentences, as a batch size of 1 would be fixed."""
+    mask = torch.tensor([[True] * 7, [True] * 5 + [False] * 2])  # (2, 7)
     model.cpu().eval()
     with warnings.catch_warnings(), torch.no_grad():
-        warnings.simplefilter("ignore")  # tracing warns of every branch it cannot follow
+        warnings.simplefilter("ignore")  # tracing warns of every branch
         yield torch.ones(mask.shape, dtype=torch.int64), mask
 
 
 def _fold_weights(graph: onnx.GraphProto) -> None:
     """Turn weight -> QuantizeLinear -> DequantizeLinear -> Transpose into INT8 constants.
 
-    The tracer leaves FP32 weights with a quantizer after each.
+    Tracing leaves each weight in FP32, with a quantizer after it.
     """
     constants = {constant.name: constant for constant in graph.initializer}
     readers: dict[str, list[onnx.NodeProto]] = {}
@@ -214,15 +231,15 @@ def _fold_weights(graph: onnx.GraphProto) -> None:
             continue  # an activation
         weight = constants[quantize.input[0]]
         scale = numpy_helper.to_array(constants[quantize.input[1]])  # (out,)
-        steps = np.rint(numpy_helper.to_array(weight) / scale[:, None]).astype(np.int8)
+        steps = np.rint(numpy_helper.to_array(weight) / scale[:, None]).astype(np.int8)  # (out, in)
         (dequantize,) = readers[quantize.output[0]]
         (after,) = readers[dequantize.output[0]]
         if after.op_type == "Transpose":
             steps = np.ascontiguousarray(steps.T)
             dequantize.attribute[0].i = 1
             for reader in readers[after.output[0]]:
-                places = list(reader.input)
-                reader.input[places.index(after.output[0])] = dequantize.output[0]
+                position = list(reader.input).index(after.output[0])
+                reader.input[position] = dequantize.output[0]
             graph.node.remove(after)
         weight.CopyFrom(numpy_helper.from_array(steps, weight.name))
         dequantize.input[0] = weight.name
@@ -230,7 +247,7 @@ def _fold_weights(graph: onnx.GraphProto) -> None:
 
 
 def _answers(model: nn.Module, like: Artifact, texts: Sequence[str]) -> NDArray[np.float32]:
-    """What `model` answers, on the CPU and in FP32: logits, (n, labels)."""
+    """The logits of `model`, (n, labels), on the CPU and in FP32."""
     model.cpu().eval()
     ids = encode(load_tokenizer(like), texts)
     logits = np.empty((len(ids), like.manifest.layout.labels), dtype=np.float32)
@@ -244,29 +261,33 @@ def _answers(model: nn.Module, like: Artifact, texts: Sequence[str]) -> NDArray[
 def _disagreement(
     classifier: Classifier, expected: NDArray[np.float32], sentences: Sentences
 ) -> str:
-    """How the answers to `sentences` differ from `expected`, logits (n, labels), if too much."""
-    logits = classifier(sentences.texts)
-    classes, wanted = logits.argmax(axis=1), expected.argmax(axis=1)
-    others = int((classes != wanted).sum())
-    f1, before = (
-        classification_scores(sentences.labels, each)["macro_f1"] for each in (classes, wanted)
+    """By how much too much the answers differ from `expected`, logits (n, labels); '' if alike."""
+    logits = classifier(sentences.texts)  # (n, labels)
+    classes, expected_classes = logits.argmax(axis=1), expected.argmax(axis=1)  # (n,)
+    changed = int((classes != expected_classes).sum())
+    f1, expected_f1 = (
+        classification_scores(sentences.labels, answers)["macro_f1"]
+        for answers in (classes, expected_classes)
     )
-    moved = largest_move(logits, expected)
-    said = []
-    if others > max(
-        1, (1 - MIN_LABELS_KEPT) * len(wanted)
-    ):  # one is none in a handful of sentences
-        said.append(
-            f"{others} of {len(wanted)} labels are others, {MIN_LABELS_KEPT:.0%} have to stay"
+    change = largest_move(logits, expected)
+    faults = []
+    if changed > max(1, (1 - MIN_LABELS_KEPT) * len(classes)):  # of a few sentences one may change
+        faults.append(
+            f"{changed} of {len(classes)} labels change, at least {MIN_LABELS_KEPT:.0%} must stay"
         )
-    if others > 1 and before - f1 > MAX_F1_LOSS:
-        said.append(f"macro-F1 falls from {before:.4f} to {f1:.4f}, at most {MAX_F1_LOSS} may go")
-    if not moved <= MAX_PROBABILITY_CHANGE:  # which is so of no number, too
-        said.append(f"a probability moves by {moved:.2f}, at most {MAX_PROBABILITY_CHANGE} may be")
-    return ", ".join(said)
+    if changed > 1 and expected_f1 - f1 > MAX_F1_LOSS:
+        faults.append(
+            f"macro-F1 falls from {expected_f1:.4f} to {f1:.4f}, by more than {MAX_F1_LOSS}"
+        )
+    if not change <= MAX_PROBABILITY_CHANGE:  # true of NaN, too
+        faults.append(
+            f"a probability changes by {change:.2f}, by more than {MAX_PROBABILITY_CHANGE}"
+        )
+    return ", ".join(faults)
 
 
 def _check_parity(model: nn.Module, infer: Infer, draft: Artifact) -> None:
+    """Raise `UserError` unless `infer` gives the logits of `model` to random ids and masks."""
     longest = draft.manifest.max_length_tokens
     random = np.random.default_rng(0)
     for sentences in PARITY_BATCHES:
@@ -277,10 +298,10 @@ def _check_parity(model: nn.Module, infer: Infer, draft: Artifact) -> None:
             mask: NDArray[np.bool_] = np.arange(tokens) < lengths[:, None]
             with torch.inference_mode():
                 expected = model(torch.from_numpy(ids), torch.from_numpy(mask)).numpy()
-            apart = float(np.abs(infer(ids, mask) - expected).max() / np.abs(expected).max())
-            if not apart <= MAX_FP32_ERROR:
+            error = float(np.abs(infer(ids, mask) - expected).max() / np.abs(expected).max())
+            if not error <= MAX_FP32_ERROR:
                 raise UserError(
                     f"export: logits of the {draft.manifest.format} graph must be within "
-                    f"{MAX_FP32_ERROR} of PyTorch's, relative to the largest, not {apart:.2g} "
+                    f"{MAX_FP32_ERROR} of PyTorch's, relative to the largest, not {error:.2g} "
                     f"apart ({sentences} sentences of {tokens} tokens)"
                 )

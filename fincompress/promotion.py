@@ -1,4 +1,8 @@
-"""Measurements and a gate become a decision: which variant holds which role, and why."""
+"""Promotion: decides from measurements and a gate which version holds which role, and why.
+
+`decide` is a pure function. The second half, from `champion_history` on, replays the tags of
+earlier decisions: who was champion before, and which versions were rolled back.
+"""
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -34,13 +38,14 @@ TEACHER_NOT_TIMED = "no other one was timed reliably"
 
 @settings
 class Gate:
-    """What a champion must keep, against the teacher and on validation.
+    """The conditions for being champion: compared with the teacher, on validation.
 
-    `max_f1_drop`: the largest drop of macro-F1. `min_agreement`: the smallest share of sentences
-    with the teacher's label. `min_speedup`: how many times as fast as the teacher, at least.
-    `max_size_mb`: the largest size of what is deployed, in 10^6 bytes. `reliable`: whether a
-    speed-up fails that is not known to within a tenth and may be none, or is from fewer than 20
-    rounds.
+    `max_f1_drop`: the largest drop of macro-F1 below the teacher's. `min_agreement`: the smallest
+    share of sentences with the teacher's label. `min_speedup`: the smallest speed-up, the teacher's
+    latency over the variant's. `max_size_mb`: the largest size of the files that are deployed, in
+    10^6 bytes; without it any size passes. `reliable`: whether a variant fails if its speed-up is
+    not known well: measured in fewer than 20 rounds, or with an interval that includes 1 and is
+    wider than a tenth of it to either side.
     """
 
     max_f1_drop: Annotated[float, Field(ge=0, lt=1)] = 0.01
@@ -52,9 +57,10 @@ class Gate:
 
 @dataclass(frozen=True)
 class SameAnswers:
-    """The `share` of sentences to which a registered model gave the label that was measured.
+    """How well the answers of a registered model, loaded as it is served, match those measured.
 
-    `least` is the smallest that passes; `note` says why that is below 1, or the share 0.
+    `share`: of the validation sentences that got the same label. `least`: the smallest share that
+    passes. `note`: why `least` is below 1, or why `share` is 0.
     """
 
     share: float
@@ -64,7 +70,13 @@ class SameAnswers:
 
 @dataclass(frozen=True)
 class Check:
-    """One rule applied to one variant. `margin` is how far it is inside (or, < 0, outside)."""
+    """One rule applied to one variant.
+
+    `variant`: its name. `rule`: the name of the rule. `value`: what the variant has. `bound`:
+    whether it must be `at least` or `at most` the limit. `limit`: of the gate. `margin`: how far
+    the value is inside the limit; outside if negative. `passed`: whether it is inside, or equal.
+    `note`: what else there is to know.
+    """
 
     variant: str
     rule: str
@@ -81,10 +93,11 @@ class Check:
 
 @dataclass(frozen=True)
 class Decision:
-    """`roles` names a measurement for each role; those in `kept` stay with whoever holds them.
+    """Who holds which role.
 
-    A role in neither can be held by nobody. `reason` is why the champion is, or stays, champion;
-    `passing` are the measurements within the gate, the fastest first.
+    `roles`: the variant for each role. `kept`: the roles that stay with their holders. A role in
+    neither is held by nobody. `reason`: why the champion is, or stays, champion. `passing`: the
+    variants within the gate, the fastest first. `checks`: every rule applied to every variant.
     """
 
     roles: dict[str, str]
@@ -94,6 +107,7 @@ class Decision:
     checks: tuple[Check, ...]
 
     def explain(self) -> str:
+        """Return the roles, the reason and a table of all checks, as text."""
         held = [f"{role:<14} {self._holder(role)}" for role in ROLES]
         rows = [
             [
@@ -115,7 +129,7 @@ class Decision:
         return "\n".join([*held, self.reason, "", *table])
 
     def _holder(self, role: str) -> str:
-        return "as it was" if role in self.kept else self.roles.get(role, "nobody")
+        return "unchanged" if role in self.kept else self.roles.get(role, "nobody")
 
 
 def decide(
@@ -126,17 +140,21 @@ def decide(
     barred: Collection[int] = (),
     same_answers: Mapping[str, SameAnswers] | None = None,
 ) -> Decision:
-    """Give each role to a measured version. Validation decides, never test.
+    """Give each role to one of the measured versions. Validation decides, never test.
 
-    champion: the fastest (lowest median latency) of those that pass every check; but the version
-    `incumbent`, if it passes, or fails by its timings alone because these are unreliable, is only
-    replaced by one that is faster beyond noise: the whole interval of the ratio of both, round by
-    round, is above 1. An incumbent that was not measured stays. Versions that are `barred`, because
-    they were rolled back, can hold any other role. challenger: the fastest other one that passes.
-    fastest looks at all that were timed reliably; smallest and most-accurate look at all. Ties go
-    to the one measured first. Where no speed is known champion, challenger and fastest are kept,
-    and where none passes champion and challenger; the teacher's own, 1 by definition, is known
-    only where another's is. `same_answers` has the registered models that were asked.
+    * champion: the fastest version (lowest median latency) that passes every check. The version
+      `incumbent` is replaced only by one that is faster beyond noise: the ratio of the two, round
+      by round, has an interval above 1. It has to pass the checks itself; but one that fails
+      by its timings alone, because these are unreliable, counts as passing. An incumbent that was
+      not measured stays.
+    * challenger: the fastest other version that passes.
+    * fastest: among all that were timed reliably. smallest, most-accurate: among all.
+
+    Ties go to the version that was measured first. Versions in `barred`, which were rolled back,
+    can hold every role but champion. Where nothing was timed reliably, champion, challenger and
+    fastest are kept; where nothing passes, champion and challenger. The teacher's speed-up, 1 by
+    definition, counts as reliable only if another's is. `same_answers` has, by variant, what
+    registered models answered; the others are not checked for it.
     """
     measurements = _timed(measurements, gate)
     checks = tuple(
@@ -146,10 +164,10 @@ def decide(
     by_speed = sorted(measurements, key=lambda m: m.latency_p50_ms)
     passing = [m for m in by_speed if m.variant not in failed]
     reliable = [m for m in by_speed if not m.unreliable]
-    able = [m for m in passing if m.version not in barred]
+    eligible = [m for m in passing if m.version not in barred]
     roles: dict[str, str] = {}
     kept = []
-    champion, reason = _champion(measurements, passing, able, checks, incumbent)
+    champion, reason = _champion(measurements, passing, eligible, checks, incumbent)
     if champion is None:
         kept.append(CHAMPION)
     else:
@@ -169,9 +187,9 @@ def decide(
 
 
 def remedies(decision: Decision, study_file: str) -> list[str]:
-    """What would let those pass that are nearest to it, a line each; `study_file` has the gate.
+    """Return what would let the variants pass that fail the fewest checks, a line for each remedy.
 
-    There are none where a candidate passes.
+    Returns [] if a variant passes. `study_file` is where the gate is written, for the text.
     """
     failed: dict[str, list[Check]] = {}
     for check in decision.checks:
@@ -183,9 +201,9 @@ def remedies(decision: Decision, study_file: str) -> list[str]:
     lines: dict[str, list[str]] = {}
     for variant, checks in failed.items():
         if len(checks) == fewest:
-            said = " and ".join(_remedy(check, study_file) for check in checks)
-            lines.setdefault(said, []).append(variant)
-    return [f"to let {', '.join(names)} pass: {said}" for said, names in lines.items()]
+            remedy = " and ".join(_remedy(check, study_file) for check in checks)
+            lines.setdefault(remedy, []).append(variant)
+    return [f"to let {', '.join(names)} pass: {remedy}" for remedy, names in lines.items()]
 
 
 def _remedy(check: Check, study_file: str) -> str:
@@ -195,19 +213,19 @@ def _remedy(check: Check, study_file: str) -> str:
         return check.note
     missed = f"{check.rule} {check.value:.4g} misses {check.limit:.4g} by {-check.margin:.4g}"
     if check.rule not in GATE_KEYS or not isfinite(check.value):
-        return f"build it again, with --again ({missed})"
+        return f"rebuild it with --again ({missed})"
     return f"gate.{GATE_KEYS[check.rule]}: {_enough(check):.4g} in {study_file} ({missed})"
 
 
 def _enough(check: Check) -> float:
-    """The limit of three digits that the value just meets."""
+    """The limit, rounded to three digits, that the value just meets."""
     step = 10.0 ** (floor(log10(abs(check.value))) - 2) if check.value else 1.0
-    steps = round(check.value / step, 6)  # 0.05 is 500 steps, whatever its rounding
+    steps = round(check.value / step, 6)  # so that 0.05 is 500 steps, and not 500.0000001
     return step * (floor(steps) if check.bound == AT_LEAST else ceil(steps))
 
 
 def _timed(measurements: Sequence[Measurement], gate: Gate) -> Sequence[Measurement]:
-    """The measurements, with what the gate takes for unreliable timings."""
+    """The measurements, with `unreliable` as the gate judges it."""
     if not gate.reliable:
         return [replace(m, unreliable="") for m in measurements]
     others = [m for m in measurements if m.variant != TEACHER]
@@ -219,21 +237,24 @@ def _timed(measurements: Sequence[Measurement], gate: Gate) -> Sequence[Measurem
 def _champion(
     measurements: Sequence[Measurement],
     passing: Sequence[Measurement],
-    able: Sequence[Measurement],
+    eligible: Sequence[Measurement],
     checks: Sequence[Check],
     incumbent: int | None,
 ) -> tuple[str | None, str]:
-    """The champion among those `able`, or None where whoever it is stays, and why."""
+    """The champion, one of `eligible`, or None if the present one stays; and why.
+
+    `passing` and `eligible`, those of them that were not rolled back, have the fastest first.
+    """
     now = next((m for m in measurements if m.version == incumbent), None) if incumbent else None
     name = now.variant if now else f"version {incumbent}"
-    if not able:
+    if not eligible:
         why = "no candidate passes the gate"
         if passing:
             why = "every candidate that passes the gate was rolled back"
         elif all(m.unreliable for m in measurements):
             why = "no candidate was timed reliably"
         return None, f"{name} stays champion: {why}" if incumbent else f"no champion: {why}"
-    best = able[0]
+    best = eligible[0]
     if not incumbent:
         return best.variant, f"{best.variant} is champion: it is the fastest that passes"
     if now is None:
@@ -241,13 +262,13 @@ def _champion(
             None,
             f"{name} stays champion: it was not measured, and nothing is known to be faster",
         )
-    broken = [c for c in checks if c.variant == name and not c.passed]
-    if now.unreliable:  # so these are not known; how it compares with another may be all the same
-        broken = [c for c in broken if c.rule not in TIMING_RULES]
-    if broken:
-        why = f"{name} fails {' and '.join(map(str, broken))}"
+    failed = [c for c in checks if c.variant == name and not c.passed]
+    if now.unreliable:  # its ratio to another version may be known well all the same
+        failed = [c for c in failed if c.rule not in TIMING_RULES]
+    if failed:
+        why = f"{name} fails {' and '.join(map(str, failed))}"
         return best.variant, f"{best.variant} replaces {name} as champion: {why}"
-    for m in able:
+    for m in eligible:
         factor, (low, high) = _times_as_fast(m, now)
         if low > 1:
             why = f"it is {_factor(factor, low, high)} as fast, beyond noise"
@@ -260,6 +281,7 @@ def _champion(
 
 
 def _times_as_fast(m: Measurement, now: Measurement) -> tuple[float, tuple[float, float]]:
+    """How many times as fast as the champion, round by round, with its 95 % interval."""
     return paired_ratio(now.round_medians_ms, m.round_medians_ms)
 
 
@@ -286,8 +308,8 @@ def _checks(
         yield _check(m, SAME_ANSWERS_RULE, same.share, AT_LEAST, same.least, same.note)
     if m.version in barred:
         note = (
-            f"a rollback took the alias from it; set {CHAMPION} to version {m.version} by hand, "
-            "or build it anew with --again, to let it stand again"
+            f"a rollback took the alias from it; to let it compete again, set {CHAMPION} to "
+            f"version {m.version} by hand, or rebuild it with --again"
         )
         yield _check(m, ROLLED_BACK_RULE, 1.0, AT_MOST, 0.0, note)
 
@@ -303,46 +325,49 @@ def _check(
 def champion_history(
     decisions: Sequence[Mapping[str, str]], now: int, same: Mapping[int, int]
 ) -> list[int]:
-    """Replay the tags of decisions, oldest first: the champions so far, and last the one of `now`.
+    """Replay decisions, and return the champions so far, as versions; `now` is the last.
 
-    A decision that moves the alias adds a champion, a rollback takes the last away.
+    `decisions` are the tags of their runs, the oldest first: one that moved the alias adds a
+    champion, a rollback removes the last. `now` has the alias, which may have been moved by hand.
+    `same` maps versions with the same model to the first of them.
     """
-    found: list[int] = []
+    history: list[int] = []
     for tags in decisions:
         before, after = champion_change(tags, same)
         if before:
-            found = _up_to(found, before)
+            history = _extend_or_cut(history, before)
         if "rollback" in tags:
-            found = _up_to(found[:-1], after)
+            history = _extend_or_cut(history[:-1], after)
         elif after != before:
-            found.append(after)
-    return _up_to(found, same.get(now, now))
+            history.append(after)
+    return _extend_or_cut(history, same.get(now, now))
 
 
 def champion_change(tags: Mapping[str, str], same: Mapping[int, int]) -> tuple[int, int]:
-    """The champions before and after a decision, 0 for none."""
+    """Return the champions before and after a decision, by the tags of its run; 0 for none."""
     before, after = (int(tags.get(f"champion_{end}", 0)) for end in ("before", "after"))
     return same.get(before, before), same.get(after, after)
-
-
-def _up_to(found: list[int], number: int) -> list[int]:
-    """The champions until `number` was the last, or with it, if it never was one."""
-    if number not in found:
-        return [*found, number]
-    return found[: len(found) - found[::-1].index(number)]
 
 
 def rolled_back_versions(
     decisions: Sequence[Mapping[str, str]], now: int | None, same: Mapping[int, int]
 ) -> set[int]:
-    """Replay the tags of decisions, oldest first: the versions that rollbacks took the alias from.
+    """Replay decisions, and return the versions that rollbacks took the alias from.
 
-    One that has had it again since, as someone gave it back by hand, is not among them.
+    The arguments are those of `champion_history`. A version that has had the alias again since,
+    because someone gave it back by hand, is not among them.
     """
-    found: set[int] = set()
+    versions: set[int] = set()
     for tags in decisions:
         before, after = champion_change(tags, same)
-        found -= {before, after}
+        versions -= {before, after}
         if "rollback" in tags:
-            found |= {before}
-    return found - {same.get(now, now) if now else 0}
+            versions |= {before}
+    return versions - {same.get(now, now) if now else 0}
+
+
+def _extend_or_cut(history: list[int], version: int) -> list[int]:
+    """End the history with `version`: cut what came after it, or append it if it is new."""
+    if version not in history:
+        return [*history, version]
+    return history[: len(history) - history[::-1].index(version)]

@@ -224,8 +224,8 @@ def test_what_was_rolled_back(
     (note,) = {c.note for c in decision.checks if c.rule == "rolled back"} or {""}
     measured_too = [m.version for m in given if m.version in numbers]
     assert note == (
-        f"a rollback took the alias from it; set champion to version {measured_too[0]} by hand, or "
-        "build it anew with --again, to let it stand again" if measured_too else ""
+        "a rollback took the alias from it; to let it compete again, set champion to version "
+        f"{measured_too[0]} by hand, or rebuild it with --again" if measured_too else ""
     )  # fmt: skip
 
 

@@ -59,5 +59,5 @@ def test_where_one_passes_there_is_nothing_to_change() -> None:
 def test_another_label_than_measured_is_mended_by_building_it_again() -> None:
     decision = decide([GOOD], GATE, same_answers={"good": SameAnswers(0.9)})
     assert remedies(decision, "x.yaml") == [
-        "to let good pass: build it again, with --again (same answers 0.9 misses 1 by 0.1)"
+        "to let good pass: rebuild it with --again (same answers 0.9 misses 1 by 0.1)"
     ]

@@ -88,8 +88,8 @@ def test_a_rollback_is_not_undone_by_the_next_promotion(
     assert roles()["champion"] == 2 and roles()["challenger"] == roles()["fastest"] == 3
     (line,) = (row for row in text_of(decisions()[0]).splitlines() if "rolled back" in row)
     assert line.startswith("near ") and line.endswith(
-        "fails   a rollback took the alias from it; set champion to version 3 by hand, or build it "
-        "anew with --again, to let it stand again"
+        "fails   a rollback took the alias from it; to let it compete again, set champion to "
+        "version 3 by hand, or rebuild it with --again"
     )
     registry.set_alias(study, "champion", 3)
     promote(study, benchmark(near=1.0), answers)
