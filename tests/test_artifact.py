@@ -20,7 +20,7 @@ from fincompress.artifact import (
 from fincompress.config import UserError, dump
 from fincompress.models.encoder import Encoder
 from fincompress.models.storage import Identity, save_encoder
-from tests.conftest import tiny_tokenizer
+from tests.support.projects import tiny_tokenizer
 
 LAYOUT = Layout(
     vocabulary=75,

@@ -19,8 +19,8 @@ from fincompress.cli import main, parse_arguments
 from fincompress.commands import workspace
 from fincompress.models import storage
 from fincompress.techniques import finetune
-from tests.conftest import Project
-from tests.test_commands import runs
+from tests.support.projects import Project
+from tests.support.runs import runs
 
 BAD_ARGUMENTS = [
     (["tech"], "unknown verb 'tech'; did you mean 'teacher'?"),

@@ -8,53 +8,18 @@ import pytest
 from fincompress.config import UserError, parse
 from fincompress.evaluation.results import Measurement
 from fincompress.promotion import ROLES, Decision, Gate, SameAnswers, decide
+from tests.support.measurements import GATE, GOOD, QUICK, TEACHER, VERSIONS, measured, noisy, uneven
 
 KEPT = "as it was"
-NAMES = ("teacher", "good", "near", "better", "quick", "edge", "slow", "large", "other", "twin",
-         "swift", "sure", "old", "newer")  # fmt: skip
-VERSIONS = {name: number for number, name in enumerate(NAMES, start=1)}
-
-
-def measured(
-    variant: str, f1: float, p50: float, size: float, agreement: float = 1.0, unreliable: str = ""
-) -> Measurement:
-    """Beside a teacher of F1 0.9 and 10 ms; every round takes as long as the others."""
-    metrics = {
-        "val/macro_f1": f1,
-        "val/f1_drop": 0.9 - f1,
-        "val/agreement": agreement,
-        "bench/latency_p50_ms": p50,
-        "bench/speedup_vs_teacher": 10 / p50,
-        "bench/size_mb": size,
-    }
-    return Measurement(
-        variant=variant, version=VERSIONS.get(variant), runtime="torch_eager", metrics=metrics,
-        intervals={"val/f1_drop": (0.89 - f1, 0.91 - f1)}, round_medians_ms=(p50,) * 20,
-        unreliable=unreliable,
-    )  # fmt: skip
 
 
 def called(m: Measurement, name: str) -> Measurement:
     return replace(m, variant=name, version=VERSIONS[name])
 
 
-def uneven(m: Measurement) -> Measurement:
-    """Every other round takes a tenth more or less."""
-    p50 = m.latency_p50_ms
-    return replace(m, round_medians_ms=(0.9 * p50, 1.1 * p50) * 10)
-
-
-def noisy(m: Measurement) -> Measurement:
-    return replace(m, unreliable="the clock jumped")
-
-
-GATE = Gate(max_f1_drop=0.01)
-TEACHER = measured("teacher", 0.900, 10.0, 90.0)
-GOOD = measured("good", 0.895, 5.0, 70.0)
 NEAR = uneven(measured("near", 0.895, 4.8, 75.0))
 NEAR_IS = "near is 1.05 [0.95, 1.16] times as fast, which is within noise"
 BETTER = measured("better", 0.910, 6.0, 75.0)
-QUICK = measured("quick", 0.850, 1.0, 20.0)
 EDGE = measured("edge", 0.890, 2.0, 80.0)
 SLOW = measured("slow", 0.900, 12.5, 50.0)
 LARGE = measured("large", 0.900, 4.0, 95.0)

@@ -1,0 +1,68 @@
+"""Fixtures and figures of decisions on a real registry: one tiny model under several names."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import mlflow
+import pytest
+
+from fincompress.artifact import Artifact
+from fincompress.data import LABELS, Sentences
+from fincompress.evaluation.quality import collect_answers
+from fincompress.evaluation.results import Answers
+from fincompress.promotion import ROLES
+from fincompress.runtimes import load_runtime
+from fincompress.studies.study import Study
+from fincompress.tracking import served_model
+from fincompress.tracking.served_model import Served
+from tests.support.registry import MODEL, TEXTS, decisions, register, registered, roles
+
+
+@pytest.fixture(scope="module")
+def published(
+    tmp_path_factory: pytest.TempPathFactory,
+    checkpoint: Path,
+    student_checkpoint: Path,
+    base: Artifact,
+) -> Iterator[Study]:
+    """Version 1 is the teacher, 2 and 4 are `good`, 3 is `near`."""
+    folder = tmp_path_factory.mktemp("roles")
+    with registered(folder, checkpoint, student_checkpoint, base) as study:
+        assert [register(variant) for variant in ("good", "near", "good")] == [2, 3, 4]
+        yield study
+
+
+@pytest.fixture
+def loaded(answers: Answers, monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """The versions that were asked; they answer with the measured labels."""
+    numbers: list[int] = []
+    labels = tuple(LABELS[place] for place in answers.predicted("good", "val"))
+
+    def ask(
+        study: Study, number: int, batches: Sequence[Sequence[str]], threads: int, calls: int = 0
+    ) -> Served:
+        numbers.append(number)
+        return Served(labels[: sum(map(len, batches))], 0.07, "torch_eager")
+
+    monkeypatch.setattr(served_model, "ask", ask)
+    return numbers
+
+
+@pytest.fixture
+def study(published: Study, loaded: list[int]) -> Study:
+    """Without roles and without a history."""
+    client = mlflow.MlflowClient()
+    for run in decisions():
+        client.delete_run(run.info.run_id)
+    for role in set(roles()) & set(ROLES):
+        client.delete_registered_model_alias(MODEL, role)
+    return published
+
+
+@pytest.fixture
+def answers(base: Artifact) -> Answers:
+    """What the model under all the names does answer."""
+    rows = load_runtime("torch_eager").load(base, 1)(TEXTS)
+    part = Sentences(TEXTS, tuple(rows.argmax(axis=1).tolist()), ("tiny",) * len(TEXTS))
+    logits = {variant: {"val": rows} for variant in ("teacher", "good", "near", "good@v2")}
+    return collect_answers({"val": part}, logits)

@@ -1,0 +1,99 @@
+"""The transfer set: what is taken out of it, and how it is learned from."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pandas as pd
+import pytest
+import torch
+
+from fincompress.artifact import Artifact
+from fincompress.build import plan
+from fincompress.data import DataConfig, Splits, Transfer, load_splits
+from fincompress.data.near_duplicates import near_duplicates, resemblance
+from fincompress.studies.study import load_study
+from fincompress.studies.variants import load_variants
+from fincompress.techniques import Inputs
+from fincompress.training.loop import Budget
+from fincompress.training.losses import UNLABELLED
+from tests.support.projects import SHARED, refusal, tiny_sentences, write_csv
+
+real_data = pytest.mark.skipif(not SHARED.exists(), reason=f"the corpora are not at {SHARED}")
+FRESH = ("sales of the unit stayed flat", "a new plant in Oulu")
+
+
+def test_resemblance_is_the_share_of_words_in_common() -> None:
+    found = resemblance(["Profit rose 5 %", "a b", "!"], ["profit rose 6 %", "b c d"])
+    assert found.tolist() == pytest.approx([2 / 4, 1 / 4, 0])
+    assert near_duplicates(["profit rose again", "other"], ["Profit rose , again !"]) == 1
+    assert resemblance(["a"], []).tolist() == [0.0]
+
+
+def test_what_the_split_holds_or_resembles_is_taken_out(tmp_path: Path) -> None:
+    corpus = write_csv(tmp_path / "my.csv", tiny_sentences())
+    plain = load_splits(DataConfig(sources=(corpus,)), None)
+    held, known = plain.test.texts[0], plain.train.texts[0]
+    texts = [known, f"{held} !", *FRESH, FRESH[0]]
+    pd.DataFrame({"text": texts}).to_parquet(tmp_path / "more.parquet")
+    splits = load_splits(
+        DataConfig(sources=(corpus,), transfer=(str(tmp_path / "more.parquet"),)), None
+    )
+    assert splits.transfer == Transfer(FRESH, known=1, alike=1)
+    assert splits.fingerprint == plain.fingerprint, "it is no part of the split"
+
+
+def test_a_transfer_file_needs_texts_and_nothing_else(tmp_path: Path) -> None:
+    corpus = write_csv(tmp_path / "my.csv", tiny_sentences())
+    pd.DataFrame({"sentence": ["a"]}).to_csv(tmp_path / "bad.csv", index=False)
+    config = DataConfig(sources=(corpus,), transfer=(str(tmp_path / "bad.csv"),))
+    assert refusal(lambda: load_splits(config, None)) == (
+        f"{tmp_path / 'bad.csv'}: column 'text' is missing; found: sentence"
+    )
+
+
+@real_data
+def test_the_disputed_sentences_of_phrasebank_are_the_known_ones() -> None:
+    splits = load_splits(load_study("cpu").data, SHARED)
+    found = splits.transfer
+    assert (len(found.texts), found.known, found.alike) == (2564, 0, 15)
+    held = splits.val.texts + splits.test.texts
+    assert resemblance(found.texts, held).max() < 0.6
+    assert not set(found.texts) & set(splits.train.texts + held)
+
+
+@pytest.fixture
+def inputs(splits: Splits, base: Artifact, student_base: Artifact) -> Inputs:
+    return Inputs.of(
+        replace(splits, transfer=Transfer(FRESH)),
+        source=base,
+        teacher=base,
+        pretrained=student_base,
+        budget=Budget(epochs=1, patience=1),
+        seed=1,
+        technique="distill_logits",
+        runtime="torch_eager",
+    )
+
+
+def test_transfer_sentences_come_after_training_and_without_labels(inputs: Inputs) -> None:
+    train, _ = inputs.encoded_splits(transfer=True)
+    own = len(inputs.train)
+    assert train.labels == (*inputs.train.labels, UNLABELLED, UNLABELLED)
+    taught = inputs.teacher_logits(inputs.source, transfer=True)
+    assert taught.shape == (own + 2, 3)
+    torch.testing.assert_close(
+        taught[:own], inputs.teacher_logits(inputs.source), atol=1e-5, rtol=0
+    )
+    assert UNLABELLED not in train.sample(own + 2, seed=0).labels, "calibration needs labels"
+
+
+def test_a_recipe_depends_on_the_transfer_set_where_it_is_used(inputs: Inputs) -> None:
+    vanilla, teacher = (load_variants()[name] for name in ("student_vanilla_kd", "teacher"))
+    without = replace(inputs, transfer=())
+    used = plan(inputs, vanilla.config, "data")
+    assert used.config.transfer and not plan(without, vanilla.config, "data").config.transfer
+    assert used.fingerprint != plan(without, vanilla.config, "data").fingerprint
+    other = replace(inputs, transfer=FRESH[:1])
+    assert used.fingerprint != plan(other, vanilla.config, "data").fingerprint
+    alone = [replace(i, technique="finetune") for i in (inputs, without)]
+    assert len({plan(i, teacher.config, "data").fingerprint for i in alone}) == 1

@@ -1,0 +1,159 @@
+"""The training loop: it keeps the best epoch, stops in time, and is decided by its seed."""
+
+from collections.abc import Mapping
+from copy import deepcopy
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from fincompress.evaluation.metrics import classification_scores
+from fincompress.models.encoder import Encoder
+from fincompress.training import device, loop
+from fincompress.training.batches import Batch, predict_logits
+from fincompress.training.loop import Objective, Optimizer
+from tests.support.training import TRAIN, VAL, encoder, nothing, sentences, train
+
+
+@pytest.fixture(autouse=True)
+def single_precision(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The same numbers on a machine whose CPU has bfloat16 instructions."""
+    monkeypatch.setattr(device, "training_precision", lambda: "fp32")
+
+
+def cross_entropy(model: Encoder) -> Objective:
+    def objective(batch: Batch) -> Mapping[str, Tensor]:
+        return {"loss": nn.functional.cross_entropy(model(batch.ids, batch.mask), batch.labels)}
+
+    return objective
+
+
+# --- the best epoch ---------------------------------------------------------------------------
+
+
+def learn_then_unlearn(model: Encoder, good_batches: int) -> Objective:
+    """Cross-entropy with the labels for so many batches, and afterwards with wrong ones."""
+    calls = iter(range(10**6))
+
+    def objective(batch: Batch) -> Mapping[str, Tensor]:
+        labels = batch.labels if next(calls) < good_batches else (batch.labels + 1) % 3
+        return {"loss": nn.functional.cross_entropy(model(batch.ids, batch.mask), labels)}
+
+    return objective
+
+
+def test_the_weights_of_the_best_epoch_are_kept() -> None:
+    model, steps = encoder(), len(TRAIN.ids) // 4
+    objective = learn_then_unlearn(model, 5 * steps)
+    best, reported = train(model, objective, epochs=12, batch_size=4)
+    history = [values["val/macro_f1"] for values in reported]
+    assert len(history) == 12
+    assert best["val/macro_f1"] == max(history) > history[-1] + 0.3
+    assert best["best_epoch"] == 1 + history.index(max(history)) < 12
+    kept = classification_scores(VAL.labels, predict_logits(model, VAL.ids).argmax(1))
+    expected = {f"val/{name}": value for name, value in kept.items()}
+    assert best == expected | {"best_epoch": best["best_epoch"]}
+    assert not model.training
+
+
+def test_of_equal_epochs_the_first_is_kept() -> None:
+    model = encoder()
+    best, reported = train(model, nothing(model), epochs=3)
+    assert len({values["val/macro_f1"] for values in reported}) == 1
+    assert best["best_epoch"] == 1
+
+
+@pytest.mark.parametrize("patience", [1, 3])
+def test_training_stops_after_so_many_epochs_without_improvement(patience: int) -> None:
+    model = encoder()
+    _, reported = train(model, nothing(model), epochs=8, patience=patience)
+    assert len(reported) == 1 + patience
+
+
+def test_an_epoch_that_improves_renews_the_patience(monkeypatch: pytest.MonkeyPatch) -> None:
+    given = iter([0.1, 0.1, 0.2, 0.2, 0.1, 0.9])
+    monkeypatch.setattr(loop, "classification_scores", lambda *_: {"macro_f1": next(given)})
+    model = encoder()
+    best, reported = train(model, nothing(model), epochs=6, patience=2)
+    assert len(reported) == 5
+    assert best == {"val/macro_f1": 0.2, "best_epoch": 3}
+
+
+def test_a_model_without_a_single_hit_is_kept_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(loop, "classification_scores", lambda *_: {"macro_f1": 0.0})
+    model = encoder()
+    best, _ = train(model, nothing(model), epochs=2)
+    assert best == {"val/macro_f1": 0.0, "best_epoch": 1}
+
+
+# --- the report -------------------------------------------------------------------------------
+
+
+def test_the_report_has_losses_as_means_over_sentences() -> None:
+    model = encoder()
+    idle = nothing(model)
+
+    def objective(batch: Batch) -> Mapping[str, Tensor]:
+        n = len(batch.rows)
+        return {**idle(batch), "size": torch.tensor(float(n))}
+
+    _, reported = train(model, objective, epochs=1, data=sentences(5), batch_size=2)
+    # Batches of 2, 2 and 1 sentences.
+    assert reported[0]["train/size"] == pytest.approx((2 * 2 + 2 * 2 + 1 * 1) / 5)
+    assert reported[0]["train/loss"] == 0.0
+
+
+def test_the_report_has_the_validation_scores_of_each_epoch() -> None:
+    model = encoder()
+    _, reported = train(model, nothing(model), epochs=1)
+    expected = classification_scores(VAL.labels, predict_logits(model, VAL.ids).argmax(1))
+    assert reported[0].pop("train/epoch_seconds") > 0
+    assert reported == [{"train/loss": 0.0} | {f"val/{k}": v for k, v in expected.items()}]
+
+
+# --- seeds ------------------------------------------------------------------------------------
+
+
+def test_the_seed_decides_every_weight() -> None:
+    start = encoder()
+    made = []
+    for seed in (1, 1, 2):
+        model = deepcopy(start)
+        train(model, cross_entropy(model), epochs=2, seed=seed)
+        made.append(model.state_dict())
+    one, again, other = made
+    assert [name for name in one if not torch.equal(one[name], again[name])] == []
+    # The keys' bias cancels in the softmax, hence "some", not "all".
+    assert [name for name in one if not torch.equal(one[name], other[name])] != []
+
+
+def test_the_global_random_state_is_neither_used_nor_changed() -> None:
+    start, made = encoder(), []
+    for state in (5, 6):
+        torch.manual_seed(state)
+        before = torch.get_rng_state()
+        model = deepcopy(start)
+        train(model, cross_entropy(model), epochs=1)
+        assert torch.equal(torch.get_rng_state(), before)
+        made.append(model.classifier.weight)
+    assert torch.equal(*made)
+
+
+def test_averaged_weights_are_those_that_are_scored_and_kept() -> None:
+    model, plain = encoder(), encoder()
+    steady = Optimizer(learning_rate=0.01, warmup_share=0.0, averaging=0.9)
+    best, reported = train(model, cross_entropy(model), optimizer=steady)
+    train(plain, cross_entropy(plain))
+    assert best["val/macro_f1"] == max(values["val/macro_f1"] for values in reported)
+    kept = classification_scores(VAL.labels, predict_logits(model, VAL.ids).argmax(1))
+    assert best["val/macro_f1"] == kept["macro_f1"]
+    pairs = zip(model.parameters(), plain.parameters(), strict=True)
+    assert max((a - b).abs().max().item() for a, b in pairs) > 1e-3, "no average is the last step"
+
+
+def test_an_average_of_weights_that_stay_is_those_weights() -> None:
+    model, before = encoder(), encoder()
+    still = Optimizer(learning_rate=0.01, weight_decay=0.0, averaging=0.9)
+    train(model, nothing(model), optimizer=still)
+    for ours, theirs in zip(model.parameters(), before.parameters(), strict=True):
+        torch.testing.assert_close(ours, theirs)
