@@ -1,0 +1,1 @@
+"""Training: the one loop that every variant is trained by, with its batches and losses."""

@@ -1,4 +1,4 @@
-"""training.batches: TODO"""
+"""Batches: tokenized sentences, padded tensors on the training device, and a model's logits."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -14,12 +14,18 @@ from fincompress.training.device import training_device
 from fincompress.training.losses import UNLABELLED
 
 EVALUATION_BATCH = 64
-LENGTH_JITTER = 0.1  # share of a sentence's length by which its place among the lengths varies
+# Batches of training hold sentences of similar length, which saves padding. Lengths are multiplied
+# by a random factor of up to 1 + this before sorting, so that the members vary by epoch.
+LENGTH_JITTER = 0.1
 
 
 @dataclass(frozen=True)
 class EncodedSentences:
-    """Tokenized sentences and their class indices, `UNLABELLED` where there is none."""
+    """Tokenized sentences with their labels.
+
+    `ids`: the token ids of each sentence, unpadded. `labels`: their class indices, (n,), or
+    `UNLABELLED`.
+    """
 
     ids: Ids
     labels: tuple[int, ...]
@@ -27,7 +33,7 @@ class EncodedSentences:
     def sample(self, count: int, seed: int) -> "EncodedSentences":
         """Return `count` labelled sentences drawn at random, or all if there are fewer.
 
-        Raises `UserError` if that is none.
+        Raises `UserError` if that leaves no sentence.
         """
         labelled = np.flatnonzero(np.array(self.labels) != UNLABELLED)
         rows = np.random.default_rng(seed).permutation(labelled)[:count].tolist()
@@ -41,14 +47,19 @@ class EncodedSentences:
         )
 
     def batches(self) -> Iterator[tuple[Tensor, Tensor]]:
-        """Ids and mask, (n, tokens) each, of sentences of like length."""
+        """Yield ids and mask, (n, tokens) each, of sentences of similar length."""
         for rows in batches_by_length(self.ids, EVALUATION_BATCH):
             yield padded_tensors([self.ids[row] for row in rows])
 
 
 @dataclass(frozen=True)
 class Batch:
-    """rows (n,): places in the training set. ids, mask (n, tokens). labels (n,)."""
+    """A training batch of n sentences.
+
+    `rows`: the indices of its sentences in the training set, (n,), on the CPU: the stored answers
+    of a teacher are looked up by them. On the training device are `ids`: token ids, (n, tokens);
+    `mask`: (n, tokens), false at padding; `labels`: class indices, (n,), or `UNLABELLED`.
+    """
 
     rows: Tensor
     ids: Tensor
@@ -58,10 +69,10 @@ class Batch:
 
 @torch.no_grad()
 def predict_logits(model: Encoder, ids: Ids) -> Tensor:
-    """Return logits (n, labels) in the order of `ids`, float32 on the CPU.
+    """Return the logits of all sentences, (n, labels), in the order of `ids`, on the CPU.
 
-    They are computed in FP32 on every device, as the PyTorch runtime does: only steps of training
-    use a faster precision, so that what is scored is what ships.
+    They are computed in FP32 on every device, as the PyTorch runtime does. Only training steps use
+    a faster precision: validation scores the model that ships.
     """
     model.to(training_device()).eval()
     logits = torch.empty(len(ids), model.layout.labels)
@@ -71,21 +82,27 @@ def predict_logits(model: Encoder, ids: Ids) -> Tensor:
 
 
 def padded_tensors(ids: Ids) -> tuple[Tensor, Tensor]:
-    """Return padded ids and mask, (n, tokens) each, on the device that trains."""
+    """Return padded ids and their mask, (n, tokens) each, on the training device."""
     padded, mask = pad(ids)
-    return torch.from_numpy(padded).to(training_device()), torch.from_numpy(mask).to(
-        training_device()
+    return (
+        torch.from_numpy(padded).to(training_device()),
+        torch.from_numpy(mask).to(training_device()),
     )
 
 
 def make_batch(data: EncodedSentences, rows: Sequence[int]) -> Batch:
+    """Return the sentences of `data` at the indices `rows` as a batch."""
     ids, mask = padded_tensors([data.ids[i] for i in rows])
     labels = torch.tensor([data.labels[i] for i in rows], device=training_device())
     return Batch(torch.tensor(rows), ids, mask, labels)
 
 
 def shuffled_batches(ids: Ids, size: int, shuffler: torch.Generator) -> list[list[int]]:
-    """Batches of similar length whose members and order change from epoch to epoch."""
+    """Return the batches of one epoch, as indices of sentences.
+
+    Each holds `size` sentences of similar length, the longest perhaps fewer. Members and order
+    change from epoch to epoch, as `shuffler` advances.
+    """
     lengths = torch.tensor([len(row) for row in ids], dtype=torch.float64)
     jitter = 1 + LENGTH_JITTER * torch.rand(len(ids), generator=shuffler, dtype=torch.float64)
     batches = torch.split((lengths * jitter).argsort(), size)

@@ -1,4 +1,7 @@
-"""A model, an objective and sentences become the model at its best epoch: the one loop."""
+"""Training loop: AdamW, early stopping on validation macro-F1, and averaged weights.
+
+It is the only loop: every technique that trains calls `fit` with an objective of its own.
+"""
 
 import math
 import time
@@ -15,6 +18,7 @@ from tqdm import tqdm
 from fincompress.callbacks import Step
 from fincompress.config import UserError, settings
 from fincompress.evaluation.metrics import classification_scores
+from fincompress.evaluation.results import VAL_F1
 from fincompress.models.encoder import Encoder
 from fincompress.training.batches import (
     Batch,
@@ -28,7 +32,12 @@ from fincompress.training.device import training_autocast, training_device
 
 @settings
 class Budget:
-    """The training every variant of a study gets; early stopping looks at validation macro-F1."""
+    """The training budget, which a study sets and all of its variants share.
+
+    `epochs`: at most so many passes over the training set.
+    `patience`: training stops after so many epochs without a better validation macro-F1.
+    `batch_size`: sentences in a batch.
+    """
 
     epochs: Annotated[int, Field(ge=1)]
     patience: Annotated[int, Field(ge=1)]
@@ -37,11 +46,15 @@ class Budget:
 
 @settings
 class Optimizer:
-    """AdamW with linear warm-up and decay, and clipping of the gradient's norm.
+    """AdamW with a linear warm-up and decay of its learning rate.
 
-    `averaging` is the share that a moving average of the weights keeps at each step, and the
-    average is what is scored and kept; 0 is none. Polyak and Juditsky (1992), "Acceleration of
-    Stochastic Approximation by Averaging".
+    `learning_rate`: the highest, reached at the end of the warm-up.
+    `weight_decay`: of matrices only; biases and normalization weights do not decay.
+    `warmup_share`: the share of all steps in which the learning rate rises from 0.
+    `max_grad_norm`: gradients are scaled down to this norm where theirs is larger.
+    `averaging`: the share that an exponential moving average of the weights keeps at each step. The
+    average is what is validated and returned; 0 turns it off. Polyak and Juditsky (1992),
+    "Acceleration of Stochastic Approximation by Averaging".
     """
 
     learning_rate: Annotated[float, Field(gt=0, lt=1)] = 5e-5
@@ -51,7 +64,7 @@ class Optimizer:
     averaging: Annotated[float, Field(ge=0, lt=1)] = 0.97
 
 
-# Named losses of a batch; "loss" is the one that is minimised.
+# Maps a batch to named scalar losses. The one called "loss" is minimized, the others are logged.
 Objective = Callable[[Batch], Mapping[str, Tensor]]
 
 
@@ -67,62 +80,70 @@ def fit(
     callback: Step,
     extra_parameters: Sequence[nn.Parameter] = (),
 ) -> dict[str, float]:
-    """Train `model` (and `extra_parameters`) in place and leave it at its best epoch.
+    """Train `model` in place, leave it with the weights of its best epoch, and return its scores.
 
-    Where weights are averaged, that is the best average.
+    The best epoch has the highest macro-F1 on `val`; where weights are averaged, it is the average
+    that is validated and kept. `extra_parameters` are trained along with the model's and then left.
+    `seed` decides batches and dropout.
 
-    `callback` gets the mean losses and the validation scores of each epoch, and the seconds of its
-    batches alone. Returns the validation scores of the best one. Raises `UserError` if the loss
-    stops being finite.
+    After each epoch, `callback` gets its number from 1 and its metrics: the mean of each loss as
+    `train/<name>`, the scores as `val/<name>`, and `train/epoch_seconds`, without validation.
+    Returned are the best epoch's `val/<name>`, and `best_epoch`. Raises `UserError` if the loss is
+    no longer finite.
     """
     model.to(training_device())
-    trained = [*model.parameters(), *extra_parameters]
+    parameters = [*model.parameters(), *extra_parameters]
     adamw = torch.optim.AdamW(
-        _groups(model, extra_parameters, optimizer), lr=optimizer.learning_rate, fused=True
+        _parameter_groups(parameters, optimizer.weight_decay),
+        lr=optimizer.learning_rate,
+        fused=True,
     )
-    steps_per_epoch = math.ceil(len(train.ids) / budget.batch_size)
+    steps = budget.epochs * math.ceil(len(train.ids) / budget.batch_size)
     schedule = torch.optim.lr_scheduler.LambdaLR(
-        adamw, _warmup_then_decay(budget.epochs * steps_per_epoch, optimizer.warmup_share)
+        adamw, _warmup_then_decay(steps, optimizer.warmup_share)
     )
     average = _moving_average(model, optimizer.averaging)
-    scored = cast(Encoder, average.module) if average else model
+    validated = cast(Encoder, average.module) if average else model
+
+    def take_step(batch: Batch, epoch: int) -> dict[str, float]:
+        """Update the weights once, and return the losses of the batch."""
+        with training_autocast():
+            losses = objective(batch)
+        if not torch.isfinite(losses["loss"]):
+            raise UserError(
+                f"training: the loss became {losses['loss'].item()} in epoch {epoch}; "
+                f"lower optimizer.learning_rate, now {optimizer.learning_rate}"
+            )
+        adamw.zero_grad()
+        losses["loss"].backward()  # type: ignore[no-untyped-call]
+        nn.utils.clip_grad_norm_(parameters, optimizer.max_grad_norm)
+        adamw.step()
+        schedule.step()
+        if average:
+            average.update_parameters(model)
+        return {name: loss.item() for name, loss in losses.items()}
+
     shuffler = torch.Generator().manual_seed(seed)
     best: dict[str, float] = {}
     best_state: dict[str, Tensor] = {}
     best_epoch = 0
-    with (
-        torch.random.fork_rng(),
-        tqdm(total=budget.epochs * steps_per_epoch, unit="batch", disable=None, leave=False) as bar,
-    ):
+    progress = tqdm(total=steps, unit="batch", disable=None, leave=False)
+    with torch.random.fork_rng(), progress:
         torch.manual_seed(seed)
         for epoch in range(1, budget.epochs + 1):
             model.train()
             sums: dict[str, float] = {}
             begun = time.perf_counter()
             for rows in shuffled_batches(train.ids, budget.batch_size, shuffler):
-                with training_autocast():
-                    losses = objective(make_batch(train, rows))
-                if not torch.isfinite(losses["loss"]):
-                    raise UserError(
-                        f"training: the loss became {losses['loss'].item()} in epoch {epoch}; "
-                        f"lower optimizer.learning_rate, now {optimizer.learning_rate}"
-                    )
-                adamw.zero_grad()
-                losses["loss"].backward()  # type: ignore[no-untyped-call]
-                nn.utils.clip_grad_norm_(trained, optimizer.max_grad_norm)
-                adamw.step()
-                schedule.step()
-                if average:
-                    average.update_parameters(model)
-                for name, loss in losses.items():
-                    sums[name] = sums.get(name, 0.0) + loss.item() * len(rows)
-                bar.update()
+                for name, loss in take_step(make_batch(train, rows), epoch).items():
+                    sums[name] = sums.get(name, 0.0) + loss * len(rows)
+                progress.update()
             seconds = time.perf_counter() - begun
-            found = validation_scores(scored, val)
+            scores = validation_scores(validated, val)
             means = {f"train/{name}": total / len(train.ids) for name, total in sums.items()}
-            callback(epoch, means | found | {"train/epoch_seconds": seconds})
-            if not best or found["val/macro_f1"] > best["val/macro_f1"]:
-                best, best_epoch, best_state = found, epoch, deepcopy(scored.state_dict())
+            callback(epoch, means | scores | {"train/epoch_seconds": seconds})
+            if not best or scores[VAL_F1] > best[VAL_F1]:
+                best, best_epoch, best_state = scores, epoch, deepcopy(validated.state_dict())
             elif epoch - best_epoch >= budget.patience:
                 break
     model.load_state_dict(best_state)
@@ -130,31 +151,32 @@ def fit(
     return best | {"best_epoch": best_epoch}
 
 
+def validation_scores(model: Encoder, val: EncodedSentences) -> dict[str, float]:
+    """Return the scores of `model` on `val`, each as `val/<name>`."""
+    scores = classification_scores(val.labels, predict_logits(model, val.ids).argmax(1))
+    return {f"val/{name}": score for name, score in scores.items()}
+
+
 def _moving_average(model: Encoder, share: float) -> AveragedModel | None:
+    """A model that averages the weights of `model`, keeping `share` at each step; None for 0."""
     if share == 0:
         return None
     rule = get_ema_multi_avg_fn(share)  # type: ignore[no-untyped-call]
     return AveragedModel(model, multi_avg_fn=rule)
 
 
-def validation_scores(model: Encoder, val: EncodedSentences) -> dict[str, float]:
-    """Return the scores of `val`, each as `val/<name>`."""
-    found = classification_scores(val.labels, predict_logits(model, val.ids).argmax(1))
-    return {f"val/{name}": value for name, value in found.items()}
-
-
-def _groups(
-    model: nn.Module, extra_parameters: Sequence[nn.Parameter], optimizer: Optimizer
+def _parameter_groups(
+    parameters: Sequence[nn.Parameter], weight_decay: float
 ) -> list[dict[str, object]]:
-    # Biases and normalisation have one dimension, and decaying them only hurts.
-    parameters = [*model.parameters(), *extra_parameters]
+    # Biases and normalization weights have one dimension, and decay only hurts them.
     return [
-        {"params": [p for p in parameters if p.ndim > 1], "weight_decay": optimizer.weight_decay},
+        {"params": [p for p in parameters if p.ndim > 1], "weight_decay": weight_decay},
         {"params": [p for p in parameters if p.ndim == 1], "weight_decay": 0.0},
     ]
 
 
 def _warmup_then_decay(steps: int, warmup_share: float) -> Callable[[int], float]:
+    """The factor of the learning rate at each of `steps`: rises from 0 to 1, then falls to 0."""
     warmup = warmup_share * steps
 
     def factor(step: int) -> float:

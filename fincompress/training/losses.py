@@ -1,15 +1,18 @@
-"""Logits, hidden states and attentions become scalar losses; pure functions, shapes given."""
+"""Losses: cross-entropy and distillation of logits, hidden states and attention.
+
+All are pure functions that return a scalar.
+"""
 
 import torch.nn.functional as F
 from torch import Tensor
 
-UNLABELLED = -1  # in place of a class index
+UNLABELLED = -1  # stands for the class index of a sentence without a label
 
 
 def hard_loss(logits: Tensor, labels: Tensor) -> Tensor:
     """Cross-entropy of logits (n, labels) with class indices (n,), mean over labelled sentences.
 
-    Without any it is zero.
+    Sentences whose label is `UNLABELLED` do not count; if none has a label, the loss is zero.
     """
     total = F.cross_entropy(logits.float(), labels, ignore_index=UNLABELLED, reduction="sum")
     return total / (labels != UNLABELLED).sum().clamp_min(1)
@@ -18,8 +21,9 @@ def hard_loss(logits: Tensor, labels: Tensor) -> Tensor:
 def soft_loss(student: Tensor, teacher: Tensor, temperature: float) -> Tensor:
     """T^2 KL(teacher || student) of the two softened distributions, mean over sentences.
 
-    Both (n, labels), logits. T^2 keeps the gradient's size independent of T: Hinton et al.
-    (2015), "Distilling the Knowledge in a Neural Network".
+    Both are logits, (n, labels), and T is the `temperature` that divides them. The factor T^2 makes
+    the size of the gradient independent of T: Hinton, Vinyals and Dean (2015), "Distilling the
+    Knowledge in a Neural Network".
     """
     log_student = F.log_softmax(student.float() / temperature, dim=-1)
     log_teacher = F.log_softmax(teacher.float() / temperature, dim=-1)
@@ -28,20 +32,21 @@ def soft_loss(student: Tensor, teacher: Tensor, temperature: float) -> Tensor:
 
 
 def hidden_loss(student: Tensor, teacher: Tensor, mask: Tensor) -> Tensor:
-    """Mean squared error of hidden states (n, tokens, width) over real tokens.
+    """Mean squared error of hidden states (n, tokens, width), over tokens that are no padding.
 
-    `mask` is (n, tokens), true at tokens. Jiao et al. (2020), "TinyBERT".
+    `mask` is (n, tokens), false at padding. Jiao et al. (2020), "TinyBERT: Distilling BERT for
+    Natural Language Understanding".
     """
     return (student - teacher)[mask].float().square().mean()
 
 
 def attention_loss(student: Tensor, teacher: Tensor, mask: Tensor) -> Tensor:
-    """Squared error of attention probabilities, summed over keys, mean over real queries.
+    """Squared error of attention probabilities, summed over keys, mean over heads and queries.
 
-    student (n, heads, tokens, tokens), teacher likewise with any number of heads, `mask`
-    (n, tokens). Equal head counts are compared head by head, others by their mean over heads.
-    The sum over keys makes the loss independent of sentence length, since a row of
-    probabilities sums to one however long it is.
+    Both are (n, heads, queries, keys); `mask` is (n, tokens), false at padding. If student and
+    teacher differ in their number of heads, their means over heads are compared, else head by head.
+    The error is summed over keys because a row of probabilities sums to one whatever its length: a
+    mean would shrink as sentences get longer.
     """
     if student.shape[1] != teacher.shape[1]:
         student, teacher = student.mean(1, keepdim=True), teacher.mean(1, keepdim=True)
