@@ -33,7 +33,7 @@ GATE_KEYS = {
     SIZE_RULE: "max_size_mb",
 }
 # Why the teacher's own speed-up, which is 1 by definition, counts as unknown.
-TEACHER_NOT_TIMED = "no other one was timed reliably"
+TEACHER_NOT_TIMED = "no other variant was timed reliably"
 
 
 @settings

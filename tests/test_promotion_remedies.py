@@ -26,7 +26,7 @@ REMEDIES = [
     ("the teacher's among them, which nothing else shows to be known",
      [TEACHER, noisy(GOOD)], Gate(),
      ["to let teacher pass: more benchmark.latency_runs, or a quieter machine "
-      "(no other one was timed reliably)",
+      "(no other variant was timed reliably)",
       "to let good pass: more benchmark.latency_runs, or a quieter machine (the clock jumped)"]),
     ("a value of exactly the next limit", [measured("good", 0.85, 5, 70)], Gate(),
      ["to let good pass: gate.max_f1_drop: 0.05 in experiments/cpu.yaml "

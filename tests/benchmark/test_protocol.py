@@ -298,3 +298,15 @@ def test_a_process_ends_with_the_one_that_measures() -> None:
         time.sleep(0.1)
     assert not psutil.pid_exists(int(done.stdout))
     assert done.stderr == ""
+
+
+def test_the_measured_process_imports_only_what_its_model_needs() -> None:
+    """What else it imported would count as the model's memory."""
+    code = "import sys, fincompress.benchmark.process; print('\\n'.join(sys.modules))"
+    root = Path(__file__).parents[2]
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=root, capture_output=True, text=True, check=True
+    )
+    imported = {name.partition(".")[0] for name in done.stdout.split()}
+    engines = {"torch", "onnxruntime", "openvino", "transformers", "sklearn"}
+    assert not imported & (engines | {"mlflow", "optuna", "pandas", "scipy", "matplotlib"})
