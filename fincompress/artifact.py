@@ -7,17 +7,12 @@ import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
-from pydantic import Field
-
-from fincompress.config import UserError, dump, parse, settings
+from fincompress.config import Positive, UserError, dump, parse, settings
 
 MANIFEST = "manifest.json"
 TOKENIZER = "tokenizer.json"
-
-
-Positive = Annotated[int, Field(ge=1)]
 
 
 @settings

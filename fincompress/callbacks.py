@@ -45,6 +45,6 @@ class Callback(Protocol):
     def record(self, name: str, facts: Mapping[str, object]) -> None: ...
 
 
-def after(done: int, callback: Step) -> Step:
+def after_epochs(done: int, callback: Step) -> Step:
     """`callback` for training that starts when `done` epochs are over."""
     return lambda epoch, metrics: callback(done + epoch, metrics)

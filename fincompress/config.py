@@ -7,13 +7,14 @@ import re
 from collections.abc import Iterable
 from dataclasses import fields, is_dataclass
 from pathlib import Path
-from typing import Any, TypeVar, cast, dataclass_transform, get_args, get_type_hints
+from typing import Annotated, Any, TypeVar, cast, dataclass_transform, get_args, get_type_hints
 
 import pydantic
 import yaml
 from pydantic.dataclasses import dataclass as pydantic_dataclass
 
-T = TypeVar("T")
+_T = TypeVar("_T")
+Positive = Annotated[int, pydantic.Field(ge=1)]  # the type of settings that count something
 UNKNOWN = ("unexpected_keyword_argument", "extra_forbidden")  # pydantic's types of that error
 
 
@@ -22,7 +23,7 @@ class UserError(Exception):
 
 
 @dataclass_transform(frozen_default=True, kw_only_default=True)
-def settings(cls: type[T]) -> type[T]:
+def settings(cls: type[_T]) -> type[_T]:
     """Make `cls` a frozen, keyword-only dataclass that checks its own types and bounds.
 
     Constructing one with a wrong value raises `pydantic.ValidationError`; `parse` turns that
@@ -30,20 +31,20 @@ def settings(cls: type[T]) -> type[T]:
     """
     strict = pydantic.ConfigDict(extra="forbid", strict=True)
     made: Any = pydantic_dataclass(frozen=True, kw_only=True, config=strict)
-    return cast(type[T], made(cls))
+    return cast(type[_T], made(cls))
 
 
-def parse(cls: type[T], data: object, place: str) -> T:
+def parse(cls: type[_T], data: object, where: str) -> _T:
     """Return `data` as a `cls`; raise `UserError` with place, rule, value and nearest name."""
     try:
         text = json.dumps(data, default=str)
     except TypeError as error:
-        raise UserError(f"{place}: {error}") from None
+        raise UserError(f"{where}: {error}") from None
     try:
         # JSON mode lets a list be a tuple while every scalar stays strict.
         return pydantic.TypeAdapter(cls).validate_json(text)
     except pydantic.ValidationError as error:
-        raise UserError(f"{place}: {_explain(cls, error)}") from None
+        raise UserError(f"{where}: {_explain(cls, error)}") from None
 
 
 def dump(value: object) -> dict[str, Any]:

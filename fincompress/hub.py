@@ -6,7 +6,7 @@ from typing import Any, Literal, TypeVar
 
 from fincompress.config import UserError
 
-T = TypeVar("T")
+_T = TypeVar("_T")
 
 
 def download(
@@ -40,7 +40,7 @@ def download_dataset(repo: str) -> tuple[list[dict[str, Any]], str]:
     return [row for name in sorted(parts) for row in parts[name]], revision
 
 
-def _reach(repo: str, fetch: Callable[[], T]) -> T:
+def _reach(repo: str, fetch: Callable[[], _T]) -> _T:
     from huggingface_hub import constants, get_session
 
     try:

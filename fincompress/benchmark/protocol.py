@@ -3,11 +3,9 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Annotated
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field
 
 from fincompress.benchmark.process import HUGGING_FACE, Subject
 from fincompress.benchmark.rounds import (
@@ -29,7 +27,7 @@ from fincompress.benchmark.rounds import (
     time_throughput,
 )
 from fincompress.benchmark.tfidf import FLOOR_NAME
-from fincompress.config import settings
+from fincompress.config import Positive, settings
 from fincompress.data import Splits
 from fincompress.evaluation.metrics import percentile_intervals, round_medians
 from fincompress.evaluation.results import (
@@ -53,8 +51,6 @@ from fincompress.evaluation.results import (
     thread_throughput_key,
 )
 from fincompress.runtimes import load_runtime
-
-Positive = Annotated[int, Field(ge=1)]
 
 
 @settings

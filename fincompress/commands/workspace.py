@@ -16,8 +16,8 @@ from fincompress.commands.keeping import InRegistry, Keeping, Nowhere
 from fincompress.commands.options import RANDOM, TRAINED, Options
 from fincompress.config import UserError
 from fincompress.data import LABELS, SAMPLE, DataConfig, Sentences, Splits, load_splits
+from fincompress.data.corpora import read_file
 from fincompress.data.near_duplicates import near_duplicates
-from fincompress.data.sources import read_file
 from fincompress.evaluation.results import EXTRA, TEST, VAL, mark_synthetic
 from fincompress.machine.cpu import usable_cores
 from fincompress.studies.study import Study, load_study

@@ -7,8 +7,8 @@ from typing import Annotated, Literal
 import torch
 from pydantic import Field
 
-from fincompress.artifact import Artifact, LayerLayout, Layout, Positive
-from fincompress.config import UserError, settings
+from fincompress.artifact import Artifact, LayerLayout, Layout
+from fincompress.config import Positive, UserError, settings
 from fincompress.models.encoder import Encoder
 from fincompress.models.storage import load_encoder
 

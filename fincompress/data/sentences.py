@@ -15,7 +15,7 @@ LABELS = ("negative", "neutral", "positive")  # the index is the class
 Row = tuple[str, str, str]
 
 
-def clean(text: str) -> str:
+def clean_text(text: str) -> str:
     """Collapse white space; nothing else, since case and punctuation carry meaning."""
     return re.sub(r"\s+", " ", text).strip()
 
@@ -26,7 +26,7 @@ class Sentences:
 
     texts: tuple[str, ...]
     labels: tuple[int, ...]
-    sources: tuple[str, ...]
+    origins: tuple[str, ...]
 
     def __len__(self) -> int:
         return len(self.texts)
@@ -37,11 +37,11 @@ class Sentences:
         return cls(texts, tuple(LABELS.index(label) for label in labels), origins)
 
     def first(self, count: int) -> "Sentences":
-        return Sentences(self.texts[:count], self.labels[:count], self.sources[:count])
+        return Sentences(self.texts[:count], self.labels[:count], self.origins[:count])
 
     def frame(self) -> pd.DataFrame:
         names = [LABELS[label] for label in self.labels]
-        return pd.DataFrame({"text": self.texts, "label": names, "source": self.sources})
+        return pd.DataFrame({"text": self.texts, "label": names, "origin": self.origins})
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from pydantic import Field
 from sklearn.model_selection import train_test_split
 
 from fincompress.config import UserError, settings
-from fincompress.data import sources
+from fincompress.data import corpora
 from fincompress.data.near_duplicates import NEAR, resemblance
 from fincompress.data.sentences import LABELS, Row, Sentences, Splits, Transfer
 from fincompress.data.synthetic import generator
@@ -52,7 +52,7 @@ def load_splits(config: DataConfig, data_dir: Path | None) -> Splits:
     splits = _with_transfer(splits, config.transfer, data_dir)
     if config.fingerprint in (None, splits.fingerprint):
         return splits
-    if data_dir is None and set(config.sources) & set(sources.CORPORA):
+    if data_dir is None and set(config.sources) & set(corpora.CORPORA):
         # Read from the hub, whose copies need not have the files' rows or order.
         note = (
             f"Another split than the one this study was made for: {splits.fingerprint[:16]}, "
@@ -78,7 +78,7 @@ def _sample_splits(seed: int) -> Splits:
 
 
 def _split(config: DataConfig, data_dir: Path | None) -> Splits:
-    read = [sources.read(source, data_dir) for source in config.sources]
+    read = [corpora.read_rows(source, data_dir) for source in config.sources]
     rows = _deduplicated([row for part, _ in read for row in part])
     _check_classes(rows)
     seed = config.split_seed
@@ -101,7 +101,7 @@ def _split(config: DataConfig, data_dir: Path | None) -> Splits:
 
 
 def _with_transfer(splits: Splits, wanted: Sequence[str], data_dir: Path | None) -> Splits:
-    read = [sources.read_texts(source, data_dir) for source in wanted]
+    read = [corpora.read_texts(source, data_dir) for source in wanted]
     texts = list(dict.fromkeys(text for part, _ in read for text in part))
     split = {text for sentences in splits.parts().values() for text in sentences.texts}
     fresh = [text for text in texts if text not in split]

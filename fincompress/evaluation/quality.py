@@ -54,7 +54,7 @@ def collect_answers(
     return Answers(
         texts={name: part.texts for name, part in parts.items()},
         labels={name: part.labels for name, part in parts.items()},
-        sources={name: part.sources for name, part in parts.items()},
+        sources={name: part.origins for name, part in parts.items()},
         logits={
             variant: {
                 part: tuple(map(tuple, np.round(rows.astype(np.float64), 6).tolist()))

@@ -5,15 +5,14 @@ import json
 import re
 from dataclasses import fields, replace
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
 import torch
-from pydantic import Field
 from safetensors.torch import load_file
 from torch import Tensor
 
 from fincompress.artifact import Artifact, LayerLayout, Layout, sha256
-from fincompress.config import UserError, dump, fingerprint, parse, settings
+from fincompress.config import Positive, UserError, dump, fingerprint, parse, settings
 from fincompress.data.sentences import LABELS
 from fincompress.hub import download_model
 from fincompress.models.encoder import LAYER_NORM_EPS, Encoder
@@ -22,17 +21,15 @@ from fincompress.models.tokenization import has_tokenizer, load_tokenizer, read_
 
 PICKLE = "pytorch_model.bin"
 
-Size = Annotated[int, Field(ge=1)]
-
 
 @settings
 class Shape:
     """The sizes of a BERT encoder whose weights are not needed."""
 
-    layers: Size
-    width: Size
-    heads: Size
-    ffn: Size
+    layers: Positive
+    width: Positive
+    heads: Positive
+    ffn: Positive
 
     def __post_init__(self) -> None:
         if self.width % self.heads:
@@ -66,7 +63,7 @@ class Base:
             raise ValueError("a model of the hub needs a 'revision': a commit of 40 hex digits")
 
 
-def fetch(base: Base) -> Path:
+def fetch_checkpoint(base: Base) -> Path:
     """Return the folder of a checkpoint whose hash, where one is given, has been checked."""
     if base.hub is not None:
         folder = download_model(base.hub, str(base.revision))
@@ -92,7 +89,7 @@ def import_checkpoint(base: Base, max_length_tokens: int, seed: int, out: Path) 
     A head that is there is brought into the order of `LABELS` by its label names. Raises
     `UserError` if the checkpoint is no BERT encoder or cannot hold `max_length_tokens`.
     """
-    folder = fetch(base)
+    folder = fetch_checkpoint(base)
     config = _config(folder)
     layout = _layout(config, folder)
     if max_length_tokens > layout.positions:
@@ -167,12 +164,12 @@ def _config(folder: Path) -> dict[str, Any]:
 
 @settings
 class _Sizes:
-    vocab_size: Size
-    max_position_embeddings: Size
-    hidden_size: Size
-    num_hidden_layers: Size
-    num_attention_heads: Size
-    intermediate_size: Size
+    vocab_size: Positive
+    max_position_embeddings: Positive
+    hidden_size: Positive
+    num_hidden_layers: Positive
+    num_attention_heads: Positive
+    intermediate_size: Positive
 
 
 def _layout(config: dict[str, Any], folder: Path) -> Layout:

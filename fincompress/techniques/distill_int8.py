@@ -16,15 +16,15 @@ from pydantic import Field
 from tokenizers import Tokenizer
 from torch import nn
 
-from fincompress.artifact import Artifact, Positive
-from fincompress.callbacks import Callback, after
+from fincompress.artifact import Artifact
+from fincompress.callbacks import Callback, after_epochs
 from fincompress.compression.distillation import distillation_objective
 from fincompress.compression.importance import taylor_importance
 from fincompress.compression.pruning import KeptParts, prune_encoder
 from fincompress.compression.quantization import freeze_quantization, quantize_encoder
 from fincompress.compression.student import LayerMap, resolve_layer_map
 from fincompress.compression.vocabulary import frequent_words, prune_embeddings, prune_tokenizer
-from fincompress.config import UserError, settings
+from fincompress.config import Positive, UserError, settings
 from fincompress.export import WRITERS, save_graph
 from fincompress.models.encoder import Encoder
 from fincompress.models.storage import load_encoder, save_encoder
@@ -91,7 +91,7 @@ def compress(inputs: Inputs, config: Config, out: Path, callback: Callback) -> A
                 budget=replace(inputs.budget, epochs=epochs),
                 optimizer=config.optimizer,
                 seed=inputs.seed,
-                callback=after(start, callback),
+                callback=after_epochs(start, callback),
             )
 
         if done:

@@ -17,8 +17,8 @@ from typing import Annotated, Literal
 import torch
 from pydantic import Field
 
-from fincompress.artifact import Artifact, Layout, Positive
-from fincompress.callbacks import Callback, Chart, Heatmap, after
+from fincompress.artifact import Artifact, Layout
+from fincompress.callbacks import Callback, Chart, Heatmap, after_epochs
 from fincompress.compression.distillation import distillation_objective
 from fincompress.compression.importance import IMPORTANCE_METHODS
 from fincompress.compression.pruning import (
@@ -28,7 +28,7 @@ from fincompress.compression.pruning import (
     prune_encoder,
     sizes_between,
 )
-from fincompress.config import UserError, settings
+from fincompress.config import Positive, UserError, settings
 from fincompress.evaluation.results import VAL_F1
 from fincompress.models.encoder import Encoder, parameter_count
 from fincompress.models.storage import FORMAT, load_encoder, save_encoder
@@ -138,7 +138,7 @@ def compress(inputs: Inputs, config: Config, out: Path, callback: Callback) -> A
             budget=replace(inputs.budget, epochs=epochs),
             optimizer=config.optimizer,
             seed=inputs.seed,
-            callback=after(done, callback),
+            callback=after_epochs(done, callback),
         )
         best |= {"best_epoch": done + best["best_epoch"]}
         done += epochs

@@ -7,8 +7,8 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from fincompress.data.sentences import clean
-from fincompress.data.sources import read, read_file
+from fincompress.data.corpora import read_file, read_rows
+from fincompress.data.sentences import clean_text
 from tests.support.projects import refusal, write_csv
 
 TABLE = [
@@ -33,7 +33,7 @@ def write_table(path: Path, records: list[dict[str, Any]]) -> Path:
 
 @pytest.mark.parametrize("ending", [".csv", ".json", ".jsonl", ".parquet"])
 def test_every_format_reads_alike(tmp_path: Path, ending: str) -> None:
-    assert read(str(write_table(tmp_path / f"my{ending}", TABLE)), None) == (
+    assert read_rows(str(write_table(tmp_path / f"my{ending}", TABLE)), None) == (
         [
             ("Profit rose , by 2 %", "positive", "my"),
             ("Ääni 'quoted' \"too\"", "neutral", "my"),
@@ -102,7 +102,7 @@ def test_a_file_of_another_format_cannot_be_read(tmp_path: Path, ending: str) ->
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
     path = tmp_path / "none.csv"
-    assert refusal(lambda: read(str(path), None)) == f"{path}: no such file"
+    assert refusal(lambda: read_rows(str(path), None)) == f"{path}: no such file"
 
 
 @pytest.mark.parametrize(
@@ -113,7 +113,7 @@ def test_a_missing_file_is_named(tmp_path: Path) -> None:
     ],
 )
 def test_an_unknown_source_is_refused(source: str, parts: tuple[str, ...]) -> None:
-    message = refusal(lambda: read(source, None))
+    message = refusal(lambda: read_rows(source, None))
     assert message.startswith("data.sources: ")
     assert [part for part in parts if part not in message] == []
 
@@ -123,7 +123,7 @@ def test_an_unknown_source_is_refused(source: str, parts: tuple[str, ...]) -> No
     [(" a\t b \n", "a b"), ("a\u00a0b", "a b"), ("Profit ROSE .", "Profit ROSE ."), (" ", "")],
 )
 def test_cleaning_changes_white_space_and_nothing_else(text: str, cleaned: str) -> None:
-    assert clean(text) == cleaned
+    assert clean_text(text) == cleaned
 
 
 def test_na_is_a_word_of_a_csv_file(tmp_path: Path) -> None:

@@ -13,10 +13,10 @@ import huggingface_hub
 import pytest
 
 from fincompress.benchmark.tfidf import fit_floor
-from fincompress.data import LABELS, DataConfig, Splits, load_splits, sources
-from fincompress.data.sources import PHRASEBANK_SHA256, PHRASEBANK_ZIP, read
+from fincompress.data import LABELS, DataConfig, Splits, corpora, load_splits
+from fincompress.data.corpora import PHRASEBANK_SHA256, PHRASEBANK_ZIP, read_rows
 from fincompress.evaluation.metrics import classification_scores
-from fincompress.models.checkpoint import Base, fetch
+from fincompress.models.checkpoint import Base, fetch_checkpoint
 from tests.support.projects import SHARED, refusal
 
 REAL_FINGERPRINT = "dd7661396f0bb28441be00b09dc15352106b65a3eaccc1d6d6c91d80d0b9f004"
@@ -101,7 +101,7 @@ def test_a_missing_corpus_is_named_with_its_place(
 ) -> None:
     if made == "empty folder":
         (tmp_path / missing).parent.mkdir()
-    assert refusal(lambda: read(source, tmp_path)) == (
+    assert refusal(lambda: read_rows(source, tmp_path)) == (
         f"{tmp_path / missing}: not found; '{source}' is read from the folder given by data_dir "
         "or FINCOMPRESS_DATA_DIR, and from the Hugging Face Hub if neither is set"
     )
@@ -112,7 +112,7 @@ def test_another_phrasebank_zip_is_refused_by_its_hash(tmp_path: Path) -> None:
     path.parent.mkdir()
     with zipfile.ZipFile(path, "w") as archive:
         archive.writestr("FinancialPhraseBank-v1.0/Sentences_AllAgree.txt", "Sales rose .@positive")
-    message = refusal(lambda: read("phrasebank", tmp_path))
+    message = refusal(lambda: read_rows("phrasebank", tmp_path))
     assert message.startswith(f"{path}: sha256 must be {PHRASEBANK_SHA256}, not ")
 
 
@@ -137,14 +137,14 @@ def write_fiqa(data_dir: Path, name: str, entries: dict[str, Any]) -> Path:
 )
 def test_fiqa_scores_within_a_tenth_are_neutral(tmp_path: Path, score: str, label: str) -> None:
     write_fiqa(tmp_path, "post", {"1": {"sentence": "a", "info": [{"sentiment_score": score}]}})
-    assert read("fiqa", tmp_path)[0] == [("a", label, "fiqa")]
+    assert read_rows("fiqa", tmp_path)[0] == [("a", label, "fiqa")]
 
 
 def test_fiqa_gives_a_row_for_each_aspect_with_files_in_order_of_name(tmp_path: Path) -> None:
     two = [{"sentiment_score": "0.5"}, {"sentiment_score": "-0.5"}]
     write_fiqa(tmp_path, "b", {"1": {"sentence": " late\tone ", "info": [two[0]]}})
     write_fiqa(tmp_path, "a", {"9": {"sentence": "both", "info": two}})
-    assert read("fiqa", tmp_path)[0] == [
+    assert read_rows("fiqa", tmp_path)[0] == [
         ("both", "positive", "fiqa"),
         ("both", "negative", "fiqa"),
         ("late one", "positive", "fiqa"),
@@ -156,7 +156,7 @@ def test_fiqa_gives_a_row_for_each_aspect_with_files_in_order_of_name(tmp_path: 
 )
 def test_a_file_of_another_form_is_no_fiqa_file(tmp_path: Path, entries: Any) -> None:
     path = write_fiqa(tmp_path, "post", entries)
-    message = refusal(lambda: read("fiqa", tmp_path))
+    message = refusal(lambda: read_rows("fiqa", tmp_path))
     assert message.startswith(f"{path}: is not a FiQA task 1 file: ")
 
 
@@ -185,9 +185,12 @@ def fail(*given: object, **named: object) -> NoReturn:
 @pytest.mark.parametrize(
     ("repo", "call"),
     [
-        ("takala/financial_phrasebank", lambda: read("phrasebank", None)),
-        ("pauri32/fiqa-2018", lambda: read("fiqa", None)),
-        ("ProsusAI/finbert", lambda: fetch(Base(hub="ProsusAI/finbert", revision="4" * 40))),
+        ("takala/financial_phrasebank", lambda: read_rows("phrasebank", None)),
+        ("pauri32/fiqa-2018", lambda: read_rows("fiqa", None)),
+        (
+            "ProsusAI/finbert",
+            lambda: fetch_checkpoint(Base(hub="ProsusAI/finbert", revision="4" * 40)),
+        ),
     ],
 )
 def test_a_hub_out_of_reach_is_one_message_that_names_the_repository(
@@ -215,7 +218,7 @@ def test_without_a_hub_its_client_turns_to_the_cache_at_once(
         fail()
 
     monkeypatch.setattr(huggingface_hub, "hf_hub_download", download)
-    refusal(lambda: read("phrasebank", None))
+    refusal(lambda: read_rows("phrasebank", None))
     assert seen == [not reachable]
 
 
@@ -229,7 +232,7 @@ def test_a_corpus_from_the_hub_has_its_parts_in_order_of_name(
     }
     shelf = {("pauri32/fiqa-2018", "abc"): parts}
     monkeypatch.setattr(datasets, "load_dataset", lambda repo, revision: shelf[repo, revision])
-    rows, note = read("fiqa", None)
+    rows, note = read_rows("fiqa", None)
     assert rows == [("a", "negative", "fiqa"), ("b", "neutral", "fiqa")]
     assert note.endswith("Read from pauri32/fiqa-2018 at revision abc.")
 
@@ -238,7 +241,7 @@ def test_another_split_from_the_hub_is_used_and_says_so(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     rows = [(f"{label} {i}", label, "fiqa") for label in LABELS for i in range(10)]
-    monkeypatch.setitem(sources.CORPORA, "fiqa", lambda data_dir: (rows, "licence"))
+    monkeypatch.setitem(corpora.CORPORA, "fiqa", lambda data_dir: (rows, "licence"))
     config = DataConfig(sources=("fiqa",), fingerprint=REAL_FINGERPRINT)
     found = load_splits(config, None)
     assert found.notes[0] == "licence"
@@ -259,7 +262,7 @@ def test_a_zip_from_the_hub_is_checked_by_its_hash(
         return str(tmp_path / "bank.zip")
 
     monkeypatch.setattr(huggingface_hub, "hf_hub_download", download)
-    message = refusal(lambda: read("phrasebank", None))
+    message = refusal(lambda: read_rows("phrasebank", None))
     assert message.startswith(f"{tmp_path}/bank.zip: sha256 must be {PHRASEBANK_SHA256}, not ")
     file = f"data/{PHRASEBANK_ZIP}"
     assert asked == [("takala/financial_phrasebank", file, "dataset", "main")]

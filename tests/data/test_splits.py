@@ -59,7 +59,7 @@ def test_the_first_of_equal_sentences_is_kept_across_files(tmp_path: Path) -> No
     kept: dict[str, Row] = {
         text: (text, LABELS[label], source)
         for s in splits.parts().values()
-        for text, label, source in zip(s.texts, s.labels, s.sources, strict=True)
+        for text, label, source in zip(s.texts, s.labels, s.origins, strict=True)
     }
     assert sum(map(len, splits.parts().values())) == len(kept) == 1 + 63 + 1 + 1
     assert kept["Profit rose ."] == ("Profit rose .", "positive", "one")
@@ -102,7 +102,7 @@ def test_the_sample_keeps_its_own_split_and_warns() -> None:
     splits = load_splits(DataConfig(sources=("sample",)), None)
     assert (splits.name, splits.synthetic) == ("sample", True)
     assert [note for note in splits.notes if note.startswith("Synthetic sentences")]
-    assert set(splits.test.sources) == {"sample"}
+    assert set(splits.test.origins) == {"sample"}
 
 
 def test_the_sample_cannot_be_mixed() -> None:
@@ -117,5 +117,5 @@ def test_sentences_become_a_table_of_names() -> None:
     assert sentences.frame().to_dict("list") == {
         "text": ["a", "b"],
         "label": ["positive", "negative"],
-        "source": ["x", "y"],
+        "origin": ["x", "y"],
     }

