@@ -1,11 +1,14 @@
-"""An encoder becomes one that computes as INT8 would and can still be trained; and then INT8.
+"""Quantization-aware layers: an encoder that computes with the rounding of INT8 and can be trained.
 
-x is replaced by scale * (clamp(round(x / scale) + zero) - zero). Rounding has no useful gradient,
-so the gradient passes it by ("straight-through estimator": Bengio et al., 2013, "Estimating or
-Propagating Gradients Through Stochastic Neurons for Conditional Computation"), and reaches the
-scales too: Esser et al. (2020), "Learned Step Size Quantization". A scale is learned as a change
-of its logarithm, so that one learning rate fits all: Jain et al. (2020), "Trained Quantization
-Thresholds for Accurate and Efficient Fixed-Point Inference of Deep Neural Networks".
+A value x is rounded to scale * (clamp(round(x / scale) + zero) - zero). Rounding has a gradient of
+zero almost everywhere, so the backward pass treats it as the identity ("straight-through
+estimator": Bengio, Leonard and Courville, 2013, "Estimating or Propagating Gradients Through
+Stochastic Neurons for Conditional Computation"). Scales are learned with the weights: Esser et al.
+(2020), "Learned Step Size Quantization". What is learned is the change of a scale's logarithm, so
+that one learning rate fits scales of any size: Jain et al. (2020), "Trained Quantization Thresholds
+for Accurate and Efficient Fixed-Point Inference of Deep Neural Networks".
+
+`quantize_encoder` makes such a model, and `freeze_quantization` turns it into one to export.
 """
 
 from collections.abc import Collection, Iterable, Iterator
@@ -18,26 +21,28 @@ from torch import Tensor, nn
 
 from fincompress.models.encoder import Encoder
 
-# 7 bits: CPUs without VNNI add two products of INT8 weights and UINT8 inputs in 16 bits.
+# The largest integer of weights. 7 bits are used of the 8: CPUs without VNNI add two products of an
+# INT8 weight and a UINT8 input in 16 bits, which overflow with larger weights.
 WEIGHT_LIMIT = 63
-INPUT_LIMIT = 255
-TABLE_LIMIT = 127
-SMALLEST_SCALE = 1e-8  # a scale of zero would divide by it
-SCALE_SPEED = (
-    10.0  # of scales against weights: Adam moves both by the learning rate, whatever their size
-)
+INPUT_LIMIT = 255  # of inputs of a linear layer, which are UINT8
+TABLE_LIMIT = 127  # of embedding tables, which are never multiplied
+SMALLEST_SCALE = 1e-8  # keeps layers of zeros from dividing by zero
+# How much faster scales move than weights: Adam's steps are of the learning rate's size for both.
+SCALE_SPEED = 10.0
 
 
 class QuantizedLinear(nn.Module):
-    """Inputs in UINT8 with one scale, weights in INT8 with a scale per output, all learned.
+    """A linear layer with inputs in UINT8 and weights in INT8, and with learned scales.
 
-    The zero of the inputs stays where `observe` put it.
+    Inputs have one scale and one zero point for the layer, weights one scale for each output and
+    no zero point. `observe` sets the inputs' range before training; their zero point stays fixed.
+    While `observing`, and unless `rounding`, the layer computes in floating point.
     """
 
     first_weight_scale: Tensor
     first_input_scale: Tensor
     input_zero: Tensor
-    seen: Tensor
+    input_range: Tensor
 
     def __init__(self, linear: nn.Linear) -> None:
         super().__init__()
@@ -48,23 +53,26 @@ class QuantizedLinear(nn.Module):
         self.register_buffer("first_weight_scale", limits / WEIGHT_LIMIT)
         self.register_buffer("first_input_scale", limits.new_ones(1))
         self.register_buffer("input_zero", limits.new_zeros(1))
-        self.register_buffer("seen", limits.new_zeros(2))  # lowest and highest input; 0 is inside
+        self.register_buffer("input_range", limits.new_zeros(2))  # low and high; 0 is inside
         self.observing, self.rounding = False, True
 
     def observe(self, x: Tensor) -> None:
-        """Widen the range of inputs to `x`, and derive scale and zero from it."""
+        """Widen the range of inputs to cover `x`, and derive scale and zero point from it."""
         low, high = x.aminmax()
-        self.seen.copy_(torch.stack([self.seen[0].minimum(low), self.seen[1].maximum(high)]))
-        scale = ((self.seen[1] - self.seen[0]) / INPUT_LIMIT).clamp_min(SMALLEST_SCALE)
+        lowest, highest = self.input_range[0].minimum(low), self.input_range[1].maximum(high)
+        self.input_range.copy_(torch.stack([lowest, highest]))
+        scale = ((highest - lowest) / INPUT_LIMIT).clamp_min(SMALLEST_SCALE)
         self.first_input_scale.fill_(scale)
-        self.input_zero.fill_((-self.seen[0] / scale).round())
+        self.input_zero.fill_((-lowest / scale).round())
 
     @property
     def weight_scale(self) -> Tensor:
+        """The step between weights that INT8 can tell apart, for each output."""
         return self.first_weight_scale * (SCALE_SPEED * self.weight_change).exp()  # (out,)
 
     @property
     def input_scale(self) -> Tensor:
+        """The step between inputs that UINT8 can tell apart."""
         return self.first_input_scale * (SCALE_SPEED * self.input_change).exp()  # (1,)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -75,13 +83,13 @@ class QuantizedLinear(nn.Module):
         x = fake_quantize(x, self.input_scale, self.input_zero, 0, INPUT_LIMIT)
         scale = self.weight_scale[:, None]
         weight = fake_quantize(self.weight, scale, 0, -WEIGHT_LIMIT, WEIGHT_LIMIT)
-        # bf16 would round once more, by as much as a step of INT8.
+        # In bf16 the product would round once more, by as much as a step of INT8.
         with torch.autocast(x.device.type, enabled=False):
             return F.linear(x, weight, self.bias)
 
 
 class QuantizedEmbedding(nn.Module):
-    """A table in INT8 with a scale per row, fixed: rows change little while a model adapts."""
+    """An embedding table in INT8 with a fixed scale for each row, as rows change little."""
 
     scale: Tensor
 
@@ -100,7 +108,7 @@ class QuantizedEmbedding(nn.Module):
 
 
 class FrozenLinear(nn.Module):
-    """The same answers by PyTorch's own operators, which exporters know as quantizers."""
+    """A `QuantizedLinear` in PyTorch's own operators, which exporters recognize as quantization."""
 
     scale: Tensor
 
@@ -127,7 +135,7 @@ class FrozenLinear(nn.Module):
 
 
 class FrozenEmbedding(nn.Module):
-    """The table as INT8."""
+    """A `QuantizedEmbedding` whose table is stored as INT8."""
 
     table: Tensor
     scale: Tensor
@@ -143,9 +151,10 @@ class FrozenEmbedding(nn.Module):
 
 
 def fake_quantize(x: Tensor, scale: Tensor, zero: Tensor | int, low: int, high: int) -> Tensor:
-    """Return `x`, of any shape, at the nearest of the values that (scale, zero, low, high) has.
+    """Return `x` rounded to the nearest value that an integer in [low, high] represents.
 
-    The gradient reaches `x` where it lies between `low` and `high`, and `scale` everywhere.
+    An integer q represents scale * (q - zero). `scale` and `zero` broadcast to the shape of `x`.
+    The gradient passes to `x` where it is not clamped, and to `scale` everywhere.
     """
     ratio = x.float() / scale
     steps = ratio + (ratio.round() - ratio).detach() + zero
@@ -153,15 +162,16 @@ def fake_quantize(x: Tensor, scale: Tensor, zero: Tensor | int, low: int, high: 
 
 
 def quantize_encoder(model: Encoder, calibration: Iterable[tuple[Tensor, Tensor]]) -> Encoder:
-    """Return a copy of `model` with every linear layer and embedding quantized, without dropout.
+    """Return a copy of `model` in which every linear layer and embedding rounds to INT8.
 
-    `calibration` holds ids and mask, (n, tokens) each; the ranges of inputs are those seen in it.
+    `calibration` yields ids and mask, (n, tokens) each, on the model's device: the ranges of the
+    layers' inputs are those that these batches have. The copy has no dropout.
     """
     model = deepcopy(model)
     _replace(model, {nn.Linear: QuantizedLinear, nn.Embedding: QuantizedEmbedding})
     for module in model.modules():
         if isinstance(module, nn.Dropout):
-            module.p = 0.0  # its noise would hide that of rounding
+            module.p = 0.0  # whose noise would hide that of rounding
     _observe(model, True)
     model.eval()
     with torch.no_grad():
@@ -173,9 +183,10 @@ def quantize_encoder(model: Encoder, calibration: Iterable[tuple[Tensor, Tensor]
 
 @contextmanager
 def rounding_only(model: Encoder, names: Collection[str]) -> Iterator[None]:
-    """Let a quantized `model` round in the modules of these paths alone; the others are FP32.
+    """Within this context, only the modules of a quantized `model` at the paths `names` round.
 
-    Their ranges stay as observed, so that modules can be switched on one at a time.
+    The others compute in FP32, and their scales are kept. Raises `KeyError` for a path that is not
+    a quantized module.
     """
     kinds = QuantizedLinear | QuantizedEmbedding
     modules = {path: m for path, m in model.named_modules() if isinstance(m, kinds)}
@@ -191,13 +202,14 @@ def rounding_only(model: Encoder, names: Collection[str]) -> Iterator[None]:
 
 
 def freeze_quantization(model: Encoder) -> Encoder:
-    """Return a copy of a quantized `model`, on the CPU, that can be exported."""
+    """Return a copy of a quantized `model` on the CPU, with fixed scales, ready to be exported."""
     model = deepcopy(model).cpu()
     _replace(model, {QuantizedLinear: FrozenLinear, QuantizedEmbedding: FrozenEmbedding})
     return model.eval()
 
 
 def _replace(module: nn.Module, by: dict[type[nn.Module], type[nn.Module]]) -> None:
+    """Replace each module of a type in `by`, at any depth, by one made from it."""
     for name, child in module.named_children():
         if type(child) in by:
             module.add_module(name, by[type(child)](child))

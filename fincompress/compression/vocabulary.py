@@ -1,4 +1,4 @@
-"""Texts become a vocabulary: tokenizer and embedding table lose the word pieces they do not need.
+"""Vocabulary pruning: removing word pieces from a tokenizer and their rows from the embeddings.
 
 Abdaoui, Pradel and Sigel (2020), "Load What You Need: Smaller Versions of Multilingual BERT".
 """
@@ -16,34 +16,35 @@ from fincompress.config import UserError
 from fincompress.models.encoder import Encoder
 from fincompress.models.tokenization import encode
 
-PADDING = 0  # as `pad` has it
-PLACEHOLDER = "[unused"  # rows that BERT keeps free; no text becomes one
+PADDING = 0  # the id that `pad` uses
+PLACEHOLDER = "[unused"  # pieces that BERT reserves; no text is tokenized into one
 
 
 def prune_tokenizer(tokenizer: Tokenizer, texts: Sequence[str]) -> tuple[Tokenizer, list[int]]:
-    """Return a tokenizer with the pieces that `texts` become, and the old id of each new id.
+    """Return a tokenizer with only the pieces that `texts` need, and the old id of each new id.
 
-    Special tokens and id 0, the padding, stay too, and so do all pieces of a single character,
-    and those that these cannot spell. Where they spell all others, as in bert-base-uncased,
-    `texts` are tokenized as before, and no word of another text becomes [UNK] that was not.
-    Elsewhere no word that they spell becomes [UNK], and no piece alone. The result never pads.
+    Also kept are special tokens, the padding id, all pieces of a single character, and pieces that
+    cannot be spelled from kept single characters. If single characters spell all other pieces, as
+    in bert-base-uncased, then `texts` are tokenized as before, and no word of any other text turns
+    into [UNK]. Otherwise this holds for words that single characters spell. The
+    tokenizer that is returned never pads.
 
-    Raises `UserError` unless the tokenizer is a WordPiece.
+    Raises `UserError` unless the tokenizer's model is WordPiece.
     """
     data = json.loads(tokenizer.to_str())
     model = data["model"]
     if model["type"] != "WordPiece":
         raise UserError(f"tokenizer: its model must be WordPiece, not {model['type']}")
     pieces, prefix = model["vocab"], model["continuing_subword_prefix"]
-    # WordPiece takes the longest piece that fits: a kept one that was the longest still is, and
-    # where it is gone, a single character fits at worst. A word that these spell has no dead end.
+    # WordPiece takes the longest piece that fits. If that piece is kept, it is still the longest.
+    # If not, a single character fits at worst, so that a word spelled by these never gets stuck.
     stay = {PADDING, *(i for row in encode(tokenizer, texts) for i in row)}
     stay |= {token["id"] for token in data["added_tokens"]}
     stay |= {i for piece, i in pieces.items() if _must_stay(piece, prefix, pieces)}
     if model["unk_token"] in pieces:
         stay.add(pieces[model["unk_token"]])
     kept = sorted(stay)
-    new = {old: place for place, old in enumerate(kept)}
+    new = {old: i for i, old in enumerate(kept)}
     model["vocab"] = {piece: new[i] for piece, i in pieces.items() if i in new}
     for token in data["added_tokens"]:
         token["id"] = new[token["id"]]
@@ -53,13 +54,13 @@ def prune_tokenizer(tokenizer: Tokenizer, texts: Sequence[str]) -> tuple[Tokeniz
 
 
 def frequent_words(tokenizer: Tokenizer, count: int) -> list[str]:
-    """Return the first `count` words of a vocabulary, which BERT's has in order of frequency."""
+    """Return the first `count` whole words of a vocabulary; BERT's are sorted by frequency."""
     by_id = sorted(tokenizer.get_vocab().items(), key=lambda piece: piece[1])
     return [piece for piece, _ in by_id if len(piece) > 1 and piece.isalpha()][:count]
 
 
 def prune_embeddings(model: Encoder, kept: Sequence[int]) -> Encoder:
-    """Return a copy of `model` whose row i for words is row `kept[i]`; the others are gone."""
+    """Return a copy of `model` whose word embeddings are the rows `kept` of the old, in order."""
     smaller = deepcopy(model)
     smaller.layout = replace(model.layout, vocabulary=len(kept))
     smaller.words.num_embeddings = len(kept)
@@ -69,7 +70,7 @@ def prune_embeddings(model: Encoder, kept: Sequence[int]) -> Encoder:
 
 
 def _must_stay(piece: str, prefix: str, pieces: dict[str, int]) -> bool:
-    """Whether `piece` is a single character, or single characters cannot spell it."""
+    """Whether `piece` is a single character, or single characters in `pieces` cannot spell it."""
     end = len(piece) - len(piece.removeprefix(prefix)) + 1  # of the first character
     spelling = [piece[:end], *(prefix + letter for letter in piece[end:])]
     if spelling == [piece]:
@@ -78,7 +79,7 @@ def _must_stay(piece: str, prefix: str, pieces: dict[str, int]) -> bool:
 
 
 def _renumber(processor: dict[str, Any], new: dict[int, int]) -> None:
-    """Give the tokens that `processor` puts around a sentence their `new` ids, in place."""
+    """Set the ids of the tokens that `processor` puts around a sentence, in place."""
     for token in processor.get("special_tokens", {}).values():  # TemplateProcessing
         token["ids"] = [new[i] for i in token["ids"]]
     for name in {"cls", "sep"} & processor.keys():  # BertProcessing: [token, id]

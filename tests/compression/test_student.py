@@ -125,7 +125,7 @@ def test_weights_that_do_not_fit_the_shape_are_refused(
     with pytest.raises(UserError) as caught:
         resolve_student(student, origin, PRETRAINED)
     assert str(caught.value) == (
-        f"config.student.init: '{init}' needs the width, heads and FFN width of its origin "
+        f"config.student.init: '{init}' needs the width, heads and FFN width that it copies "
         f"{shape}; 'random' fits any shape"
     )
 
