@@ -75,7 +75,7 @@ class Check:
     `variant`: its name. `rule`: the name of the rule. `value`: what the variant has. `bound`:
     whether it must be `at least` or `at most` the limit. `limit`: of the gate. `margin`: how far
     the value is inside the limit; outside if negative. `passed`: whether it is inside, or equal.
-    `note`: what else there is to know.
+    `note`: an explanation: an interval, or why it fails.
     """
 
     variant: str

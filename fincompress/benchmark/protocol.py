@@ -16,6 +16,7 @@ from fincompress.benchmark.rounds import (
     record_logits,
     record_memory,
     reference_ms,
+    reload_model,
     split_into_rounds,
     take_turns,
     time_batch_size,
@@ -128,7 +129,8 @@ def measure(
     train = (splits.train.texts, splits.train.labels)
     with measuring_processes(subjects, timing.threads, texts[0], train, needed=1) as everyone:
         models = [timings for timings in everyone if timings.subject.artifact is not None]
-        take_turns(everyone, partial(time_calls, calls=one_text_calls(texts, timing.warmup)))
+        warmup = one_text_calls(texts, timing.warmup)
+        take_turns(everyone, partial(time_calls, calls=warmup))
         first_ms = reference_ms(everyone, texts)
         for number, calls in split_into_rounds(texts, timing.latency_runs):
             take_turns(everyone, partial(time_latency, calls=calls), number)
@@ -145,8 +147,11 @@ def measure(
             calls = _batches(part_texts, timing.throughput_batch)
             take_turns(everyone, partial(record_logits, part=part, calls=calls))
         take_turns(everyone, record_memory)
-        for number, threads in enumerate(_other_thread_counts(timing)):
+        other_threads = _other_thread_counts(timing)
+        for number, threads in enumerate(other_threads):
             take_turns(models, partial(time_threads, threads=threads, calls=batches), number)
+        if other_threads:  # so that the reference is timed again as it was timed first
+            reload_model(everyone[0], timing.threads, warmup)
         drift = {REFERENCE_FIRST: first_ms, REFERENCE_LAST: reference_ms(everyone, texts)}
     return MeasuredSubjects(
         tuple(_result(timings, timing) for timings in everyone if not timings.failed),

@@ -137,8 +137,14 @@ def time_batch_size(timings: SubjectTimings, size: int, calls: Calls) -> None:
     timings.by_batch[size] = _throughput_per_s(timings, calls)
 
 
+def reload_model(timings: SubjectTimings, threads: int, calls: Calls) -> None:
+    """Load the model again, for `threads` threads, and warm it up with the calls, untimed."""
+    timings.process.start(threads, calls[0][0])
+    time_calls(timings, calls)
+
+
 def time_threads(timings: SubjectTimings, threads: int, calls: Calls) -> None:
-    """Load the model again for `threads` threads, and record the throughput of one pass."""
+    """Load the model again, for `threads` threads, and record the throughput of one pass."""
     timings.process.start(threads, calls[0][0])
     timings.by_threads[threads] = _throughput_per_s(timings, calls)
 

@@ -125,7 +125,7 @@ def test_variants_take_turns_and_every_call_is_kept(splits: Splits, fakes: list[
         *in_turns("run", 1, 16),  # one text a call; those of eight are the passes of throughput
         *in_turns("run", 1, 2, 2), *in_turns("forward", 1, 2, 2),  # two passes of each protocol
         *each("run", 3, 3),  # validation and test, 21 sentences each
-        *loaded_anew, *reference,
+        *loaded_anew, ("a", "start 2", 1), ("a", "run", 4), *reference,
         ("a", "stop", 0), ("b", "stop", 0),
     ]  # fmt: skip
     assert len(a.samples.latency_ms) == len(b.samples.latency_ms) == 82
