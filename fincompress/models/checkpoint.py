@@ -3,20 +3,22 @@
 import importlib.metadata
 import json
 import re
-from dataclasses import fields, replace
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
 import torch
 from safetensors.torch import load_file
+from tokenizers import Tokenizer
 from torch import Tensor
 
-from fincompress.artifact import Artifact, LayerLayout, Layout, sha256
+from fincompress.artifact import Artifact, LayerLayout, Layout, Manifest, sha256
 from fincompress.config import Positive, UserError, dump, fingerprint, parse, settings
 from fincompress.data.sentences import LABELS
 from fincompress.hub import download_model
+from fincompress.models.bert_names import from_bert, modern_name
 from fincompress.models.encoder import LAYER_NORM_EPS, Encoder
-from fincompress.models.storage import WEIGHTS, Identity, save_encoder
+from fincompress.models.storage import WEIGHTS, Identity, manifest_facts, save_encoder
 from fincompress.models.tokenization import has_tokenizer, load_tokenizer, read_checkpoint_tokenizer
 
 PICKLE = "pytorch_model.bin"
@@ -64,7 +66,11 @@ class Base:
 
 
 def fetch_checkpoint(base: Base) -> Path:
-    """Return the folder of a checkpoint whose hash, where one is given, has been checked."""
+    """Return the folder of the checkpoint, which the hub may have to send first.
+
+    Raises `UserError` if it cannot be reached, or if its weights have another hash than the
+    `sha256` of `base`.
+    """
     if base.hub is not None:
         folder = download_model(base.hub, str(base.revision))
     elif base.folder is not None:
@@ -77,50 +83,51 @@ def fetch_checkpoint(base: Base) -> Path:
             raise UserError(f"base.package: '{base.package}' is not installed") from None
         folder = Path(str(distribution.locate_file(str(base.path))))
     if base.sha256 is not None:
-        found = sha256(_weights_file(folder))
-        if found != base.sha256:
-            raise UserError(f"{folder}: sha256 of the weights must be {base.sha256}, not {found}")
+        actual = sha256(_weights_file(folder))
+        if actual != base.sha256:
+            raise UserError(f"{folder}: sha256 of the weights must be {base.sha256}, not {actual}")
     return folder
 
 
-def import_checkpoint(base: Base, max_length_tokens: int, seed: int, out: Path) -> Artifact:
-    """Fetch `base` and write it as an artifact; a missing head is initialised from `seed`.
+def describe_base(base: Base, max_length_tokens: int, seed: int) -> Manifest:
+    """Return the manifest that `import_checkpoint` would write, but for the hashes in `files`.
 
-    A head that is there is brought into the order of `LABELS` by its label names. Raises
-    `UserError` if the checkpoint is no BERT encoder or cannot hold `max_length_tokens`.
+    Reads the config and the tokenizer and hashes the weights, and converts nothing: enough for the
+    fingerprint of what is built from it. Raises `UserError` as `import_checkpoint` does, except
+    for what only the weights show.
     """
-    folder = fetch_checkpoint(base)
-    config = _config(folder)
-    layout = _layout(config, folder)
-    if max_length_tokens > layout.positions:
-        raise UserError(
-            f"max_length_tokens: {folder} has {layout.positions} positions, not {max_length_tokens}"
-        )
-    state = _encoder_state(_read_weights(folder), layout, folder)
+    checkpoint = _open_checkpoint(base, max_length_tokens)
+    with torch.device("meta"):  # to be counted, without memory
+        model = Encoder(checkpoint.layout)
+    identity = _identity(checkpoint, base, max_length_tokens, seed)
+    return Manifest(**manifest_facts(model, identity, {}), files={})
+
+
+def import_checkpoint(base: Base, max_length_tokens: int, seed: int, out: Path) -> Artifact:
+    """Fetch `base` and write it as the artifact `out`, whose sentences have `max_length_tokens`.
+
+    A classifier that the checkpoint has is brought into the order of `LABELS` by its label names;
+    one that it lacks, or that is for other labels, is initialised from `seed`, and so is a missing
+    pooler. Raises `UserError` if the checkpoint is no BERT encoder, or has fewer positions.
+    """
+    checkpoint = _open_checkpoint(base, max_length_tokens)
+    folder, layout = checkpoint.folder, checkpoint.layout
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         model = Encoder(layout)
-    state |= _head(state, config, model)
+    weights = _read_weights(folder)
+    try:
+        state = from_bert(weights, model.state_dict())
+    except KeyError as error:
+        raise UserError(f"{folder}: the weights lack {error}: no BERT encoder") from None
+    state |= _head(state, checkpoint.config, model)
     try:
         model.load_state_dict(state)
     except RuntimeError as error:  # torch lists every missing name and wrong shape
         reason = " ".join(str(error).split())[:200]
         raise UserError(f"{folder}: the weights are no BERT encoder: {reason}") from None
-    tokenizer = read_checkpoint_tokenizer(folder, _lowercase(folder, config))
-    if tokenizer.get_vocab_size() > layout.vocabulary:
-        raise UserError(
-            f"{folder}: the tokenizer has {tokenizer.get_vocab_size()} pieces, more than the "
-            f"{layout.vocabulary} of the model"
-        )
-    weights = sha256(_weights_file(folder))
-    identity = Identity(
-        technique="pretrained",
-        fingerprint=fingerprint([weights, config, tokenizer.to_str(), max_length_tokens, seed]),
-        labels=LABELS,
-        max_length_tokens=max_length_tokens,
-        notes=(base.note,) if base.note else (),
-    )
-    return save_encoder(out, model, tokenizer, identity, {})
+    identity = _identity(checkpoint, base, max_length_tokens, seed)
+    return save_encoder(out, model, checkpoint.tokenizer, identity, {})
 
 
 def random_base(shape: Shape, like: Artifact, seed: int, out: Path) -> Artifact:
@@ -140,6 +147,53 @@ def random_base(shape: Shape, like: Artifact, seed: int, out: Path) -> Artifact:
         Identity.of(like), technique="random", fingerprint=fingerprint([dump(layout), seed])
     )
     return save_encoder(out, model, load_tokenizer(like), identity, {})
+
+
+@dataclass(frozen=True)
+class _Checkpoint:
+    """A checkpoint's files, read but for the weights, of which only the sha256 is known."""
+
+    folder: Path
+    config: dict[str, Any]
+    layout: Layout
+    tokenizer: Tokenizer
+    weights_sha256: str
+
+
+def _open_checkpoint(base: Base, max_length_tokens: int) -> _Checkpoint:
+    folder = fetch_checkpoint(base)
+    config = _config(folder)
+    layout = _layout(config, folder)
+    if max_length_tokens > layout.positions:
+        raise UserError(
+            f"max_length_tokens: {folder} has {layout.positions} positions, not {max_length_tokens}"
+        )
+    tokenizer = read_checkpoint_tokenizer(folder, _lowercase(folder, config))
+    if tokenizer.get_vocab_size() > layout.vocabulary:
+        raise UserError(
+            f"{folder}: the tokenizer has {tokenizer.get_vocab_size()} pieces, more than the "
+            f"{layout.vocabulary} of the model"
+        )
+    # Weights of 90 MB and more are hashed once: a given hash has been compared.
+    weights = base.sha256 or sha256(_weights_file(folder))
+    return _Checkpoint(folder, config, layout, tokenizer, weights)
+
+
+def _identity(checkpoint: _Checkpoint, base: Base, max_length_tokens: int, seed: int) -> Identity:
+    parts = [
+        checkpoint.weights_sha256,
+        checkpoint.config,
+        checkpoint.tokenizer.to_str(),
+        max_length_tokens,
+        seed,
+    ]
+    return Identity(
+        technique="pretrained",
+        fingerprint=fingerprint(parts),
+        labels=LABELS,
+        max_length_tokens=max_length_tokens,
+        notes=(base.note,) if base.note else (),
+    )
 
 
 def _config(folder: Path) -> dict[str, Any]:
@@ -221,52 +275,7 @@ def _read_weights(folder: Path) -> dict[str, Tensor]:
     except Exception as error:  # safetensors and torch each have their own for a broken file
         reason = (str(error).splitlines() or [type(error).__name__])[0]
         raise UserError(f"{file}: cannot be read: {reason}") from None
-    return {_modern_name(name): tensor.float() for name, tensor in weights.items()}
-
-
-def _modern_name(name: str) -> str:
-    # Checkpoints converted from TensorFlow call LayerNorm's parameters gamma and beta.
-    name = name.removeprefix("bert.")
-    return name.replace("LayerNorm.gamma", "LayerNorm.weight").replace(
-        "LayerNorm.beta", "LayerNorm.bias"
-    )
-
-
-def _encoder_state(weights: dict[str, Tensor], layout: Layout, folder: Path) -> dict[str, Tensor]:
-    names = {
-        "words": "embeddings.word_embeddings",
-        "embedding_norm": "embeddings.LayerNorm",
-        "pooler": "pooler.dense",
-        "classifier": "classifier",
-    }
-    for i in range(len(layout.layers)):
-        theirs = f"encoder.layer.{i}"
-        names |= {
-            f"layers.{i}.attention.out": f"{theirs}.attention.output.dense",
-            f"layers.{i}.attention_norm": f"{theirs}.attention.output.LayerNorm",
-            f"layers.{i}.up": f"{theirs}.intermediate.dense",
-            f"layers.{i}.down": f"{theirs}.output.dense",
-            f"layers.{i}.ffn_norm": f"{theirs}.output.LayerNorm",
-        }
-    state = {
-        f"{ours}.{kind}": weights[f"{theirs}.{kind}"]
-        for ours, theirs in names.items()
-        for kind in ("weight", "bias")
-        if f"{theirs}.{kind}" in weights
-    }
-    try:
-        types = weights["embeddings.token_type_embeddings.weight"]
-        state["positions.weight"] = weights["embeddings.position_embeddings.weight"] + types[0]
-        for i in range(len(layout.layers)):
-            attention = f"encoder.layer.{i}.attention.self"
-            for kind in ("weight", "bias"):
-                parts = [
-                    weights[f"{attention}.{part}.{kind}"] for part in ("query", "key", "value")
-                ]
-                state[f"layers.{i}.attention.qkv.{kind}"] = torch.cat(parts)
-    except KeyError as error:
-        raise UserError(f"{folder}: the weights lack {error}: no BERT encoder") from None
-    return state
+    return {modern_name(name): tensor.float() for name, tensor in weights.items()}
 
 
 def _head(state: dict[str, Tensor], config: dict[str, Any], model: Encoder) -> dict[str, Tensor]:

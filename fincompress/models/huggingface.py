@@ -1,5 +1,4 @@
-"""A torch artifact becomes Hugging Face's BERT with the same weights and answers, and an encoder
-again."""
+"""Hugging Face's BERT with an artifact's weights, to measure or to train, and converted back."""
 
 import torch
 from torch import Tensor, nn
@@ -8,11 +7,9 @@ from transformers.utils import logging
 
 from fincompress.artifact import Artifact
 from fincompress.config import UserError
+from fincompress.models.bert_names import from_bert, modern_name, to_bert
 from fincompress.models.encoder import LAYER_NORM_EPS, Encoder
 from fincompress.models.storage import load_encoder
-
-POSITIONS = "positions.weight"
-TOKEN_TYPES = "bert.embeddings.token_type_embeddings.weight"
 
 
 class HuggingFace(nn.Module):
@@ -47,7 +44,8 @@ class HuggingFace(nn.Module):
         # Not a weight, and so not in the state: it counts the positions.
         self.bert.bert.embeddings.position_ids.copy_(torch.arange(layout.positions)[None])
         self.bert.bert.embeddings.token_type_ids.zero_()
-        self.bert.load_state_dict(_their_names(load_encoder(artifact).state_dict(), layout.width))
+        tensors = to_bert(load_encoder(artifact).state_dict())
+        self.bert.load_state_dict({_prefixed(name): tensors[name] for name in tensors})
 
     def forward(self, ids: Tensor, mask: Tensor) -> Tensor:
         """ids (n, tokens), mask (n, tokens) bool. Returns (n, labels)."""
@@ -55,48 +53,15 @@ class HuggingFace(nn.Module):
         return logits
 
     def encoder(self) -> Encoder:
-        """Return a copy of the weights as our encoder, in evaluation mode."""
+        """Return a copy of the weights as an `Encoder` in evaluation mode."""
         with torch.device("meta"):
             model = Encoder(self.layout)
-        ours = _our_names(self.bert.state_dict(), list(model.state_dict()))
-        model.load_state_dict(ours, assign=True)
+        # Cloned, since this model may go on training.
+        tensors = {modern_name(k): v.clone() for k, v in self.bert.state_dict().items()}
+        model.load_state_dict(from_bert(tensors, model.state_dict()), assign=True)
         return model.eval()
 
 
-def _their_names(ours: dict[str, Tensor], width: int) -> dict[str, Tensor]:
-    # Our positions hold the embedding of token type 0.
-    theirs = {TOKEN_TYPES: torch.zeros(2, width)}
-    for name, tensor in ours.items():
-        places = _places(name)
-        theirs |= zip(places, tensor.chunk(len(places)), strict=True)
-    return theirs
-
-
-def _our_names(theirs: dict[str, Tensor], names: list[str]) -> dict[str, Tensor]:
-    ours = {name: torch.cat([theirs[place] for place in _places(name)]) for name in names}
-    ours[POSITIONS] += theirs[TOKEN_TYPES][0]
-    return ours
-
-
-def _places(name: str) -> list[str]:
-    """Where they keep our tensor `name`: in one of theirs, or in three, one after the other."""
-    names = {
-        "words": "bert.embeddings.word_embeddings",
-        "positions": "bert.embeddings.position_embeddings",
-        "embedding_norm": "bert.embeddings.LayerNorm",
-        "pooler": "bert.pooler.dense",
-        "classifier": "classifier",
-        "attention.out": "attention.output.dense",
-        "attention_norm": "attention.output.LayerNorm",
-        "up": "intermediate.dense",
-        "down": "output.dense",
-        "ffn_norm": "output.LayerNorm",
-    }
-    module, kind = name.rsplit(".", 1)
-    prefix = ""
-    if module.startswith("layers."):
-        _, number, module = module.split(".", 2)
-        prefix = f"bert.encoder.layer.{number}."
-    if module == "attention.qkv":
-        return [f"{prefix}attention.self.{part}.{kind}" for part in ("query", "key", "value")]
-    return [f"{prefix}{names[module]}.{kind}"]
+def _prefixed(name: str) -> str:
+    """Return `BertForSequenceClassification`'s name of what `BertModel` calls `name`."""
+    return name if name.startswith("classifier.") else f"bert.{name}"

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
+from typing import Any
 
 import torch
 from safetensors.torch import load_file, save_file
@@ -48,13 +49,19 @@ def save_encoder(
         except Exception as error:  # both have their own for what the disk refuses
             raise OSError(f"{out}: cannot be written: {error}") from error
 
-    facts = vars(identity) | {
+    return write_artifact(out, write, manifest_facts(model, identity, metrics))
+
+
+def manifest_facts(
+    model: Encoder, identity: Identity, metrics: Mapping[str, float]
+) -> dict[str, Any]:
+    """Return the fields of the `Manifest` that `save_encoder` writes, without `files`."""
+    return vars(identity) | {
         "format": FORMAT,
         "layout": model.layout,
         "parameters": parameter_count(model),
         "metrics": dict(metrics),
     }
-    return write_artifact(out, write, facts)
 
 
 def load_encoder(artifact: Artifact) -> Encoder:

@@ -3,6 +3,7 @@
 import pickle
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,14 @@ from transformers import BertForSequenceClassification
 
 from fincompress.artifact import TOKENIZER, Artifact, LayerLayout, sha256
 from fincompress.config import parse
-from fincompress.models.checkpoint import PICKLE, Base, Shape, fetch_checkpoint, random_base
+from fincompress.models.checkpoint import (
+    PICKLE,
+    Base,
+    Shape,
+    describe_base,
+    fetch_checkpoint,
+    random_base,
+)
 from fincompress.models.storage import WEIGHTS, load_encoder
 from fincompress.models.tokenization import encode, load_tokenizer, read_checkpoint_tokenizer
 from tests.support.checkpoints import configure, imported, rewrite
@@ -55,6 +63,18 @@ def test_the_layout_and_the_identity_are_the_checkpoints(mine: Path) -> None:
     assert layout.layers == (LayerLayout(heads=3, ffn=40),) * 2
     assert (manifest.technique, manifest.notes) == ("pretrained", ("a warning",))
     assert manifest.labels == ("negative", "neutral", "positive")
+
+
+@pytest.mark.parametrize("seed", [0, 1])
+def test_a_described_base_is_the_imported_one_without_hashes(mine: Path, seed: int) -> None:
+    base = Base(folder=str(mine), note="a warning")
+    described = describe_base(base, 32, seed)
+    assert described == replace(imported(mine, seed, note="a warning").manifest, files={})
+
+
+def test_describing_a_base_does_not_read_its_weights(mine: Path) -> None:
+    (mine / WEIGHTS).write_bytes(b"broken")
+    assert describe_base(Base(folder=str(mine)), 32, 0).layout.width == 24
 
 
 def test_label_names_are_matched_in_any_case(mine: Path) -> None:

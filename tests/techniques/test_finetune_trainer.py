@@ -21,8 +21,9 @@ from fincompress.artifact import Artifact
 from fincompress.build import Recipe, build, plan
 from fincompress.commands.epochs import epoch_seconds
 from fincompress.data import Splits
+from fincompress.models.bert_names import TOKEN_TYPES
 from fincompress.models.encoder import Encoder
-from fincompress.models.huggingface import TOKEN_TYPES, HuggingFace
+from fincompress.models.huggingface import HuggingFace
 from fincompress.models.storage import Identity, load_encoder, save_encoder
 from fincompress.models.tokenization import load_tokenizer
 from fincompress.techniques import load_technique
@@ -127,7 +128,9 @@ def test_what_is_saved_answers_as_the_model_that_was_trained(
     monkeypatch.setattr(HuggingFace, "encoder", spy)
     artifact = build(made, tmp_path / "out", Log())
     theirs = trained[-1].eval()
-    assert theirs.bert.state_dict()[TOKEN_TYPES][0].abs().min() > 0, "there is something to add"
+    assert theirs.bert.bert.state_dict()[TOKEN_TYPES][0].abs().min() > 0, (
+        "there is something to add"
+    )
     ids = torch.tensor([[2, 7, 8, 9, 3], [2, 10, 3, 0, 0]])
     with torch.inference_mode():
         expected, found = theirs(ids, ids > 0), load_encoder(artifact)(ids, ids > 0)
