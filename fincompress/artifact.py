@@ -4,8 +4,9 @@ import hashlib
 import json
 import shutil
 import tempfile
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -94,41 +95,56 @@ def write_artifact(
     facts: Mapping[str, Any],
     check: Callable[["Artifact"], None] = lambda draft: None,
 ) -> Artifact:
-    """Let `write` fill a directory, add the manifest, and only then give it the name `out`.
+    """Write an artifact in a temporary folder beside `out`, and rename it to `out` at the end.
 
-    `facts` are the fields of `Manifest` but `files`. `check` may refuse the draft by raising. A
-    failure leaves nothing at `out`.
+    `write` puts the files into the folder that it is called with; each is hashed once. `facts` are
+    the fields of `Manifest` without `files`. `check` may refuse the finished artifact by raising.
+    Raises whatever these two raise, and `OSError` if `out` exists; then nothing new is at `out`.
     """
-    out.parent.mkdir(parents=True, exist_ok=True)
-    draft = Path(tempfile.mkdtemp(prefix=f".{out.name}-", dir=out.parent))
-    try:
-        write(draft)
+    with _draft_folder(out) as folder:
+        write(folder)
         files = {
-            p.relative_to(draft).as_posix(): sha256(p)
-            for p in sorted(draft.rglob("*"))
-            if p.is_file()
+            file.relative_to(folder).as_posix(): sha256(file)
+            for file in sorted(folder.rglob("*"))
+            if file.is_file()
         }
         manifest = Manifest(**facts, files=files)
-        text = json.dumps(dump(manifest), indent=2) + "\n"
-        (draft / MANIFEST).write_text(text, encoding="utf-8")
-        check(Artifact(draft, manifest))
-        draft.chmod(0o755)
-        draft.rename(out)
-    finally:
-        shutil.rmtree(draft, ignore_errors=True)
+        _write_manifest(folder, manifest)
+        check(Artifact(folder, manifest))
+        folder.rename(out)
     return Artifact(out, manifest)
 
 
 def complete_artifact(draft: Artifact, out: Path, **facts: Any) -> Artifact:
-    """Write `draft` as `out` with some fields of its manifest changed."""
+    """Move `draft` to `out`, with the fields `facts` of its manifest changed.
 
-    def write(folder: Path) -> None:
-        for name in draft.manifest.files:
-            (folder / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy2(draft.path / name, folder / name)
+    The draft is gone afterwards. No file is hashed again, and none is copied unless `out` is on
+    another file system. Raises `OSError` if `out` exists; then nothing new is at `out`.
+    """
+    manifest = replace(draft.manifest, **facts)
+    with _draft_folder(out) as folder:
+        folder.rmdir()  # `move` would put the draft inside it
+        shutil.move(draft.path, folder)
+        _write_manifest(folder, manifest)
+        folder.rename(out)
+    return Artifact(out, manifest)
 
-    kept = {key: value for key, value in vars(draft.manifest).items() if key != "files"}
-    return write_artifact(out, write, kept | facts)
+
+@contextmanager
+def _draft_folder(out: Path) -> Iterator[Path]:
+    """A folder on the file system of `out`, readable by all users; removed if it is not renamed."""
+    out.parent.mkdir(parents=True, exist_ok=True)
+    folder = Path(tempfile.mkdtemp(prefix=f".{out.name}-", dir=out.parent))
+    folder.chmod(0o755)
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _write_manifest(folder: Path, manifest: Manifest) -> None:
+    text = json.dumps(dump(manifest), indent=2) + "\n"
+    (folder / MANIFEST).write_text(text, encoding="utf-8")
 
 
 def read_artifact(path: Path) -> Artifact:

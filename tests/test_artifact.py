@@ -1,6 +1,8 @@
 """An artifact appears whole or not at all, says what it holds, and is refused once altered."""
 
+import errno
 import json
+import os
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -79,6 +81,43 @@ def test_an_amended_artifact_has_the_same_files_and_other_facts(
     metrics = {"val/macro_f1": 0.5}
     amended = read_artifact(complete_artifact(artifact, tmp_path / "two", metrics=metrics).path)
     assert amended.manifest == replace(artifact.manifest, metrics=metrics)
+
+
+def test_completing_a_draft_moves_it_without_hashing_it_again(
+    artifact: Artifact, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    inode = (artifact.path / "a.bin").stat().st_ino
+    with monkeypatch.context() as patch:
+        patch.setattr("fincompress.artifact.sha256", lambda file: pytest.fail(f"{file} hashed"))
+        completed = complete_artifact(artifact, tmp_path / "two", metrics={})
+    assert not artifact.path.exists()
+    assert (completed.path / "a.bin").stat().st_ino == inode
+    assert completed.path.stat().st_mode & 0o777 == 0o755
+
+
+def test_a_draft_of_another_file_system_is_copied_whole(
+    artifact: Artifact, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rename = os.rename
+
+    def across(source: Path, target: Path) -> None:
+        if Path(source) == artifact.path:
+            raise OSError(errno.EXDEV, "Invalid cross-device link")
+        rename(source, target)
+
+    monkeypatch.setattr(os, "rename", across)
+    completed = complete_artifact(artifact, tmp_path / "two", metrics={})
+    assert read_artifact(tmp_path / "two") == completed
+    assert not artifact.path.exists()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["models", "two"]
+
+
+def test_completing_a_draft_never_overwrites(artifact: Artifact, tmp_path: Path) -> None:
+    draft = write_artifact(tmp_path / "draft", fill, FACTS)
+    with pytest.raises(OSError, match="not empty"):
+        complete_artifact(draft, artifact.path, metrics={})
+    assert read_artifact(artifact.path) == artifact
+    assert [path.name for path in artifact.path.parent.iterdir()] == ["one"]
 
 
 def test_an_artifact_of_an_earlier_release_is_read(artifact: Artifact) -> None:
