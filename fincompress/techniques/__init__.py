@@ -1,12 +1,33 @@
-"""A name becomes a technique. Each module here is one: adding a file adds a technique.
+"""Techniques: the compression methods, one module each. Adding a file here adds a technique.
 
-A technique is a module with
+A variant's YAML names a technique by its module's name, and its `config` is checked against the
+module's `Config`. A technique is a module with the following names (see `Technique`):
 
-* `FAMILY`: the verb that builds its variants (`teacher`, `distill`, `quantize`, `prune`);
-* `FORMATS`: the formats that it can write; the runtime of a variant says which one it does;
-* `Config`: its frozen, self-validating settings;
-* `resolve(config, inputs) -> Config`: symbolic choices replaced by what they mean here;
-* `compress(inputs, config, out, callback) -> Artifact`: the method, on a resolved config.
+* `FAMILY`: the verb of the command line that builds its variants: "teacher", "distill", "quantize"
+  or "prune". For "quantize", the builder verifies that every linear layer runs in INT8.
+* `FORMATS`: the artifact formats that it can write, such as "torch" or "onnx". A variant names a
+  runtime, and the format that this runtime loads must be one of them.
+* `Config`: its settings, a class decorated by `fincompress.config.settings`: frozen, with a type
+  and bounds for each field, which the class docstring explains. Fields, their order and their
+  defaults are part of the fingerprint of every variant that is built with them.
+* `resolve(config, inputs) -> Config`: returns the settings with symbolic choices ("auto", "even", a
+  limit above the budget) replaced by what they mean for these inputs, and raises `UserError` if a
+  setting does not fit them. It trains nothing: it also runs when a build is only planned. What it
+  returns is fingerprinted and logged.
+* `compress(inputs, config, out, callback) -> Artifact`: the method. It gets resolved settings, and
+  writes an artifact to the path `out`, which does not exist yet: by `save_encoder` for a PyTorch
+  model, or by `export.save_graph` for ONNX and OpenVINO. It must return the same artifact for the
+  same inputs, raise `UserError` if the method does not succeed, and leave the source unchanged.
+
+A technique gets all it may use as `Inputs`: artifacts, sentences, the training budget. There is
+neither the test split nor a tracking client in it. It reports by the `callback`:
+
+* `callback(epoch, metrics)` after each epoch, with epochs counted from 1 over the whole build;
+  `training.loop.fit` makes these calls, and `callbacks.after_epochs` shifts the epochs of a second
+  call of `fit`. In a tuning trial the callback may raise `StopTraining`, which a technique lets
+  pass.
+* `callback.show(name, figure)` for a `Chart` or a `Heatmap`, which is drawn and logged as `name`.
+* `callback.record(name, facts)` for a mapping that JSON can hold, logged as `name`.
 """
 
 import importlib
@@ -34,12 +55,22 @@ from fincompress.training.losses import UNLABELLED
 
 @dataclass(frozen=True)
 class Inputs:
-    """What a technique may use: never the test split, and nothing of MLflow or Optuna.
+    """All that a technique may use.
 
-    `transfer` are texts without labels, to be learned from by a teacher's answers.
-    `source` is what is compressed, `teacher` the unpruned root of its tree (the source itself
-    when the teacher is built), `pretrained` the study's base for students; all three are torch
-    artifacts. `runtime` is what the result is for. `shape_only`: nobody will judge its answers.
+    `source`: the artifact that is compressed.
+    `teacher`: the unpruned teacher at the root of the variant's tree; the source itself where that
+    is a pretrained base, that is, where the teacher is built.
+    `pretrained`: the study's pretrained base for students. All three are in PyTorch's format.
+    `train`, `val`: labelled sentences. Validation is for early stopping and choices.
+    `transfer`: further texts without labels, to be learned from by a teacher's answers.
+    `corpus`: the texts of the whole training split, even where `train` is only a part of it; they
+    decide which vocabulary is kept.
+    `notes`: licences and warnings of the data, which the artifact carries on.
+    `budget`: the study's training budget. `seed`: of everything random.
+    `technique`: the name of the technique. `runtime`: the one that will run the artifact.
+    `fingerprint`: of the recipe; empty until it is known.
+    `shape_only`: whether the weights are random, so that only speed and size mean something, and
+    checks of quality must be skipped.
     """
 
     source: Artifact
@@ -59,18 +90,21 @@ class Inputs:
 
     @classmethod
     def of(cls, splits: Splits, **rest: Any) -> "Inputs":
-        known = {
+        """Return inputs whose sentences and notes are those of `splits`, unless `rest` has them."""
+        from_splits = {
             "corpus": splits.train.texts,
             "transfer": splits.transfer.texts,
             "notes": splits.notes,
         }
-        return cls(train=splits.train, val=splits.val, **(known | rest))
+        return cls(train=splits.train, val=splits.val, **(from_splits | rest))
 
     @property
     def format(self) -> str:
+        """The format that the artifact must have for its runtime."""
         return load_runtime(self.runtime).FORMAT
 
     def identity(self) -> Identity:
+        """Return what the artifact's manifest says of its making, for `save_encoder`."""
         notes = (*self.notes, *self.source.manifest.notes, *self.pretrained.manifest.notes)
         return Identity(
             technique=self.technique,
@@ -80,12 +114,17 @@ class Inputs:
             notes=tuple(dict.fromkeys(notes)),
         )
 
+    def training_texts(self, transfer: bool) -> tuple[str, ...]:
+        """Return the training texts, followed by those of the transfer set if `transfer`."""
+        return self.train.texts + (self.transfer if transfer else ())
+
     def encoded_splits(
         self, transfer: bool = False, tokenizer: Tokenizer | None = None
     ) -> tuple[EncodedSentences, EncodedSentences]:
-        """Training (with `transfer`, and those after them) and validation sentences.
+        """Return the training and the validation sentences as token ids, with labels.
 
-        They are tokenized as the source does it, or by `tokenizer`.
+        Those of the transfer set come after the training sentences if `transfer`, `UNLABELLED`.
+        Without a `tokenizer`, the source's is used.
         """
         tokenizer = tokenizer or load_tokenizer(self.source)
         texts = self.training_texts(transfer)
@@ -96,38 +135,41 @@ class Inputs:
         )
 
     def teacher_logits(self, teacher: Artifact, transfer: bool = False) -> Tensor:
-        """Logits of `by` for what is `encoded`, (n, labels), on the device that trains."""
-        return _logits(teacher.path, self.training_texts(transfer)).to(training_device())
+        """Return the logits of `teacher` for `training_texts(transfer)`, (n, labels).
 
-    def training_texts(self, transfer: bool) -> tuple[str, ...]:
-        return self.train.texts + (self.transfer if transfer else ())
+        They are on the training device, in the order of the sentences of `encoded_splits`.
+        """
+        return _logits(teacher.path, self.training_texts(transfer)).to(training_device())
 
 
 @lru_cache(maxsize=2)
 def _logits(path: Path, texts: tuple[str, ...]) -> Tensor:
-    """What several variants of a study learn from, computed once."""
+    """The logits of the artifact at `path`, computed once for all variants that learn from it."""
     artifact = read_artifact(path)
     return predict_logits(load_encoder(artifact), encode(load_tokenizer(artifact), texts))
 
 
 class Technique(Protocol):
-    """The shape of a technique module."""
+    """What a technique's module defines; this package's docstring explains each name."""
 
     FAMILY: str
     FORMATS: tuple[str, ...]
     Config: type[Any]
 
-    def resolve(self, config: Any, inputs: Inputs) -> Any: ...
+    def resolve(self, config: Any, inputs: Inputs) -> Any:
+        """Return `config` with symbolic choices replaced by what they mean for `inputs`."""
 
-    def compress(self, inputs: Inputs, config: Any, out: Path, callback: Callback) -> Artifact: ...
+    def compress(self, inputs: Inputs, config: Any, out: Path, callback: Callback) -> Artifact:
+        """Apply the technique to `inputs.source` and write the artifact to `out`."""
 
 
 def technique_names() -> list[str]:
+    """Return the names of all techniques, in alphabetical order."""
     return sorted(module.name for module in pkgutil.iter_modules(__path__))
 
 
 def load_technique(name: str) -> Technique:
-    """Return the technique of that name; raise `UserError` if there is none."""
+    """Return the module of the technique `name`; raise `UserError` if there is none."""
     known = technique_names()
     if name not in known:
         raise UserError(f"technique: unknown technique '{name}'; {nearest(name, known)}")

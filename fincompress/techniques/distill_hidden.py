@@ -1,8 +1,18 @@
-"""A teacher becomes a small student that also thinks as it does: intermediate distillation.
+"""Intermediate-layer distillation: a student learns the teacher's hidden states and attention too.
 
-Objective: vanilla distillation's, plus lambda_hidden times the mean squared error of hidden
-states and lambda_attention times that of attention probabilities, each the mean over the
-student's layers, against the teacher's layers that `layer_map` names.
+Objective, where the index T means that logits are divided by the temperature T:
+
+    loss = alpha T^2 KL(teacher_T || student_T) + (1 - alpha) cross-entropy(student, labels)
+         + lambda_hidden    mean_i MSE(W h_i, H_m(i))
+         + lambda_attention mean_i SE(a_i, A_m(i))
+
+h_i and a_i are the hidden states and attention probabilities of the student's layer i, H_m(i) and
+A_m(i) those of the teacher's layer that `layer_map` assigns to it. W is a learned projection to the
+teacher's width, which exists only in training and only where the widths differ. SE is a squared
+error, summed over the tokens that are attended to.
+
+All terms are trained together; the paper trains the layers first and the logits afterwards.
+
 Jiao et al. (2020), "TinyBERT: Distilling BERT for Natural Language Understanding".
 """
 
@@ -42,7 +52,19 @@ Weight = Annotated[float, Field(ge=0)]
 
 @settings
 class Config:
-    """`transfer`: whether the study's transfer set is learned from too."""
+    """Settings of intermediate-layer distillation.
+
+    `temperature`: T, by which logits are divided; higher values show the student more of how the
+    teacher ranks the other labels.
+    `alpha`: the weight of the teacher against the labels, 0 to 1.
+    `transfer`: whether the study's transfer set, which has no labels, is learned from too.
+    `lambda_hidden`: the weight of the error of hidden states.
+    `lambda_attention`: the weight of the error of attention probabilities.
+    `layer_map`: the teacher's layer that each of the student's layers follows, as indices from 0;
+    `even` spaces them evenly, first and last included.
+    `student`: shape and first weights; see `compression.student.Student`.
+    `optimizer`: learning rate, weight decay and the like; see `training.loop.Optimizer`.
+    """
 
     temperature: Annotated[float, Field(gt=0)] = 2.0
     alpha: Annotated[float, Field(ge=0, le=1)] = 0.8
@@ -55,40 +77,46 @@ class Config:
 
 
 def resolve(config: Config, inputs: Inputs) -> Config:
+    """Return `config` with student, layer map and use of the transfer set resolved."""
     teacher, pretrained = inputs.source.manifest.layout, inputs.pretrained.manifest.layout
     student = resolve_student(config.student, teacher, pretrained)
-    places = resolve_layer_map("layer_map", config.layer_map, student.layers, len(teacher.layers))
+    layer_map = resolve_layer_map(
+        "layer_map", config.layer_map, student.layers, len(teacher.layers)
+    )
     transfer = config.transfer and bool(inputs.transfer)
-    return replace(config, student=student, layer_map=places, transfer=transfer)
+    return replace(config, student=student, layer_map=layer_map, transfer=transfer)
 
 
 def compress(inputs: Inputs, config: Config, out: Path, callback: Callback) -> Artifact:
+    """Train a student of the source."""
     train, val = inputs.encoded_splits(config.transfer)
-    places = tuple(int(place) for place in config.layer_map)
-    lesson = _teacher_states(inputs.source.path, inputs.training_texts(config.transfer), places)
+    layers = tuple(int(layer) for layer in config.layer_map)
+    texts = inputs.training_texts(config.transfer)
+    teacher = _teacher_states(inputs.source.path, texts, layers)
     model = make_student(config.student, inputs.source, inputs.pretrained, inputs.seed)
     width = inputs.source.manifest.layout.width
     projection = _projection(model.layout.width, width, inputs.seed).to(training_device())
 
     def objective(batch: Batch) -> Mapping[str, Tensor]:
-        seen = model.trace(batch.ids, batch.mask)
-        hidden, attention = lesson.of(batch)
-        soft = soft_loss(seen.logits, lesson.logits[batch.rows], config.temperature)
-        hard = hard_loss(seen.logits, batch.labels)
+        trace = model.trace(batch.ids, batch.mask)
+        hidden, attention = teacher.of(batch)
+        soft = soft_loss(trace.logits, teacher.logits[batch.rows], config.temperature)
+        hard = hard_loss(trace.logits, batch.labels)
         hidden_terms = [
             hidden_loss(projection(s), t, batch.mask)
-            for s, t in zip(seen.hidden, hidden, strict=True)
+            for s, t in zip(trace.hidden, hidden, strict=True)
         ]
         attention_terms = [
-            attention_loss(s, t, batch.mask) for s, t in zip(seen.attention, attention, strict=True)
+            attention_loss(s, t, batch.mask)
+            for s, t in zip(trace.attention, attention, strict=True)
         ]
         hidden_term = torch.stack(hidden_terms).mean()
         attention_term = torch.stack(attention_terms).mean()
+        loss = config.alpha * soft + (1 - config.alpha) * hard
+        loss = loss + config.lambda_hidden * hidden_term
+        loss = loss + config.lambda_attention * attention_term
         return {
-            "loss": config.alpha * soft
-            + (1 - config.alpha) * hard
-            + config.lambda_hidden * hidden_term
-            + config.lambda_attention * attention_term,
+            "loss": loss,
             "soft_loss": soft,
             "hard_loss": hard,
             "hidden_loss": hidden_term,
@@ -111,10 +139,11 @@ def compress(inputs: Inputs, config: Config, out: Path, callback: Callback) -> A
 
 @dataclass(frozen=True)
 class TeacherStates:
-    """What the teacher saw in every training sentence, unpadded and in half precision.
+    """What the teacher computes for every training sentence, in the layers that are followed.
 
-    logits: (n, labels). hidden[i]: (layers, tokens, width) of sentence i, attention[i]:
-    (layers, heads, tokens, tokens), for the layers that the student's layers follow.
+    `logits`: (n, labels), on the training device. `hidden`: the hidden states of each sentence,
+    (layers, tokens, width). `attention`: its attention probabilities, (layers, heads, tokens,
+    tokens). Both are unpadded and in half precision, and stay on the CPU to save memory.
     """
 
     logits: Tensor
@@ -122,23 +151,26 @@ class TeacherStates:
     attention: list[Tensor]
 
     def of(self, batch: Batch) -> tuple[Tensor, Tensor]:
-        """Hidden states and attentions of a batch, padded: layers first."""
+        """Return hidden states (layers, n, tokens, width) and attention of a padded batch.
+
+        Attention is (layers, n, heads, tokens, tokens).
+        """
         rows, tokens = batch.rows.tolist(), batch.ids.shape[1]
         layers, _, width = self.hidden[0].shape
         heads = self.attention[0].shape[1]
         hidden = torch.zeros(layers, len(rows), tokens, width)
         attention = torch.zeros(layers, len(rows), heads, tokens, tokens)
-        for place, row in enumerate(rows):
-            own = self.hidden[row].shape[1]
-            hidden[:, place, :own] = self.hidden[row]
-            attention[:, place, :, :own, :own] = self.attention[row]
+        for i, row in enumerate(rows):
+            length = self.hidden[row].shape[1]
+            hidden[:, i, :length] = self.hidden[row]
+            attention[:, i, :, :length, :length] = self.attention[row]
         return hidden.to(training_device()), attention.to(training_device())
 
 
 @lru_cache(maxsize=1)
 @torch.no_grad()
-def _teacher_states(path: Path, texts: tuple[str, ...], places: tuple[int, ...]) -> TeacherStates:
-    """The teacher's forward pass over the training set, once for all trials that learn from it."""
+def _teacher_states(path: Path, texts: tuple[str, ...], layers: tuple[int, ...]) -> TeacherStates:
+    """The states of `layers` of the artifact at `path`, computed once for all tuning trials."""
     artifact = read_artifact(path)
     teacher = load_encoder(artifact).to(training_device()).eval()
     ids = encode(load_tokenizer(artifact), texts)
@@ -147,24 +179,22 @@ def _teacher_states(path: Path, texts: tuple[str, ...], places: tuple[int, ...])
     attention: list[Tensor] = [torch.empty(0)] * len(ids)
     same_heads = len({layer.heads for layer in teacher.layout.layers}) == 1
     for rows in batches_by_length(ids, EVALUATION_BATCH):
-        seen = teacher.trace(*padded_tensors([ids[row] for row in rows]))
-        logits[rows] = seen.logits.cpu()
-        states = torch.stack([seen.hidden[place] for place in places]).half().cpu()
-        # Layers with unlike head counts are kept as means, which is what the loss compares.
-        kept = [
-            seen.attention[p] if same_heads else seen.attention[p].mean(1, keepdim=True)
-            for p in places
-        ]
-        maps = torch.stack(kept).half().cpu()
-        for place, row in enumerate(rows):
-            own = len(ids[row])
-            hidden[row] = states[:, place, :own].clone()
-            attention[row] = maps[:, place, :, :own, :own].clone()
+        trace = teacher.trace(*padded_tensors([ids[row] for row in rows]))
+        logits[rows] = trace.logits.cpu()
+        states = torch.stack([trace.hidden[layer] for layer in layers]).half().cpu()
+        maps = [trace.attention[layer] for layer in layers]  # (n, heads, tokens, tokens) each
+        if not same_heads:  # they cannot be stacked, and the loss compares means over heads anyway
+            maps = [by_head.mean(1, keepdim=True) for by_head in maps]
+        probabilities = torch.stack(maps).half().cpu()
+        for i, row in enumerate(rows):
+            length = len(ids[row])
+            hidden[row] = states[:, i, :length].clone()
+            attention[row] = probabilities[:, i, :, :length, :length].clone()
     return TeacherStates(logits.to(training_device()), hidden, attention)
 
 
 def _projection(student: int, teacher: int, seed: int) -> nn.Module:
-    """A learned map from the student's width to the teacher's; nothing where they agree."""
+    """A linear map from the student's width to the teacher's, or the identity if they are equal."""
     if student == teacher:
         return nn.Identity()
     with torch.random.fork_rng():

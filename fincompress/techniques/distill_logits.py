@@ -1,7 +1,11 @@
-"""A teacher becomes a small student that answers as it does: vanilla knowledge distillation.
+"""Knowledge distillation from logits: a small student learns to predict what the teacher predicts.
 
-Objective: alpha T^2 KL(teacher_T || student_T) + (1 - alpha) cross-entropy with the labels,
-where the index T means logits divided by the temperature.
+Objective, where the index T means that logits are divided by the temperature T:
+
+    loss = alpha T^2 KL(teacher_T || student_T) + (1 - alpha) cross-entropy(student, labels)
+
+The student may also learn from sentences without labels, by the first term alone.
+
 Hinton, Vinyals and Dean (2015), "Distilling the Knowledge in a Neural Network".
 """
 
@@ -27,7 +31,15 @@ FORMATS = (FORMAT,)
 
 @settings
 class Config:
-    """`transfer`: whether the study's transfer set is learned from too."""
+    """Settings of distillation from logits.
+
+    `temperature`: T, by which logits are divided; higher values show the student more of how the
+    teacher ranks the other labels.
+    `alpha`: the weight of the teacher against the labels, 0 to 1.
+    `transfer`: whether the study's transfer set, which has no labels, is learned from too.
+    `student`: shape and first weights; see `compression.student.Student`.
+    `optimizer`: learning rate, weight decay and the like; see `training.loop.Optimizer`.
+    """
 
     temperature: Annotated[float, Field(gt=0)] = 2.0
     alpha: Annotated[float, Field(ge=0, le=1)] = 0.8
@@ -37,17 +49,18 @@ class Config:
 
 
 def resolve(config: Config, inputs: Inputs) -> Config:
+    """Return `config` with the student resolved, and `transfer` only if there is a transfer set."""
     layouts = inputs.source.manifest.layout, inputs.pretrained.manifest.layout
     student = resolve_student(config.student, *layouts)
     return replace(config, student=student, transfer=config.transfer and bool(inputs.transfer))
 
 
 def compress(inputs: Inputs, config: Config, out: Path, callback: Callback) -> Artifact:
+    """Train a student of the source."""
     train, val = inputs.encoded_splits(config.transfer)
-    taught = inputs.teacher_logits(inputs.source, config.transfer)
+    teacher_logits = inputs.teacher_logits(inputs.source, config.transfer)
     model = make_student(config.student, inputs.source, inputs.pretrained, inputs.seed)
-
-    objective = distillation_objective(model, taught, config.temperature, config.alpha)
+    objective = distillation_objective(model, teacher_logits, config.temperature, config.alpha)
     best = fit(
         model,
         objective,

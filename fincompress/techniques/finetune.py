@@ -1,6 +1,12 @@
-"""A pretrained encoder becomes the teacher: all its weights follow the labels.
+"""Fine-tuning: a pretrained encoder learns the task, with all of its weights. This is the teacher.
 
-Objective: cross-entropy of the classifier's logits with the labels.
+Objective:
+
+    loss = cross-entropy(logits, labels)
+
+The epoch with the best validation macro-F1 is kept. Unlike in the paper, weights are averaged over
+training steps (see `training.loop.Optimizer`).
+
 Devlin et al. (2019), "BERT: Pre-training of Deep Bidirectional Transformers for Language
 Understanding", section 3.2.
 """
@@ -26,14 +32,21 @@ FORMATS = (FORMAT,)
 
 @settings
 class Config:
+    """Settings of fine-tuning.
+
+    `optimizer`: learning rate, weight decay and the like; see `training.loop.Optimizer`.
+    """
+
     optimizer: Optimizer = Optimizer(learning_rate=1e-4)
 
 
 def resolve(config: Config, inputs: Inputs) -> Config:
+    """Return `config` as it is."""
     return config
 
 
 def compress(inputs: Inputs, config: Config, out: Path, callback: Callback) -> Artifact:
+    """Fine-tune the source on the labelled training sentences."""
     model = load_encoder(inputs.source)
     train, val = inputs.encoded_splits()
 

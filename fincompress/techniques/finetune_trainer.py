@@ -1,8 +1,13 @@
-"""A pretrained encoder becomes a teacher as most people make one: by Hugging Face's `Trainer`.
+"""Fine-tuning by Hugging Face's `Trainer` with its defaults: the baseline of our own fine-tuning.
 
-Objective: as `finetune`, cross-entropy with the labels, but all else is `Trainer`'s default:
-Hugging Face's BERT with its dropout of attention, AdamW without weight decay or warm-up, random
-batches, FP32, no early stopping, and the last epoch's weights. What `finetune` is measured against.
+Objective, as in `finetune`:
+
+    loss = cross-entropy(logits, labels)
+
+All else is what `Trainer` does by default: Hugging Face's BERT with dropout of its attention, AdamW
+without weight decay or warm-up, batches drawn at random, FP32, no early stopping, and the weights
+of the last epoch.
+
 Wolf et al. (2020), "Transformers: State-of-the-Art Natural Language Processing".
 """
 
@@ -38,7 +43,12 @@ FORMATS = (FORMAT,)
 
 @settings
 class Config:
-    """`TrainingArguments`' defaults. `epochs` are never more than the study's budget."""
+    """Settings of `Trainer`, with the defaults of `TrainingArguments`.
+
+    `epochs`: passes over the training set, and never more than the study's.
+    `batch_size`: sentences in a batch.
+    `learning_rate`: at the first step; it falls linearly to 0.
+    """
 
     epochs: Annotated[int, Field(ge=1)] = 3
     batch_size: Annotated[int, Field(ge=1)] = 8
@@ -46,14 +56,16 @@ class Config:
 
 
 def resolve(config: Config, inputs: Inputs) -> Config:
+    """Return `config` with at most as many epochs as the study has."""
     return replace(config, epochs=min(config.epochs, inputs.budget.epochs))
 
 
 def compress(inputs: Inputs, config: Config, out: Path, callback: Callback) -> Artifact:
+    """Fine-tune the source on the labelled training sentences."""
     train, val = inputs.encoded_splits()
     with _random_state_kept(), TemporaryDirectory(prefix="fincompress-") as scratch:
-        model, last = _train(inputs, config, train, val, scratch, callback)
-    return save_encoder(out, model, load_tokenizer(inputs.source), inputs.identity(), last)
+        model, scores = _train(inputs, config, train, val, scratch, callback)
+    return save_encoder(out, model, load_tokenizer(inputs.source), inputs.identity(), scores)
 
 
 def _train(
@@ -65,13 +77,13 @@ def _train(
     callback: Step,
 ) -> tuple[Encoder, dict[str, float]]:
     """Return the model after the last epoch and its validation scores."""
-    # Seconds to import, which no other technique needs.
+    # Imported here because it takes seconds, and no other technique needs it.
     from transformers import PrinterCallback, Trainer, TrainerCallback, TrainingArguments
 
     from fincompress.models.huggingface import HuggingFace
 
-    theirs = HuggingFace(inputs.source)
-    found: dict[str, float] = {}
+    model = HuggingFace(inputs.source)
+    scores: dict[str, float] = {}
     begun = seconds = 0.0
 
     def begin(*_: object, **__: object) -> None:
@@ -83,7 +95,7 @@ def _train(
         seconds = time.perf_counter() - begun
 
     def log(_: object, state: Any, __: object, *, logs: dict[str, float], **___: object) -> None:
-        nonlocal found
+        nonlocal scores
         if "loss" not in logs:  # the summary of the whole training
             return
         epoch = round(state.epoch)
@@ -92,8 +104,8 @@ def _train(
                 f"training: the loss became {logs['loss']} in epoch {epoch}; "
                 f"lower learning_rate, now {config.learning_rate}"
             )
-        found = validation_scores(theirs.encoder(), val)
-        callback(epoch, {"train/loss": logs["loss"], "train/epoch_seconds": seconds} | found)
+        scores = validation_scores(model.encoder(), val)
+        callback(epoch, {"train/loss": logs["loss"], "train/epoch_seconds": seconds} | scores)
 
     hooks = TrainerCallback()
     hooks.on_epoch_begin, hooks.on_epoch_end, hooks.on_log = begin, end, log
@@ -104,9 +116,9 @@ def _train(
         learning_rate=config.learning_rate,
         seed=inputs.seed,
         use_cpu=training_device().type == "cpu",
-        dataloader_pin_memory=training_device().type == "cuda",  # elsewhere it only warns
+        dataloader_pin_memory=training_device().type == "cuda",  # without a GPU it only warns
         logging_strategy="epoch",
-        logging_nan_inf_filter=False,  # it would show an invented loss
+        logging_nan_inf_filter=False,  # the filter would replace a loss of NaN by an invented one
         save_strategy="no",
         report_to="none",
         disable_tqdm=True,
@@ -116,7 +128,7 @@ def _train(
         for ids, label in zip(train.ids, train.labels, strict=True)
     ]
     trainer = Trainer(
-        model=theirs.bert,
+        model=model.bert,
         args=arguments,
         train_dataset=rows,
         data_collator=_collate,
@@ -124,11 +136,11 @@ def _train(
     )
     trainer.remove_callback(PrinterCallback)
     trainer.train()
-    return theirs.encoder(), found
+    return model.encoder(), scores
 
 
 def _collate(rows: Sequence[Mapping[str, Any]]) -> dict[str, Tensor]:
-    """A batch padded to its longest sentence, as `DataCollatorWithPadding` does it."""
+    """Return a batch padded to its longest sentence, as `DataCollatorWithPadding` does."""
     ids, mask = pad([row["input_ids"] for row in rows])
     return {
         "input_ids": torch.from_numpy(ids),
@@ -139,11 +151,11 @@ def _collate(rows: Sequence[Mapping[str, Any]]) -> dict[str, Tensor]:
 
 @contextmanager
 def _random_state_kept() -> Iterator[None]:
-    """`Trainer` seeds all three generators of the process; leave them as they were."""
-    pythons, numpys = random.getstate(), np.random.get_state()
+    """Restore the random state of the process afterwards: `Trainer` seeds all three generators."""
+    python_state, numpy_state = random.getstate(), np.random.get_state()
     try:
         with torch.random.fork_rng():
             yield
     finally:
-        random.setstate(pythons)
-        np.random.set_state(numpys)
+        random.setstate(python_state)
+        np.random.set_state(numpy_state)

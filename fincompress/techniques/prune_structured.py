@@ -1,11 +1,18 @@
-"""A teacher loses heads and FFN neurons, a few at a time, and learns from its whole self again.
+"""Structured pruning: removing attention heads and FFN neurons in steps, each followed by training.
 
-Each step scores all heads and neurons on training sentences, cuts the least important of all
-layers together, and recovers by vanilla distillation from the unpruned teacher. Importance is
-`taylor`, the change of the loss to first order if a part were cut (Molchanov et al., 2019,
-"Importance Estimation for Neural Network Pruning"; for heads, Michel et al., 2019, "Are Sixteen
-Heads Really Better than One?"), or `entropy`: heads by how focused their attention is, neurons by
-the magnitude of their weights.
+A step measures the importance of all heads and neurons on training sentences, removes the least
+important ones of all layers together, and recovers by distillation from the unpruned teacher.
+
+Importance (`compression/importance.py`) is one of
+
+* `taylor`: |sum of weight * gradient|, how much the loss would change to first order if the part
+  were removed. Molchanov et al. (2019), "Importance Estimation for Neural Network Pruning"; for
+  heads, Michel, Levy and Neubig (2019), "Are Sixteen Heads Really Better than One?"
+* `entropy`: for heads, how focused their attention is; for neurons, the norms of their weights.
+
+Objective of the recovery, where the index T means that logits are divided by the temperature T:
+
+    loss = alpha T^2 KL(teacher_T || model_T) + (1 - alpha) cross-entropy(model, labels)
 """
 
 from collections.abc import Sequence
@@ -23,6 +30,7 @@ from fincompress.compression.distillation import distillation_objective
 from fincompress.compression.importance import IMPORTANCE_METHODS
 from fincompress.compression.pruning import (
     EncoderSize,
+    Importance,
     KeptParts,
     most_important,
     prune_encoder,
@@ -38,20 +46,30 @@ from fincompress.training.loop import Optimizer, fit, validation_scores
 
 FAMILY = "prune"
 FORMATS = (FORMAT,)
-MAP_CELL = 64  # neighbouring neurons, in one cell of the map of what was cut
+MAP_CELL = 64  # neighbouring neurons in a cell of the map that shows what was removed
 
 Share = Annotated[float, Field(ge=0, lt=1)]
 
 
 @settings
 class Config:
-    """`heads_ratio` and `ffn_ratio` are the shares of the unpruned teacher's heads and of its FFN
-    neurons that are gone in the end. Every layer keeps a head, and an FFN width in multiples of
-    `ffn_multiple`.
+    """Settings of structured pruning.
 
-    Each step but the last recovers for `step_epochs`, and the last for the rest of the study's
-    epochs. Where they are too few for `steps`, there are fewer steps. `transfer`: whether it
-    recovers on the study's transfer set too.
+    `heads_ratio`: the share of the unpruned teacher's heads that is removed in the end, 0 to 1. If
+    the source has been pruned itself, what it lacks counts.
+    `ffn_ratio`: the same for the teacher's FFN neurons.
+    `steps`: in how many equal steps they are removed; fewer if the study has too few epochs.
+    `step_epochs`: epochs of recovery after each step but the last, which gets the rest of the
+    study's epochs.
+    `importance`: how parts are scored, `taylor` or `entropy`.
+    `scoring_sentences`: training sentences on which they are scored.
+    `ffn_multiple`: the FFN width of each layer stays a multiple of this, which suits the blocks in
+    which CPUs compute; lowered if it does not divide the source's widths.
+    `temperature`: T, by which logits are divided; higher values show the model more of how the
+    teacher ranks the other labels.
+    `alpha`: the weight of the teacher against the labels, 0 to 1.
+    `transfer`: whether the study's transfer set, which has no labels, is learned from too.
+    `optimizer`: learning rate, weight decay and the like; see `training.loop.Optimizer`.
     """
 
     heads_ratio: Share
@@ -68,6 +86,11 @@ class Config:
 
 
 def resolve(config: Config, inputs: Inputs) -> Config:
+    """Return `config` with steps, FFN multiple and use of the transfer set resolved.
+
+    Raises `UserError` if the source is no pruned form of the teacher, if it has lost more than is
+    to be removed, or if a layer would keep no head or no block of neurons.
+    """
     teacher, source = inputs.teacher.manifest.layout, inputs.source.manifest.layout
     shapes = [(len(of.layers), of.width, of.head_width) for of in (teacher, source)]
     if shapes[0] != shapes[1]:
@@ -83,35 +106,37 @@ def resolve(config: Config, inputs: Inputs) -> Config:
         transfer=config.transfer and bool(inputs.transfer),
         steps=min(config.steps, 1 + (inputs.budget.epochs - 1) // config.step_epochs),
     )
-    whole, now = (
-        EncoderSize.of(teacher, config.ffn_multiple),
-        EncoderSize.of(source, config.ffn_multiple),
-    )
-    end = whole.without(config.heads_ratio, config.ffn_ratio)
-    layers = len(source.layers)
-    for key, left, has, had in (
-        ("heads_ratio", end.heads, now.heads, whole.heads),
-        ("ffn_ratio", end.blocks, now.blocks, whole.blocks),
-    ):
-        asked = getattr(config, key)
-        if left > has:
-            raise UserError(
-                f"config.{key}: the source has lost {1 - has / had:.4f} of its teacher already; "
-                f"must be at least that, not {asked}"
-            )
-        if left < layers:
-            what = {"heads_ratio": "heads", "ffn_ratio": f"blocks of {config.ffn_multiple} neurons"}
-            raise UserError(
-                f"config.{key}: {asked} leaves {left} {what[key]} to {layers} layers; each must "
-                "keep one"
-            )
+    _check_ratios(config, teacher, source)
     return config
 
 
+def _check_ratios(config: Config, teacher: Layout, source: Layout) -> None:
+    whole, now = (EncoderSize.of(layout, config.ffn_multiple) for layout in (teacher, source))
+    end = whole.without(config.heads_ratio, config.ffn_ratio)
+    layers = len(source.layers)
+    blocks = f"blocks of {config.ffn_multiple} neurons"
+    for key, ratio, unit, end_count, count, whole_count in (
+        ("heads_ratio", config.heads_ratio, "heads", end.heads, now.heads, whole.heads),
+        ("ffn_ratio", config.ffn_ratio, blocks, end.blocks, now.blocks, whole.blocks),
+    ):
+        if end_count > count:
+            lost = 1 - count / whole_count
+            raise UserError(
+                f"config.{key}: the source has lost {lost:.4f} of its teacher already; "
+                f"must be at least that, not {ratio}"
+            )
+        if end_count < layers:
+            raise UserError(
+                f"config.{key}: {ratio} leaves {end_count} {unit} to {layers} layers; each must "
+                "keep one"
+            )
+
+
 def compress(inputs: Inputs, config: Config, out: Path, callback: Callback) -> Artifact:
+    """Prune the source step by step, recovering after each."""
     train, val = inputs.encoded_splits(config.transfer)
-    taught = inputs.teacher_logits(inputs.teacher, config.transfer)
-    scored = train.sample(config.scoring_sentences, inputs.seed)
+    teacher_logits = inputs.teacher_logits(inputs.teacher, config.transfer)
+    scoring = train.sample(config.scoring_sentences, inputs.seed)
     model = load_encoder(inputs.source)
     whole = EncoderSize.of(inputs.teacher.manifest.layout, config.ffn_multiple)
     start = EncoderSize.of(model.layout, config.ffn_multiple)
@@ -119,20 +144,18 @@ def compress(inputs: Inputs, config: Config, out: Path, callback: Callback) -> A
     survivors = [KeptParts.all(layer) for layer in model.layout.layers]
     best = validation_scores(model, val)
     curve = [CurvePoint.of(start, whole, best[VAL_F1], best[VAL_F1], model)]
-    done = 0
+    done = 0  # epochs
     for step, size in enumerate(sizes, start=1):
-        importance = IMPORTANCE_METHODS[config.importance](model, scored)
-        rows = {f"layer {n}": own.tolist() for n, own in enumerate(importance.heads, start=1)}
-        title = f"Importance of heads ({config.importance}) before step {step}"
-        callback.show(f"importance_step_{step}", Heatmap(title, "head", rows))
+        importance = IMPORTANCE_METHODS[config.importance](model, scoring)
+        _show_importance(callback, importance, config.importance, step)
         kept = most_important(importance, size, config.ffn_multiple)
         model = prune_encoder(model, kept)
-        survivors = [ours.then(later) for ours, later in zip(survivors, kept, strict=True)]
-        hurt = validation_scores(model, val)[VAL_F1]
+        survivors = [before.then(now) for before, now in zip(survivors, kept, strict=True)]
+        f1_pruned = validation_scores(model, val)[VAL_F1]
         epochs = config.step_epochs if step < len(sizes) else inputs.budget.epochs - done
         best = fit(
             model,
-            distillation_objective(model, taught, config.temperature, config.alpha),
+            distillation_objective(model, teacher_logits, config.temperature, config.alpha),
             train,
             val,
             budget=replace(inputs.budget, epochs=epochs),
@@ -142,14 +165,20 @@ def compress(inputs: Inputs, config: Config, out: Path, callback: Callback) -> A
         )
         best |= {"best_epoch": done + best["best_epoch"]}
         done += epochs
-        curve.append(CurvePoint.of(size, whole, hurt, best[VAL_F1], model))
-    _show(callback, curve, survivors, inputs.source.manifest.layout)
+        curve.append(CurvePoint.of(size, whole, f1_pruned, best[VAL_F1], model))
+    _show_curve(callback, curve)
+    _show_cut_map(callback, survivors, inputs.source.manifest.layout)
     return save_encoder(out, model, load_tokenizer(inputs.source), inputs.identity(), best)
 
 
 @dataclass(frozen=True)
 class CurvePoint:
-    """One place of the curve: the share of the teacher that is gone, and what is left of it."""
+    """A point of the pruning curve: the model after a step.
+
+    `share_removed`: of the unpruned teacher, the mean of the shares of heads and of FFN neurons.
+    `f1_after_cut`: validation macro-F1 right after the step, before training.
+    `f1_recovered`: the same after training. `parameters`: how many the model has.
+    """
 
     share_removed: float
     f1_after_cut: float
@@ -158,17 +187,25 @@ class CurvePoint:
 
     @classmethod
     def of(
-        cls, size: EncoderSize, whole: EncoderSize, hurt: float, recovered: float, model: Encoder
+        cls,
+        size: EncoderSize,
+        whole: EncoderSize,
+        f1_after_cut: float,
+        f1_recovered: float,
+        model: Encoder,
     ) -> "CurvePoint":
+        """Return the point of `model`, which is of `size` where the teacher is of size `whole`."""
         kept = (size.heads / whole.heads + size.blocks / whole.blocks) / 2
-        return cls(1 - kept, hurt, recovered, parameter_count(model))
+        return cls(1 - kept, f1_after_cut, f1_recovered, parameter_count(model))
 
 
-def _show(
-    callback: Callback, curve: Sequence[CurvePoint], survivors: Sequence[KeptParts], before: Layout
-) -> None:
-    """Show the curve, and what was cut, in places of the source's heads and neurons."""
+def _show_importance(callback: Callback, importance: Importance, method: str, step: int) -> None:
+    rows = {f"layer {n}": scores.tolist() for n, scores in enumerate(importance.heads, start=1)}
+    title = f"Importance of heads ({method}) before step {step}"
+    callback.show(f"importance_step_{step}", Heatmap(title, "head", rows))
 
+
+def _show_curve(callback: Callback, curve: Sequence[CurvePoint]) -> None:
     def line(name: str) -> list[tuple[float, float]]:
         return [(point.share_removed, getattr(point, name)) for point in curve]
 
@@ -183,17 +220,20 @@ def _show(
             right={"parameters": [(share, count / 1e6) for share, count in line("parameters")]},
         ),
     )
-    layers = range(1, len(survivors) + 1)
+    callback.record("pruning_curve", {"points": [vars(point) for point in curve]})
+
+
+def _show_cut_map(callback: Callback, survivors: Sequence[KeptParts], source: Layout) -> None:
+    """Show and record which heads and neurons of the source were removed, by their indices."""
     head_rows, neuron_rows, cuts = {}, {}, {}
-    for number, kept, shape in zip(layers, survivors, before.layers, strict=True):
+    for number, (kept, shape) in enumerate(zip(survivors, source.layers, strict=True), start=1):
+        name = f"layer {number}"
         stays = torch.zeros(shape.ffn)
         stays[list(kept.neurons)] = 1.0
-        head_rows[f"layer {number}"] = [float(h in kept.heads) for h in range(shape.heads)]
-        neuron_rows[f"layer {number}"] = [
-            float(part.mean()) for part in torch.split(stays, MAP_CELL)
-        ]
-        cuts[f"layer {number}"] = {
-            "heads_cut": [h for h in range(shape.heads) if h not in kept.heads],
+        head_rows[name] = [float(head in kept.heads) for head in range(shape.heads)]
+        neuron_rows[name] = [float(cell.mean()) for cell in torch.split(stays, MAP_CELL)]
+        cuts[name] = {
+            "heads_cut": [head for head in range(shape.heads) if head not in kept.heads],
             "neurons_cut": (stays == 0).nonzero().flatten().tolist(),
             "heads": len(kept.heads),
             "ffn": len(kept.neurons),
@@ -202,4 +242,3 @@ def _show(
     title = f"Share of FFN neurons kept, by {MAP_CELL} neighbours"
     callback.show("cut_map_neurons", Heatmap(title, f"{MAP_CELL} neurons", neuron_rows))
     callback.record("cut_map", cuts)
-    callback.record("pruning_curve", {"points": [vars(point) for point in curve]})

@@ -1,8 +1,14 @@
-"""A student becomes an INT8 one that was trained as such: quantization-aware training.
+"""Quantization-aware training: an encoder in INT8 whose weights and scales are trained together.
 
-Objective: vanilla distillation's, against the unpruned teacher, by a student whose every linear
-layer and embedding computes with the rounding of INT8. Weights and scales are learned together
-(see `compression/quantization.py`); the graph is written with those scales.
+Every linear layer and embedding computes with the rounding of INT8 in the forward pass, and
+gradients pass through the rounding (`compression/quantization.py`). The exported graph holds the
+scales that were learned.
+
+Objective, where the index T means that logits are divided by the temperature T, and the teacher is
+the unpruned one:
+
+    loss = alpha T^2 KL(teacher_T || model_T) + (1 - alpha) cross-entropy(model, labels)
+
 Jacob et al. (2018), "Quantization and Training of Neural Networks for Efficient
 Integer-Arithmetic-Only Inference".
 """
@@ -30,8 +36,15 @@ FORMATS = ("onnx", "openvino")
 
 @settings
 class Config:
-    """`epochs` are never more than the study's budget. `transfer`: whether the study's transfer
-    set is learned from too.
+    """Settings of quantization-aware training.
+
+    `temperature`: T, by which logits are divided; higher values show the model more of how the
+    teacher ranks the other labels.
+    `alpha`: the weight of the teacher against the labels, 0 to 1.
+    `transfer`: whether the study's transfer set, which has no labels, is learned from too.
+    `calibration_sentences`: training sentences from which the scales are initialized.
+    `epochs`: passes over the training set, and never more than the study's.
+    `optimizer`: learning rate, weight decay and the like; see `training.loop.Optimizer`.
     """
 
     temperature: Annotated[float, Field(gt=0)] = 2.0
@@ -43,20 +56,22 @@ class Config:
 
 
 def resolve(config: Config, inputs: Inputs) -> Config:
+    """Return `config` with epochs and use of the transfer set resolved."""
     epochs = min(config.epochs, inputs.budget.epochs)
     return replace(config, epochs=epochs, transfer=config.transfer and bool(inputs.transfer))
 
 
 def compress(inputs: Inputs, config: Config, out: Path, callback: Callback) -> Artifact:
+    """Train the source in INT8 and write its graph."""
     train, val = inputs.encoded_splits(config.transfer)
-    taught = inputs.teacher_logits(inputs.teacher, config.transfer)
+    teacher_logits = inputs.teacher_logits(inputs.teacher, config.transfer)
     calibration = train.sample(config.calibration_sentences, inputs.seed)
     model = quantize_encoder(
         load_encoder(inputs.source).to(training_device()), calibration.batches()
     )
     best = fit(
         model,
-        distillation_objective(model, taught, config.temperature, config.alpha),
+        distillation_objective(model, teacher_logits, config.temperature, config.alpha),
         train,
         val,
         budget=replace(inputs.budget, epochs=config.epochs),

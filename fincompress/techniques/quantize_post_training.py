@@ -1,16 +1,25 @@
 """Post-training quantization: a trained encoder in INT8, without training.
 
-`static`: weights and activations get scales from the ranges that calibration sentences show. In an
-ONNX graph, which every engine runs, weights take 7 bits. For OpenVINO alone NNCF writes 8 bits,
-after it has moved outliers from activations into weights: Xiao et al. (2023), "SmoothQuant:
-Accurate and Efficient Post-Training Quantization for Large Language Models".
-`dynamic`, for ONNX Runtime alone: activations get their scales from each batch as it comes.
-The embedding table is INT8 in all of them.
+A value x is stored as the integer q = clamp(round(x / scale) + zero), and stands for
+scale * (q - zero). Nothing is optimized; the methods differ in where the scales come from.
 
-What loses more of the source's validation macro-F1 than it may is refused. Which layers INT8 hurts
-is measured for all of them in the same way (`sensitivity.py`).
+* `static`: scales of weights come from their largest absolute value, scales of activations from
+  the range that they have on calibration sentences. ONNX graphs, which every engine can run, use 7 bits
+  for weights (`compression/quantization.py` says why). Graphs for OpenVINO alone are written by
+  NNCF with 8 bits, after outliers have been moved from activations into weights: Xiao et al.
+  (2023), "SmoothQuant: Accurate and Efficient Post-Training Quantization for Large Language
+  Models".
+* `dynamic`, only in ONNX Runtime: scales of activations are computed for each batch at inference.
+
+The embedding table is INT8 in all of them. The build fails if validation macro-F1 falls too far
+below the source's. Which layers suffer most is measured by `compression/sensitivity.py`, in the
+same way for every method.
+
+Jacob et al. (2018), "Quantization and Training of Neural Networks for Efficient
+Integer-Arithmetic-Only Inference".
 """
 
+import logging
 import os
 from collections.abc import Sequence
 from contextlib import redirect_stdout
@@ -48,9 +57,12 @@ FORMATS = ("onnx", "openvino")
 
 @settings
 class Config:
-    """`calibration_sentences` are training sentences; `dynamic` takes no scale from them, and only
-    tells by them which layers are sensitive. `max_f1_drop`: how far validation macro-F1 may fall
-    below the source's.
+    """Settings of post-training quantization.
+
+    `method`: `static`, or `dynamic` for ONNX Runtime.
+    `calibration_sentences`: training sentences that the ranges of activations are taken from;
+    `dynamic` uses them only to measure which layers are sensitive.
+    `max_f1_drop`: how far validation macro-F1 may fall below the source's, 0 to 1.
     """
 
     method: Literal["static", "dynamic"] = "static"
@@ -59,6 +71,7 @@ class Config:
 
 
 def resolve(config: Config, inputs: Inputs) -> Config:
+    """Return `config` as it is; raise `UserError` if the runtime does not have its method."""
     if config.method == "dynamic" and inputs.runtime != "onnx_runtime":
         raise UserError(
             f"config.method: must be 'static' for {inputs.runtime}, not 'dynamic', which "
@@ -68,22 +81,25 @@ def resolve(config: Config, inputs: Inputs) -> Config:
 
 
 def compress(inputs: Inputs, config: Config, out: Path, callback: Callback) -> Artifact:
+    """Quantize the source and write its graph; raise `UserError` if macro-F1 falls too far."""
     train, _ = inputs.encoded_splits()
     calibration = train.sample(config.calibration_sentences, inputs.seed)
     rounded = quantize_encoder(
         load_encoder(inputs.source).to(training_device()), calibration.batches()
     )
-    found = layer_sensitivities(rounded, calibration)
-    show_sensitivities(callback, found)
-    model = None  # that computes the same in PyTorch
+    sensitivities = layer_sensitivities(rounded, calibration)
+    show_sensitivities(callback, sensitivities)
+    model = None  # to verify the graph against, where PyTorch can compute the same
     with TemporaryDirectory(prefix="fincompress-") as scratch:
         if config.method == "static" and inputs.format == "onnx":
             model = freeze_quantization(rounded)
             write = onnx_writer(model)
         else:
             exported = export(inputs.source, inputs.runtime, Path(scratch) / "fp32")
-            dynamic = config.method == "dynamic"
-            write = dynamic_quantizer(exported) if dynamic else _by_nncf(exported, calibration.ids)
+            if config.method == "dynamic":
+                write = dynamic_quantizer(exported)
+            else:
+                write = _nncf_quantizer(exported, calibration.ids)
         draft = save_graph(
             Path(scratch) / "int8",
             write,
@@ -94,19 +110,18 @@ def compress(inputs: Inputs, config: Config, out: Path, callback: Callback) -> A
             judged_on=inputs.val,
         )
         if not inputs.shape_only:
-            _check_drop(draft, inputs, config, found)
+            _check_f1_drop(draft, inputs, config, sensitivities)
         return complete_artifact(draft, out)
 
 
-def _check_drop(
-    draft: Artifact, inputs: Inputs, config: Config, found: Sequence[Sensitivity]
+def _check_f1_drop(
+    draft: Artifact, inputs: Inputs, config: Config, sensitivities: Sequence[Sensitivity]
 ) -> None:
-    """Both answer as they ship."""
+    """Raise `UserError` if `draft` loses more macro-F1 than allowed, each in its own runtime."""
 
     def f1(model: Classifier) -> float:
-        return classification_scores(inputs.val.labels, model(inputs.val.texts).argmax(1))[
-            "macro_f1"
-        ]
+        classes = model(inputs.val.texts).argmax(1)  # (n,)
+        return classification_scores(inputs.val.labels, classes)["macro_f1"]
 
     threads = torch.get_num_threads()
     before = f1(torch_eager.load(inputs.source, threads))
@@ -114,28 +129,31 @@ def _check_drop(
     if before - after > config.max_f1_drop:
         dynamic = config.method == "dynamic"
         better = "method 'static'" if dynamic else "more calibration_sentences"
+        worst = max(sensitivities, key=lambda each: each.kl)
         raise UserError(
             f"config.max_f1_drop: INT8 loses {before - after:.4f} of validation macro-F1 "
             f"({before:.4f} to {after:.4f}), at most {config.max_f1_drop} is allowed; most "
-            f"sensitive: {max(found, key=lambda each: each.kl).name}; raise it, use {better}, or "
-            "train for INT8 (student_qat)"
+            f"sensitive: {worst.name}; raise it, use {better}, or "
+            "train for INT8 (technique quantize_aware)"
         )
 
 
-def _by_nncf(exported: Artifact, calibration: Sequence[list[int]]) -> Writer:
-    import nncf  # seconds, which only this needs
+def _nncf_quantizer(exported: Artifact, calibration: Sequence[list[int]]) -> Writer:
+    """Return what writes the OpenVINO graph of `exported` in INT8, calibrated on token ids."""
+    import nncf  # here because importing it takes seconds
 
     def feed(ids: list[int]) -> dict[str, object]:
         return dict(zip(("ids", "mask"), pad([ids]), strict=True))
 
-    nncf.set_log_level(40)  # errors
-    # Its progress bars are of characters that not every terminal has.
+    nncf.set_log_level(logging.ERROR)
+    # Its progress bars consist of characters that not every terminal can show.
     with Path(os.devnull).open("w", encoding="utf-8") as nowhere, redirect_stdout(nowhere):
         model = nncf.quantize(
             read_openvino(exported),
             nncf.Dataset(calibration, feed),
             model_type=nncf.ModelType.TRANSFORMER,
-            preset=nncf.QuantizationPreset.PERFORMANCE,  # symmetric: as accurate here, and faster
+            # Symmetric ranges: here they are as accurate as asymmetric ones, and faster.
+            preset=nncf.QuantizationPreset.PERFORMANCE,
             subset_size=len(calibration),
         )
     return lambda folder: write_openvino(model, folder)

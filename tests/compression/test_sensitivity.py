@@ -184,7 +184,7 @@ def test_int8_that_loses_too_much_is_refused_and_leaves_nothing(
     assert refusal(lambda: compress(made, config, out, log)) == (
         "config.max_f1_drop: INT8 loses 0.3333 of validation macro-F1 (0.3333 to 0.0000), at most "
         f"0.02 is allowed; most sensitive: layer 2 up; raise it, use {better}, or train for INT8 "
-        "(student_qat)"
+        "(technique quantize_aware)"
     )
     assert list(tmp_path.iterdir()) == []
     assert "sensitivity" in log.records, "what was refused can be looked into"
