@@ -4,9 +4,9 @@ A value x is stored as the integer q = clamp(round(x / scale) + zero), and stand
 scale * (q - zero). Nothing is optimized; the methods differ in where the scales come from.
 
 * `static`: scales of weights come from their largest absolute value, scales of activations from
-  the range that they have on calibration sentences. ONNX graphs, which every engine can run, use 7 bits
-  for weights (`compression/quantization.py` says why). Graphs for OpenVINO alone are written by
-  NNCF with 8 bits, after outliers have been moved from activations into weights: Xiao et al.
+  the range that they have on calibration sentences. ONNX graphs, which every engine can run, use
+  7 bits for weights (`compression/quantization.py` says why). Graphs for OpenVINO alone are written
+  by NNCF with 8 bits, after outliers have been moved from activations into weights: Xiao et al.
   (2023), "SmoothQuant: Accurate and Efficient Post-Training Quantization for Large Language
   Models".
 * `dynamic`, only in ONNX Runtime: scales of activations are computed for each batch at inference.
