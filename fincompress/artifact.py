@@ -1,4 +1,4 @@
-"""A model becomes a directory that loads alone: its files and a manifest that hashes them."""
+"""Model artifacts: directories that load alone, each with a manifest that hashes its files."""
 
 import hashlib
 import json
@@ -18,7 +18,10 @@ TOKENIZER = "tokenizer.json"
 
 @settings
 class LayerLayout:
-    """One encoder layer: attention heads, and neurons of the feed-forward network."""
+    """The size of one encoder layer.
+
+    `heads`: its attention heads. `ffn`: the neurons of its feed-forward network.
+    """
 
     heads: Positive
     ffn: Positive
@@ -26,7 +29,13 @@ class LayerLayout:
 
 @settings
 class Layout:
-    """The shape of an encoder. A head keeps its width when heads are cut; layers may differ."""
+    """The shape of an encoder, whose layers may differ in size.
+
+    `vocabulary`: the pieces that it has embeddings of. `positions`: the most tokens that it can
+    read. `width`: the size of a token's hidden state. `head_width`: that of an attention head,
+    which stays the same when heads are pruned. `layers`: the size of each. `labels`: how many
+    classes it tells apart.
+    """
 
     vocabulary: int
     positions: int
@@ -38,7 +47,10 @@ class Layout:
 
 @settings
 class Products:
-    """Matrix products with weights in a compiled graph: those that run in INT8, and all."""
+    """Matrix products with weights in a compiled graph.
+
+    `int8`: those that run in INT8. `total`: all.
+    """
 
     int8: int
     total: int
@@ -49,11 +61,15 @@ class Products:
 
 @settings
 class Manifest:
-    """What an artifact says of itself. It holds no time and no path: same model, same bytes.
+    """What an artifact is. The same model has the same bytes: no time, no path, nothing of a CPU.
 
-    Nor does it hold anything that is true of one CPU alone. `notes` are the licences and warnings
-    of the data and the base it was made from. `files` holds the sha256 of every other file.
-    `products` is in artifacts of earlier releases, and no longer written.
+    `format`: how its weights are stored (`torch`, `onnx`, `openvino`). `layout`: the shape of its
+    encoder. `labels`: the names of its classes, in the order of its logits. `max_length_tokens`:
+    where its tokenizer truncates. `technique`: what made it. `fingerprint`: 16 hex digits of the
+    recipe that it was built by. `parameters`: how many weights it has. `metrics`: its scores on
+    validation, such as `val/macro_f1`. `notes`: licences and warnings of the data and of the base
+    that it was made from. `products`: in artifacts of earlier releases, and no longer written.
+    `files`: the sha256 of every other file, by its path in the directory.
     """
 
     format: str
@@ -71,18 +87,21 @@ class Manifest:
 
 @dataclass(frozen=True)
 class Artifact:
-    """A directory with a manifest. Read-only: nothing writes into it once it exists."""
+    """A model on disk. Nothing writes into its directory once it exists.
+
+    `path`: the directory. `manifest`: what it has in `manifest.json`.
+    """
 
     path: Path
     manifest: Manifest
 
     @property
     def size_mb(self) -> float:
-        """10^6 bytes of all files that are deployed, tokenizer and manifest included."""
+        """The size of all files, tokenizer and manifest included, in MB of 10^6 bytes."""
         return sum(file.stat().st_size for file in self.path.rglob("*") if file.is_file()) / 1e6
 
     def require_format(self, expected: str) -> None:
-        """Raise `UserError` unless the artifact is of the `expected` format."""
+        """Raise `UserError` unless the manifest's format is `expected`."""
         if self.manifest.format != expected:
             raise UserError(
                 f"{self.path}: format must be '{expected}', not '{self.manifest.format}'"
@@ -148,7 +167,10 @@ def _write_manifest(folder: Path, manifest: Manifest) -> None:
 
 
 def read_artifact(path: Path) -> Artifact:
-    """Open an artifact; raise `UserError` unless every file is there and unaltered."""
+    """Return the artifact in the directory `path`, after a check of every file's hash.
+
+    Raises `UserError` if there is no valid manifest, or if a file is missing or was altered.
+    """
     try:
         data = json.loads((path / MANIFEST).read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
@@ -157,11 +179,12 @@ def read_artifact(path: Path) -> Artifact:
     for name, expected in manifest.files.items():
         if not (path / name).is_file():
             raise UserError(f"{path / name}: the manifest lists this file, and it is missing")
-        if (found := sha256(path / name)) != expected:
-            raise UserError(f"{path / name}: altered: sha256 must be {expected}, not {found}")
+        if (actual := sha256(path / name)) != expected:
+            raise UserError(f"{path / name}: altered: sha256 must be {expected}, not {actual}")
     return Artifact(path, manifest)
 
 
 def sha256(path: Path) -> str:
+    """Return the sha256 of a file in 64 hex digits; raise `OSError` if it cannot be read."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,4 +1,4 @@
-"""What a technique tells of its work while it runs: numbers by step, and figures to be drawn."""
+"""Callbacks: what a technique reports while it runs, as metrics by step, figures and facts."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -9,7 +9,12 @@ Step = Callable[[int, Mapping[str, float]], None]
 
 @dataclass(frozen=True)
 class Chart:
-    """Lines of (x, y) points by name. `right` are lines with an axis of their own."""
+    """A chart of lines, to be drawn.
+
+    `title`: the heading. `x` and `y`: the names of the axes. `lines`: the (x, y) points of each
+    line, by its name. `right_y`: the name of a second vertical axis, on the right. `right`: the
+    lines that belong to that axis.
+    """
 
     title: str
     x: str
@@ -21,7 +26,11 @@ class Chart:
 
 @dataclass(frozen=True)
 class Heatmap:
-    """One row of values for each name; rows may be of unlike lengths."""
+    """A grid of values, to be drawn in colours.
+
+    `title`: the heading. `x`: the name of the horizontal axis. `rows`: the values of each row, by
+    its name; rows may have different lengths.
+    """
 
     title: str
     x: str
@@ -29,22 +38,28 @@ class Heatmap:
 
 
 class StopTraining(BaseException):
-    """Raised by a report to end the work: nobody needs what it would become.
+    """Raised by a callback to stop a training whose result is not needed.
 
-    Not an `Exception`, as nothing has gone wrong.
+    Not an `Exception`, since nothing has gone wrong.
     """
 
 
 class Callback(Protocol):
-    """Receives a step's metrics when called, and figures and facts by `show` and `record`."""
+    """Receives what a technique reports."""
 
-    def __call__(self, step: int, metrics: Mapping[str, float]) -> None: ...
+    def __call__(self, step: int, metrics: Mapping[str, float]) -> None:
+        """Receive the metrics of a step, which is an epoch of training unless a method has others.
 
-    def show(self, name: str, figure: Chart | Heatmap) -> None: ...
+        May raise `StopTraining`.
+        """
 
-    def record(self, name: str, facts: Mapping[str, object]) -> None: ...
+    def show(self, name: str, figure: Chart | Heatmap) -> None:
+        """Receive a figure; `name` is the file's, without an ending."""
+
+    def record(self, name: str, facts: Mapping[str, object]) -> None:
+        """Receive facts that JSON can hold; `name` is the file's, without an ending."""
 
 
 def after_epochs(done: int, callback: Step) -> Step:
-    """`callback` for training that starts when `done` epochs are over."""
+    """Return `callback` for a training that follows `done` epochs of another: steps go on."""
     return lambda epoch, metrics: callback(done + epoch, metrics)

@@ -1,4 +1,4 @@
-"""Mappings and YAML become frozen, validated values; a mistake becomes one clear message."""
+"""Settings: frozen dataclasses that are checked, parsed from YAML, dumped and fingerprinted."""
 
 import difflib
 import hashlib
@@ -15,27 +15,32 @@ from pydantic.dataclasses import dataclass as pydantic_dataclass
 
 _T = TypeVar("_T")
 Positive = Annotated[int, pydantic.Field(ge=1)]  # the type of settings that count something
-UNKNOWN = ("unexpected_keyword_argument", "extra_forbidden")  # pydantic's types of that error
+_UNKNOWN_KEY = ("unexpected_keyword_argument", "extra_forbidden")  # pydantic's error types
+_MISSING_KEY = ("missing", "missing_argument", "missing_keyword_only_argument")
 
 
 class UserError(Exception):
-    """Something the user can put right; the CLI prints it as one message without a traceback."""
+    """An error that the user can correct; the CLI prints its message without a traceback."""
 
 
 @dataclass_transform(frozen_default=True, kw_only_default=True)
 def settings(cls: type[_T]) -> type[_T]:
     """Make `cls` a frozen, keyword-only dataclass that checks its own types and bounds.
 
-    Constructing one with a wrong value raises `pydantic.ValidationError`; `parse` turns that
-    into a `UserError` that names the place.
+    A wrong value raises `pydantic.ValidationError` in the constructor, and in `parse` a `UserError`
+    that says where it is.
     """
     strict = pydantic.ConfigDict(extra="forbid", strict=True)
-    made: Any = pydantic_dataclass(frozen=True, kw_only=True, config=strict)
-    return cast(type[_T], made(cls))
+    decorate: Any = pydantic_dataclass(frozen=True, kw_only=True, config=strict)
+    return cast(type[_T], decorate(cls))
 
 
 def parse(cls: type[_T], data: object, where: str) -> _T:
-    """Return `data` as a `cls`; raise `UserError` with place, rule, value and nearest name."""
+    """Return plain `data`, such as a mapping from YAML, as the settings class `cls`.
+
+    `where` begins every message: a file, or a key in it. Raises `UserError` with the key, the rule
+    and the value for the first mistake, and with the nearest known name for an unknown key.
+    """
     try:
         text = json.dumps(data, default=str)
     except TypeError as error:
@@ -48,13 +53,13 @@ def parse(cls: type[_T], data: object, where: str) -> _T:
 
 
 def dump(value: object) -> dict[str, Any]:
-    """Return a settings value as plain JSON types, the form that is logged and fingerprinted."""
+    """Return settings in plain JSON types, the form in which they are logged and fingerprinted."""
     plain: dict[str, Any] = pydantic.TypeAdapter(type(value)).dump_python(value, mode="json")
     return plain
 
 
 def flatten(mapping: dict[str, Any], prefix: str = "") -> dict[str, Any]:
-    """`{"a": {"b": 1}}` becomes `{"a.b": 1}`."""
+    """Return nested mappings as one, with dotted keys: `{"a.b": 1}` for `{"a": {"b": 1}}`."""
     flat: dict[str, Any] = {}
     for key, value in mapping.items():
         if isinstance(value, dict):
@@ -65,20 +70,20 @@ def flatten(mapping: dict[str, Any], prefix: str = "") -> dict[str, Any]:
 
 
 def fingerprint(value: object) -> str:
-    """16 hex digits that depend on the JSON form of `value` and on nothing else."""
+    """Return the first 16 hex digits of the sha256 of `value` as JSON with sorted keys."""
     text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 def nearest(name: str, known: Iterable[str]) -> str:
-    """The end of an 'unknown name' message: the likely name if there is one, else all of them."""
+    """Return the end of a message about an unknown `name`: the closest known one, or all."""
     names = sorted(known)
     close = difflib.get_close_matches(name, names, n=1)
     return f"did you mean '{close[0]}'?" if close else f"known: {', '.join(names) or 'none'}"
 
 
 class _Loader(yaml.SafeLoader):
-    """YAML 1.2's idea of a float: `5e-5` is a number."""
+    """Reads `5e-5` as a number, as in YAML 1.2; PyYAML takes it for text."""
 
 
 _Loader.add_implicit_resolver(
@@ -87,7 +92,10 @@ _Loader.add_implicit_resolver(
 
 
 def read_yaml(path: Path) -> dict[str, Any]:
-    """Return the mapping in a YAML file; raise `UserError` if there is none."""
+    """Return the mapping in a YAML file.
+
+    Raises `UserError` if the file cannot be read, or holds something else.
+    """
     try:
         data = yaml.load(path.read_text(encoding="utf-8"), Loader=_Loader)  # a SafeLoader
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
@@ -99,31 +107,32 @@ def read_yaml(path: Path) -> dict[str, Any]:
 
 def _explain(cls: type, error: pydantic.ValidationError) -> str:
     errors = error.errors(include_url=False)
-    # A name that is misspelt is missing too, and the spelling is what to say.
-    errors.sort(key=lambda e: e["type"] not in UNKNOWN)
-    # A field of several types has an error for each; the deepest is of the type that was meant.
+    # A misspelt key is also reported as missing: the spelling comes first.
+    errors.sort(key=lambda e: e["type"] not in _UNKNOWN_KEY)
+    # A field of several types has an error for each; the deepest is the type that was meant.
     same_field = [e for e in errors if e["loc"][:1] == errors[0]["loc"][:1]]
     first = max(same_field, key=lambda e: len(e["loc"]))
-    where = [str(part) for part in first["loc"] if "[" not in str(part)]
-    if first["type"] in UNKNOWN:
-        known = _names_at(cls, where[:-1])
-        return f"{_path(where[:-1])}unknown key '{where[-1]}'; {nearest(where[-1], known)}"
-    if first["type"] in ("missing", "missing_argument", "missing_keyword_only_argument"):
-        return f"{_path(where[:-1])}missing key '{where[-1]}'"
+    keys = [str(part) for part in first["loc"] if "[" not in str(part)]
+    if first["type"] in _UNKNOWN_KEY:
+        known = _field_names(cls, keys[:-1])
+        return f"{_prefix(keys[:-1])}unknown key '{keys[-1]}'; {nearest(keys[-1], known)}"
+    if first["type"] in _MISSING_KEY:
+        return f"{_prefix(keys[:-1])}missing key '{keys[-1]}'"
     message = first["msg"].removeprefix("Value error, ")
     message = message[0].lower() + message[1:]
     given = first["input"]
     shown = "" if isinstance(given, dict) else f", not {given!r}"
-    return f"{_path(where)}{message}{shown}"
+    return f"{_prefix(keys)}{message}{shown}"
 
 
-def _path(parts: list[str]) -> str:
-    return f"{'.'.join(parts)}: " if parts else ""
+def _prefix(keys: list[str]) -> str:
+    return f"{'.'.join(keys)}: " if keys else ""
 
 
-def _names_at(cls: type, where: list[str]) -> list[str]:
-    here: Any = cls
-    for name in where:
-        hint = get_type_hints(here).get(name, here)
-        here = next((t for t in (hint, *get_args(hint)) if is_dataclass(t)), here)
-    return [field.name for field in fields(here)]
+def _field_names(cls: type, keys: list[str]) -> list[str]:
+    """Return the fields of the settings class that `keys` lead to from `cls`."""
+    current: Any = cls
+    for key in keys:
+        hint = get_type_hints(current).get(key, current)
+        current = next((t for t in (hint, *get_args(hint)) if is_dataclass(t)), current)
+    return [field.name for field in fields(current)]

@@ -1,4 +1,4 @@
-"""A name on the Hugging Face Hub becomes local files; a hub out of reach is one clear message."""
+"""The Hugging Face Hub: downloads models and data sets, or says why it cannot be reached."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -12,7 +12,11 @@ _T = TypeVar("_T")
 def download(
     repo: str, file: str, *, kind: Literal["model", "dataset"] = "model", revision: str = "main"
 ) -> Path:
-    """Fetch one file; the caller checks its hash unless `revision` is a commit."""
+    """Download one `file` of a repository and return its path in the cache.
+
+    Unless `revision` is a commit, the file may change: the caller has to check its hash. Raises
+    `UserError` if the file cannot be fetched.
+    """
     from huggingface_hub import hf_hub_download
 
     return Path(
@@ -21,7 +25,10 @@ def download(
 
 
 def download_model(repo: str, revision: str) -> Path:
-    """Fetch what a BERT checkpoint needs and return its folder."""
+    """Download the config, tokenizer and weights of a BERT checkpoint and return their folder.
+
+    Raises `UserError` if they cannot be fetched.
+    """
     from huggingface_hub import snapshot_download
 
     wanted = ["config.json", "tokenizer*.json", "vocab.txt", "*.safetensors", "pytorch_model.bin"]
@@ -31,22 +38,26 @@ def download_model(repo: str, revision: str) -> Path:
 
 
 def download_dataset(repo: str) -> tuple[list[dict[str, Any]], str]:
-    """Fetch all rows of a data set, its parts in sorted order, and the revision they are of."""
+    """Return all rows of a data set, its splits in the order of their names, and its commit.
+
+    Raises `UserError` if it cannot be fetched.
+    """
     import datasets
     from huggingface_hub import HfApi
 
     revision = _reach(repo, lambda: str(HfApi().dataset_info(repo).sha))
-    parts = _reach(repo, lambda: datasets.load_dataset(repo, revision=revision))
-    return [row for name in sorted(parts) for row in parts[name]], revision
+    splits = _reach(repo, lambda: datasets.load_dataset(repo, revision=revision))
+    return [row for name in sorted(splits) for row in splits[name]], revision
 
 
 def _reach(repo: str, fetch: Callable[[], _T]) -> _T:
+    """Return the result of `fetch`, from the client's cache if the hub cannot be reached."""
     from huggingface_hub import constants, get_session
 
     try:
         get_session().head(constants.ENDPOINT, timeout=10)
-    except Exception:  # whatever the client raises: without a hub only its cache is left
-        # Every download would retry for half a minute before it turned to the cache.
+    except Exception:  # of any type that the client raises
+        # Without a connection, every download would retry for half a minute, then use the cache.
         constants.HF_HUB_OFFLINE = True
     try:
         return fetch()

@@ -1,28 +1,32 @@
-"""SIGTERM becomes an exception, so that every open run and file is closed on the way out."""
+"""SIGTERM: raises an exception, so that runs and files that are open are closed before the end."""
 
 import signal
 import threading
 from types import FrameType
 from typing import NoReturn
 
-TERMINATED = 128 + signal.SIGTERM  # the exit code of a process that it ended
-_heard = threading.Event()
+TERMINATED = 128 + signal.SIGTERM  # the exit code of a process that SIGTERM ended
+_received = threading.Event()
 
 
 class Terminated(BaseException):
-    """What SIGTERM raises."""
+    """Raised in the main thread by SIGTERM. Not an `Exception`: no handler of errors stops it."""
 
 
 def raise_when_terminated() -> None:
+    """From now on, let SIGTERM raise `Terminated` in the main thread, which has to call this."""
     signal.signal(signal.SIGTERM, _terminate)
 
 
 def raise_if_terminated() -> None:
-    """Raise what SIGTERM has raised where Python throws exceptions away, as in a finalizer."""
-    if _heard.is_set():
+    """Raise `Terminated` if SIGTERM has been received.
+
+    For loops that would miss it: Python drops an exception that is raised in a finalizer.
+    """
+    if _received.is_set():
         raise Terminated
 
 
 def _terminate(number: int, frame: FrameType | None) -> NoReturn:
-    _heard.set()
+    _received.set()
     raise Terminated
