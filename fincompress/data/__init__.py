@@ -1,4 +1,4 @@
-"""Sources of labelled sentences become cleaned, deduplicated, stratified splits."""
+"""Data: labelled sentences, read from corpora and split into training, validation and test."""
 
 from fincompress.data.sentences import LABELS, Sentences, Splits, Transfer
 from fincompress.data.splits import SAMPLE, DataConfig, load_splits

@@ -1,4 +1,4 @@
-"""The name of a source, or the path of a file, becomes cleaned rows and a licence note.
+"""Corpora: reads named corpora, or a CSV, JSON or Parquet file, into cleaned rows.
 
 PhraseBank: Malo et al. (2014), "Good debt or bad debt: Detecting semantic orientations in
 economic texts". FiQA 2018 task 1: Maia et al. (2018), "WWW'18 Open Challenge".
@@ -36,9 +36,11 @@ _FILE_TYPES = {".csv": "csv", ".json": "json", ".jsonl": "json", ".parquet": "pa
 def read_rows(
     source: str, data_dir: Path | None, key: str = "data.sources"
 ) -> tuple[list[Row], str]:
-    """Return the rows of `source` and the note that must travel with them ("" for none).
+    """Return the rows of `source` and the licence note for models trained on them ("" for none).
 
-    `key` is where a study names it. Raises `UserError` for one that is unknown.
+    `source` is a name in `CORPORA` or the path of a file. `data_dir` is the folder of the corpora's
+    files; without it they come from the Hugging Face Hub. `key` is the study's key that named the
+    source, for messages. Raises `UserError` if the source is unknown, missing or malformed.
     """
     if source in CORPORA:
         return CORPORA[source](data_dir)
@@ -52,7 +54,7 @@ def read_rows(
 
 
 def read_texts(source: str, data_dir: Path | None) -> tuple[list[str], str]:
-    """Return the texts of `source` and its note: a file needs no labels."""
+    """Return the texts of `source` and its licence note, as `read_rows`; a file needs no labels."""
     if Path(source).suffix in _FILE_TYPES:
         return [text for text, _ in _texts(Path(source), ("text",))], ""
     rows, note = read_rows(source, data_dir, "data.transfer")
@@ -60,12 +62,18 @@ def read_texts(source: str, data_dir: Path | None) -> tuple[list[str], str]:
 
 
 def read_phrasebank(data_dir: Path | None) -> tuple[list[Row], str]:
-    """Return the sentences on which all annotators agreed."""
+    """Return the sentences of PhraseBank on which all annotators agreed, and its licence note.
+
+    Raises `UserError` if the archive is missing or is not the published one.
+    """
     return _phrasebank(data_dir, "All"), PHRASEBANK_NOTE
 
 
 def read_disputed(data_dir: Path | None) -> tuple[list[Row], str]:
-    """Return the sentences on which half of the annotators or more agreed, but not all."""
+    """Return PhraseBank's sentences on which at least half of the annotators agreed, but not all.
+
+    Raises `UserError` as `read_phrasebank` does.
+    """
     agreed = {row[0] for row in _phrasebank(data_dir, "All")}
     rows = [row for row in _phrasebank(data_dir, "50") if row[0] not in agreed]
     return rows, PHRASEBANK_NOTE
@@ -76,7 +84,7 @@ def _phrasebank(data_dir: Path | None, agreement: str) -> list[Row]:
         path = download("takala/financial_phrasebank", f"data/{PHRASEBANK_ZIP}", kind="dataset")
     else:
         path = data_dir / "financial_phrasebank" / PHRASEBANK_ZIP
-        _need(path, "phrasebank")
+        _require(path, "phrasebank")
     content = path.read_bytes()
     digest = hashlib.sha256(content).hexdigest()
     if digest != PHRASEBANK_SHA256:
@@ -88,7 +96,11 @@ def _phrasebank(data_dir: Path | None, agreement: str) -> list[Row]:
 
 
 def read_fiqa(data_dir: Path | None) -> tuple[list[Row], str]:
-    """Return headlines and posts, one row for each scored aspect of a sentence."""
+    """Return FiQA's headlines and posts, with one row for each aspect of a text that has a score.
+
+    Scores within `FIQA_NEUTRAL` of zero are neutral. Raises `UserError` if a file is missing or
+    malformed.
+    """
     if data_dir is None:
         rows, revision = download_dataset(FIQA_ON_THE_HUB)
         scored = [(row["sentence"], float(row["sentiment_score"])) for row in rows]
@@ -97,7 +109,7 @@ def read_fiqa(data_dir: Path | None) -> tuple[list[Row], str]:
     folder = data_dir / "fiqa_2018"
     paths = sorted(folder.glob("task1_*.json"))  # the order decides the split
     if not paths:
-        _need(folder / "task1_*.json", "fiqa")
+        _require(folder / "task1_*.json", "fiqa")
     scored = [row for path in paths for row in _fiqa_rows(path)]
     return _fiqa(scored), FIQA_NOTE
 
@@ -128,7 +140,11 @@ CORPORA: dict[str, Callable[[Path | None], tuple[list[Row], str]]] = {
 
 
 def read_file(path: Path) -> list[Row]:
-    """Return the rows of a CSV, JSON or Parquet file with columns `text` and `label`."""
+    """Return the rows of a CSV, JSON or Parquet file with columns `text` and `label`.
+
+    Labels are names in any case, or indices into `LABELS`; the origin is the file's name. Raises
+    `UserError`, with the row, for a file that cannot be read or used.
+    """
     return [
         (text, _label(record["label"], f"{path}: row {number}"), path.stem)
         for number, (text, record) in enumerate(_texts(path, ("text", "label")), start=1)
@@ -136,7 +152,7 @@ def read_file(path: Path) -> list[Row]:
 
 
 def _texts(path: Path, needed: Sequence[str]) -> list[tuple[str, dict[str, Any]]]:
-    """The clean text of every row, and the row; `needed` are the columns that must be there."""
+    """Return the clean text of every row, and the row, which has to have the columns `needed`."""
     records = _records(path)
     if not records:
         raise UserError(f"{path}: has no rows")
@@ -144,13 +160,13 @@ def _texts(path: Path, needed: Sequence[str]) -> list[tuple[str, dict[str, Any]]
     for column in needed:
         if column not in columns:
             raise UserError(f"{path}: column '{column}' is missing; found: {', '.join(columns)}")
-    found = []
+    rows = []
     for number, record in enumerate(records, start=1):
         text = record["text"]
         if not isinstance(text, str) or not clean_text(text):
             raise UserError(f"{path}: row {number}: 'text' must be a sentence, not {text!r}")
-        found.append((clean_text(text), record))
-    return found
+        rows.append((clean_text(text), record))
+    return rows
 
 
 def _records(path: Path) -> list[dict[str, Any]]:
@@ -163,12 +179,12 @@ def _records(path: Path) -> list[dict[str, Any]]:
             path.read_bytes().decode("utf-8")
         except UnicodeDecodeError as error:
             raise UserError(f"{path}: must be UTF-8; byte {error.start} is not") from None
-    import datasets  # loads slowly, and only users' own files need it
+    import datasets  # slow to import, and needed for users' own files alone
 
     datasets.disable_progress_bars()
     options: dict[str, Any] = {}
     if path.suffix == ".csv":
-        # In a CSV file, "NA" is a word and "1" a label: nothing is guessed from a column.
+        # Every column is text: "NA" stays a word, and "1" a label.
         text = datasets.Value("string")
         names = _header(path)
         if not names:
@@ -187,8 +203,13 @@ def _records(path: Path) -> list[dict[str, Any]]:
 
 
 def _header(path: Path) -> list[str]:
-    """Return a CSV file's columns; refuse rows with more fields, which pandas would shift."""
-    with path.open(encoding="utf-8-sig", newline="") as file:  # spreadsheets write a mark first
+    """Return the names of a CSV file's columns.
+
+    Raises `UserError` for a row with more fields than columns, which pandas would shift.
+    """
+    with path.open(
+        encoding="utf-8-sig", newline=""
+    ) as file:  # spreadsheets write a byte order mark
         rows = csv.reader(file)
         try:
             names = next(rows, [])
@@ -203,18 +224,19 @@ def _header(path: Path) -> list[str]:
     return names
 
 
-def _label(value: object, place: str) -> str:
+def _label(value: object, where: str) -> str:
     name = str(value).strip().lower()
     if name in _INDICES and not isinstance(value, bool):
         return LABELS[int(name)]
     if name not in LABELS:
         raise UserError(
-            f"{place}: unknown label {value!r}; labels are {', '.join(LABELS)} or 0, 1, 2"
+            f"{where}: unknown label {value!r}; labels are {', '.join(LABELS)} or 0, 1, 2"
         )
     return name
 
 
-def _need(path: Path, source: str) -> None:
+def _require(path: Path, source: str) -> None:
+    """Raise `UserError` unless a file matches `path`, whose last part may be a pattern."""
     if not list(path.parent.glob(path.name)):
         raise UserError(
             f"{path}: not found; '{source}' is read from the folder given by data_dir or "

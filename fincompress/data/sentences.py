@@ -1,4 +1,4 @@
-"""What every source yields: cleaned rows of (text, label name, source name)."""
+"""Sentences and splits: the values in which labelled texts are passed around."""
 
 import hashlib
 import re
@@ -12,17 +12,24 @@ from fincompress.data.near_duplicates import near_duplicates
 
 LABELS = ("negative", "neutral", "positive")  # the index is the class
 
-Row = tuple[str, str, str]
+Row = tuple[str, str, str]  # text, label name, origin
 
 
 def clean_text(text: str) -> str:
-    """Collapse white space; nothing else, since case and punctuation carry meaning."""
+    """Return `text` with each run of white space as one space, and none at the ends.
+
+    Nothing else is changed, since case and punctuation carry meaning.
+    """
     return re.sub(r"\s+", " ", text).strip()
 
 
 @dataclass(frozen=True)
 class Sentences:
-    """Parallel tuples: text, label index into `LABELS`, name of the source."""
+    """Labelled sentences, as three tuples of equal length.
+
+    `texts`: the sentences. `labels`: the index of each one's label in `LABELS`. `origins`: the name
+    of the corpus or file that each one comes from.
+    """
 
     texts: tuple[str, ...]
     labels: tuple[int, ...]
@@ -33,23 +40,26 @@ class Sentences:
 
     @classmethod
     def of(cls, rows: Sequence[Row]) -> "Sentences":
+        """Return the sentences of `rows`, at least one, whose labels are names in `LABELS`."""
         texts, labels, origins = zip(*rows, strict=True)
         return cls(texts, tuple(LABELS.index(label) for label in labels), origins)
 
     def first(self, count: int) -> "Sentences":
+        """Return the first `count` sentences, or all if there are fewer."""
         return Sentences(self.texts[:count], self.labels[:count], self.origins[:count])
 
     def frame(self) -> pd.DataFrame:
+        """Return a table with a row a sentence and the columns `text`, `label` and `origin`."""
         names = [LABELS[label] for label in self.labels]
         return pd.DataFrame({"text": self.texts, "label": names, "origin": self.origins})
 
 
 @dataclass(frozen=True)
 class Transfer:
-    """Texts without labels, for students to learn from by their teacher's answers.
+    """The transfer set: texts without labels, which students learn from by their teacher's answers.
 
-    What was taken out: `known` texts are in the split word for word, `alike` ones are near
-    duplicates of a sentence of validation or test.
+    `texts`: the texts that are used. `known`: how many were left out because they are in the split,
+    word for word. `alike`: how many were left out as near duplicates of validation or test.
     """
 
     texts: tuple[str, ...] = ()
@@ -59,7 +69,13 @@ class Transfer:
 
 @dataclass(frozen=True)
 class Splits:
-    """The three parts of one corpus. `notes` are licences and warnings that travel with models."""
+    """A study's data: training, validation and test sentences.
+
+    `name`: of the corpora, for people. `train`: what models learn from. `val`: what they are
+    chosen by. `test`: what is only reported. `notes`: licences and warnings that every model
+    trained on the data has to carry. `synthetic`: whether the sentences are invented. `transfer`:
+    texts without labels.
+    """
 
     name: str
     train: Sentences
@@ -70,15 +86,22 @@ class Splits:
     transfer: Transfer = Transfer()
 
     def parts(self) -> dict[str, Sentences]:
+        """Return the labelled parts by their names `train`, `val` and `test`."""
         return {"train": self.train, "val": self.val, "test": self.test}
 
     def first(self, count: int) -> "Splits":
-        """The first sentences of training and validation, and all of test; no transfer set."""
+        """Return at most `count` sentences of training and of validation, and all of test.
+
+        There is no transfer set.
+        """
         train, val = self.train.first(count), self.val.first(count)
         return replace(self, train=train, val=val, transfer=Transfer())
 
     def near_duplicates(self) -> dict[str, int]:
-        """How many sentences of the later part are near duplicates of one of the earlier."""
+        """Return how many sentences of one part are near duplicates of one in another part.
+
+        By pair: `train_val` counts the sentences of `val` that resemble one of `train`.
+        """
         pairs = (("train", "val"), ("train", "test"), ("val", "test"))
         parts = self.parts()
         return {
@@ -88,7 +111,7 @@ class Splits:
 
     @cached_property
     def fingerprint(self) -> str:
-        """sha256 over every sentence with its part and label, in order."""
+        """The sha256 over the part, label and text of every sentence, in order: 64 hex digits."""
         digest = hashlib.sha256()
         for part, sentences in self.parts().items():
             for text, label in zip(sentences.texts, sentences.labels, strict=True):

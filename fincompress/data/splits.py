@@ -1,4 +1,4 @@
-"""Rows of (text, label, source) become train, validation and test sentences with a fingerprint."""
+"""Splits: reads a study's data, removes duplicates and splits it, stratified by label."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -17,15 +17,19 @@ from fincompress.data.synthetic import generator
 
 SAMPLE = "sample"
 HELD_OUT_SHARE = 0.15  # of all sentences, for validation and for test alike
+FEWEST_OF_A_LABEL = 7  # with which stratified splits of that share put one into each part
 
 
 @settings
 class DataConfig:
     """Which sentences a study uses.
 
-    `sources` are `phrasebank`, `fiqa`, `sample` or paths of CSV, JSON or Parquet files.
-    `transfer` are sources whose texts, without their labels, students learn from too.
-    `fingerprint`, where it is given, is the split the study was made for.
+    `sources`: the corpora `phrasebank`, `phrasebank_disputed` and `fiqa`, or paths of CSV, JSON or
+    Parquet files, whose sentences are put together; or `sample` alone, the synthetic corpus.
+    `transfer`: corpora or files whose texts students learn from as well, by their teacher's answers
+    and without labels. `split_seed`: the seed by which sentences are assigned to training,
+    validation and test (of `sample`: by which they are generated). `fingerprint`: the sha256 of the
+    split that the study was made for; other data are then an error.
     """
 
     sources: Annotated[tuple[str, ...], Field(min_length=1)]
@@ -35,10 +39,11 @@ class DataConfig:
 
 
 def load_splits(config: DataConfig, data_dir: Path | None) -> Splits:
-    """Read, clean and split the sources of `config`, and read its transfer set.
+    """Read, clean, deduplicate and split the sources of `config`, and read its transfer set.
 
-    Raises `UserError` for missing files, rows that cannot be used, and, from files, a split
-    other than the one that `config.fingerprint` names. Such a split from the hub carries a note.
+    `data_dir` is the folder of the corpora's files; without it they come from the Hugging Face Hub.
+    Raises `UserError` for missing files, for rows that cannot be used, and for a split other than
+    `config.fingerprint`. From the hub such a split is no error: it is printed, and in the notes.
     """
     if SAMPLE in config.sources:
         if len(config.sources) > 1:
@@ -53,7 +58,7 @@ def load_splits(config: DataConfig, data_dir: Path | None) -> Splits:
     if config.fingerprint in (None, splits.fingerprint):
         return splits
     if data_dir is None and set(config.sources) & set(corpora.CORPORA):
-        # Read from the hub, whose copies need not have the files' rows or order.
+        # The hub's copies need not have the rows of the published files, or their order.
         note = (
             f"Another split than the one this study was made for: {splits.fingerprint[:16]}, "
             f"not {str(config.fingerprint)[:16]}; its figures do not compare with published ones."
@@ -100,8 +105,9 @@ def _split(config: DataConfig, data_dir: Path | None) -> Splits:
     )
 
 
-def _with_transfer(splits: Splits, wanted: Sequence[str], data_dir: Path | None) -> Splits:
-    read = [corpora.read_texts(source, data_dir) for source in wanted]
+def _with_transfer(splits: Splits, origins: Sequence[str], data_dir: Path | None) -> Splits:
+    """Return `splits` with the texts of `origins` that are not, and do not resemble, its own."""
+    read = [corpora.read_texts(origin, data_dir) for origin in origins]
     texts = list(dict.fromkeys(text for part, _ in read for text in part))
     split = {text for sentences in splits.parts().values() for text in sentences.texts}
     fresh = [text for text in texts if text not in split]
@@ -122,10 +128,11 @@ def _deduplicated(rows: Sequence[Row]) -> list[Row]:
 def _check_classes(rows: Sequence[Row]) -> None:
     counts = Counter(row[1] for row in rows)
     if len(counts) < len(LABELS):
-        found = ", ".join(f"{counts[label]} {label}" for label in LABELS)
-        raise UserError(f"data: all of {', '.join(LABELS)} must occur, found {found}")
+        counted = ", ".join(f"{counts[label]} {label}" for label in LABELS)
+        raise UserError(f"data: all of {', '.join(LABELS)} must occur, found {counted}")
     rarest = min(counts, key=counts.__getitem__)
-    # Two stratified cuts of 15 % leave each part at least one of a class from 7 on.
-    if counts[rarest] < 7:
-        raise UserError(f"data: a split needs at least 7 sentences of each label, '{rarest}' has "
-                        f"{counts[rarest]}")  # fmt: skip
+    if counts[rarest] < FEWEST_OF_A_LABEL:
+        raise UserError(
+            f"data: a split needs at least {FEWEST_OF_A_LABEL} sentences of each label, "
+            f"'{rarest}' has {counts[rarest]}"
+        )

@@ -1,0 +1,1 @@
+"""The machine: its CPU and console, and locks between the processes on it."""

@@ -1,4 +1,4 @@
-"""CPU cores that this process may use, and the CPU that it runs on."""
+"""The CPU: how many cores this process may use, the model and its instruction sets."""
 
 import os
 import platform
@@ -13,9 +13,9 @@ CPUINFO = Path("/proc/cpuinfo")
 def usable_cores() -> int:
     """Return how many cores the process may keep busy: at least 1.
 
-    That is the least of what its affinity, the CPU quota of its control group (`cpu.max`, of each
-    group above it too; version 1 has `cpu.cfs_quota_us`) and `OMP_NUM_THREADS` allow. A quota of
-    1.5 cores is 1: a second thread would be stopped for half of every period.
+    The smallest of these limits counts: the process's affinity; the CPU quotas of its control group
+    and of those above it (`cpu.max`, or `cpu.cfs_quota_us` in version 1); and `OMP_NUM_THREADS`. A
+    quota of 1.5 cores is 1 core: a second thread would be stopped for half of every period.
     """
     limits = [_affinity(), *_quotas()]
     first = os.environ.get("OMP_NUM_THREADS", "").partition(",")[0].strip()
@@ -26,13 +26,13 @@ def usable_cores() -> int:
 
 @cache
 def cpu_model() -> str:
-    """Return the CPU's name as its maker has it, or its architecture."""
+    """Return the manufacturer's name of the CPU, or its architecture if that is not known."""
     return _cpuinfo("model name") or platform.processor() or platform.machine()
 
 
 @cache
 def cpu_flags() -> tuple[str, ...]:
-    """Return the instruction sets that Linux lists for the CPU, sorted; elsewhere none."""
+    """Return the CPU's instruction sets in sorted order, as Linux lists them; elsewhere none."""
     return tuple(sorted((_cpuinfo("flags") or _cpuinfo("Features")).split()))
 
 
@@ -43,8 +43,8 @@ def _affinity() -> int:
 
 
 def _quotas() -> list[int]:
-    """Whole cores that each control group of this process allows."""
-    found = []
+    """Return how many whole cores each control group of this process allows."""
+    quotas = []
     try:
         lines = OWN_CGROUP.read_text(encoding="utf-8").splitlines()
     except OSError:
@@ -57,14 +57,14 @@ def _quotas() -> list[int]:
             root, quota_of = CGROUP / "cpu", _quota_of_version_1
         else:
             continue
-        # Inside a container the path may be the host's; then only the root is there.
+        # Inside a container the path may be the host's; then only the root exists.
         group = root / path.strip("/")
         for folder in (group, *group.parents):
             if (quota := quota_of(folder)) is not None:
-                found.append(int(quota))
+                quotas.append(int(quota))
             if folder == root:
                 break
-    return found
+    return quotas
 
 
 def _quota_of_version_2(folder: Path) -> float | None:
@@ -89,9 +89,10 @@ def _words(file: Path) -> list[str]:
 
 
 def _cpuinfo(key: str) -> str:
+    """Return the first value of `key` in Linux's list of CPUs, or ""."""
     try:
         lines = CPUINFO.read_text(encoding="utf-8", errors="replace").splitlines()
     except OSError:
         return ""
-    found = (line.partition(":")[2] for line in lines if line.partition(":")[0].strip() == key)
-    return next(found, "").strip()
+    values = (line.partition(":")[2] for line in lines if line.partition(":")[0].strip() == key)
+    return next(values, "").strip()

@@ -1,0 +1,1 @@
+"""The synthetic corpus: sentences of financial news from templates and word tables."""

@@ -1,12 +1,12 @@
-"""A seed becomes a labelled corpus of financial-news sentences, split into train, val and test.
+"""The synthetic corpus: generates labelled sentences of financial news, already split.
 
 The corpus is synthetic: companies, people and figures are invented, and every sentence is a frame
-filled from the word tables below. Scores on it say nothing about real news.
+filled from word tables. Scores on it say nothing about real news.
 
 The label is the view of an investor. Often no single word gives it away: what counts is what is
-measured (profit or cost), where it went and whether the frame turns that round ("no longer").
-Every table has three tiers, set apart by "/". The first is common to all splits; the second occurs
-in val alone and the third in test alone, so that both ask for more than the words of training.
+measured (profit or cost), where it went and whether the frame reverses that ("no longer").
+Every table has three tiers, separated by "/". The first is common to all parts; the second occurs
+in val alone and the third in test alone, so that both need more than the words of training.
 """
 
 import random
@@ -16,16 +16,17 @@ from fincompress.data.synthetic.news_frames import NEWS
 from fincompress.data.synthetic.plain_frames import PLAIN
 from fincompress.data.synthetic.word_tables import Tiers, tiers
 
-Item = tuple[str, str]
+Item = tuple[str, str]  # sentence, label name
 
 PART_SIZES = {"train": 1800, "val": 360, "test": 360}
 SHARES = {"positive": 0.34, "negative": 0.33, "neutral": 0.33}
-WORTHS = [1] * 5 + [-1]  # how often a sentence is about something that had better be low
-HELD_OUT = 0.3  # chance that a val or test sentence takes a word, or a frame, of its own tier
+WORTHS = [1] * 5 + [-1]  # how often more of a quantity is good (1), and how often bad (-1)
+HELD_OUT = 0.3  # probability that val and test take a word, or a frame, from their own tier
 
 
-# What can move: (a result or a driver of it, +1 if more of it is good). The letter after the colon
-# is the unit. Concessive frames set a driver against a result, so that the result decides.
+# Quantities, by whether each is a result or drives one, and whether more of it is good (1) or bad
+# (-1). The letter after the colon is the unit. In concessive frames a driver goes one way and a
+# result the other; the result decides.
 QUANTITIES = {
     ("result", 1): tiers("""
         operating profit:m; net profit:m; pretax profit:m; underlying profit:m; operating margin:p
@@ -142,7 +143,7 @@ FAMILIES = {
 
 
 class _Writer:
-    """Writes sentences from the tiers that one split may use."""
+    """Writes sentences from the tiers that one part (train, val or test) may use."""
 
     def __init__(self, rng: random.Random, split: str) -> None:
         self.rng, self.split = rng, split
@@ -167,7 +168,7 @@ class _Writer:
         return texts[0], texts[1], points if pattern.endswith("%") else percent
 
     def facts(self, up: bool, good: bool) -> dict[str, str]:
-        """What a frame may name besides the move itself."""
+        """The values of all slots of a frame but those of its quantity and verb."""
         rng, year = self.rng, self.rng.randint(2004, 2010)
         facts = {slot: self.pick(table) for slot, table in WORDS.items()}
         facts |= {slot: self.pick(t).split("|")[not up] for slot, t in BY_MOVE.items()}
@@ -210,7 +211,10 @@ class _Writer:
 
 
 def generate(seed: int = 42) -> dict[str, list[Item]]:
-    """Return {"train": [...], "val": [...], "test": [...]} of unique (sentence, label) pairs."""
+    """Return the corpus of `seed`: by part (`train`, `val`, `test`), unique sentences with labels.
+
+    The same seed gives the same sentences, in the same order.
+    """
     rng = random.Random(seed)
     seen: set[str] = set()
     corpus: dict[str, list[Item]] = {split: [] for split in PART_SIZES}

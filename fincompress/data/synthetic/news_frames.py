@@ -1,6 +1,6 @@
 """News frames of the synthetic corpus: sentences with figures, as companies announce them.
 
-In `[this|that]` the first is good news and the second bad. `sample.py` fills the slots.
+Of `[this|that]` the first is good news and the second bad. `generator.py` fills the slots.
 """
 
 from fincompress.data.synthetic.word_tables import tiers

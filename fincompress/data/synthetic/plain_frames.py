@@ -1,6 +1,6 @@
 """Plain frames of the synthetic corpus: short sentences in everyday words.
 
-In `[this|that]` the first is good news and the second bad. `sample.py` fills the slots.
+Of `[this|that]` the first is good news and the second bad. `generator.py` fills the slots.
 """
 
 from fincompress.data.synthetic.word_tables import tiers

@@ -1,4 +1,4 @@
-"""Tiers of a word table: what all splits of the synthetic corpus share, and what each has alone."""
+"""Word tables of the synthetic corpus, in tiers: for all parts, for val alone, for test alone."""
 
 import re
 
@@ -7,9 +7,10 @@ Tiers = dict[str, list[str]]
 
 
 def tiers(text: str) -> Tiers:
-    """Read a table: entries end at ";" or the line, and "/" begins the next split's own tier.
+    """Return the entries of a table by part.
 
-    A table without "/" is one for all splits.
+    Entries are separated by ";" or the end of a line, the tiers of train, val and test by "/". A
+    table without "/" is the same for all three.
     """
     parts = [[w.strip() for w in re.split("[;\n]", p) if w.strip()] for p in text.split("/")]
     return dict(zip(SPLITS, parts if len(parts) == 3 else parts * 3, strict=True))
