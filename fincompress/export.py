@@ -21,7 +21,7 @@ from fincompress.artifact import TOKENIZER, Artifact, write_artifact
 from fincompress.config import UserError
 from fincompress.data import Sentences
 from fincompress.evaluation.metrics import classification_scores
-from fincompress.models.probe import SENTENCES, largest_move, write_probe
+from fincompress.models.probe import SENTENCES, largest_change, write_probe
 from fincompress.models.storage import Identity, load_encoder
 from fincompress.models.tokenization import batches_by_tokens, encode, load_tokenizer, pad
 from fincompress.runtimes import (
@@ -269,7 +269,7 @@ def _disagreement(
         classification_scores(sentences.labels, answers)["macro_f1"]
         for answers in (classes, expected_classes)
     )
-    change = largest_move(logits, expected)
+    change = largest_change(logits, expected)
     faults = []
     if changed > max(1, (1 - MIN_LABELS_KEPT) * len(classes)):  # of a few sentences one may change
         faults.append(

@@ -1,1 +1,1 @@
-"""The encoder, its tokenizer, and how checkpoints and artifacts become one."""
+"""Models: the encoder, its tokenizer, its storage, and the import of pretrained checkpoints."""

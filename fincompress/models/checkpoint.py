@@ -1,4 +1,4 @@
-"""A pretrained BERT checkpoint becomes a torch artifact that any technique can start from."""
+"""Pretrained checkpoints: imports a BERT from a package, the Hub or a folder as an artifact."""
 
 import importlib.metadata
 import json
@@ -26,7 +26,11 @@ PICKLE = "pytorch_model.bin"
 
 @settings
 class Shape:
-    """The sizes of a BERT encoder whose weights are not needed."""
+    """The sizes of a BERT encoder, for one with random weights.
+
+    `layers`: how many it has. `width`: the size of a token's hidden state. `heads`: attention heads
+    of each layer. `ffn`: neurons of each layer's feed-forward network.
+    """
 
     layers: Positive
     width: Positive
@@ -40,11 +44,14 @@ class Shape:
 
 @settings
 class Base:
-    """Where pretrained weights come from: exactly one of a package, the hub, or a folder.
+    """Where pretrained weights come from: exactly one of `package`, `hub` and `folder`.
 
-    A package (`package` and the `path` inside it) needs `sha256` of its weights, the hub a
-    `revision`; a folder is the user's own and may have a `sha256`. `shape` is what a model of the
-    hub is known to have, for random weights in place of its own.
+    `package`: an installed Python distribution that has a checkpoint. `path`: the checkpoint's
+    folder in that package. `hub`: a model's name on the Hugging Face Hub. `folder`: a folder of the
+    user. `revision`: the commit of the hub's model, 40 hex digits; `hub` needs it. `sha256`: of
+    the weights file, which `package` needs; other weights are an error. `shape`: the sizes of the
+    hub's model, with which an encoder of random weights needs no download. `note`: a licence or
+    warning that every model made from it has to carry.
     """
 
     package: str | None = None
@@ -57,7 +64,7 @@ class Base:
     note: str | None = None
 
     def __post_init__(self) -> None:
-        if sum(place is not None for place in (self.package, self.hub, self.folder)) != 1:
+        if sum(given is not None for given in (self.package, self.hub, self.folder)) != 1:
             raise ValueError("give exactly one of 'package', 'hub' and 'folder'")
         if self.package is not None and (self.path is None or self.sha256 is None):
             raise ValueError("a package needs 'path' and 'sha256'")
@@ -131,11 +138,13 @@ def import_checkpoint(base: Base, max_length_tokens: int, seed: int, out: Path) 
 
 
 def random_base(shape: Shape, like: Artifact, seed: int, out: Path) -> Artifact:
-    """Write an untrained encoder of that shape, with tokenizer and positions of `like`."""
-    known = like.manifest
+    """Write an untrained encoder of `shape`, initialised from `seed`, as the artifact `out`.
+
+    It has the tokenizer, positions, labels and notes of the artifact `like`.
+    """
     layer = LayerLayout(heads=shape.heads, ffn=shape.ffn)
     layout = replace(
-        known.layout,
+        like.manifest.layout,
         width=shape.width,
         head_width=shape.width // shape.heads,
         layers=(layer,) * shape.layers,
@@ -197,6 +206,7 @@ def _identity(checkpoint: _Checkpoint, base: Base, max_length_tokens: int, seed:
 
 
 def _config(folder: Path) -> dict[str, Any]:
+    """Return `config.json`; raise `UserError` if it is not that of a BERT encoder."""
     config = _read_json(folder / "config.json")
     if not has_tokenizer(folder):
         raise UserError(f"{folder}: has neither tokenizer.json nor vocab.txt")
@@ -209,15 +219,19 @@ def _config(folder: Path) -> dict[str, Any]:
     }
     defaults = {k: v for k, v in required.items() if k not in ("model_type", "hidden_act")}
     for key, value in required.items():
-        found = config.get(key, defaults.get(key))
-        if found != value:
-            raise UserError(f"{folder}/config.json: {key} must be {value!r}, not {found!r}: "
-                            "the base must be a BERT encoder")  # fmt: skip
+        given = config.get(key, defaults.get(key))
+        if given != value:
+            raise UserError(
+                f"{folder}/config.json: {key} must be {value!r}, not {given!r}: "
+                "the base must be a BERT encoder"
+            )
     return config
 
 
 @settings
 class _Sizes:
+    """The sizes in a BERT's `config.json`, under its names."""
+
     vocab_size: Positive
     max_position_embeddings: Positive
     hidden_size: Positive
@@ -227,8 +241,8 @@ class _Sizes:
 
 
 def _layout(config: dict[str, Any], folder: Path) -> Layout:
-    named = {field.name for field in fields(_Sizes)}
-    given = {key: value for key, value in config.items() if key in named}
+    names = {field.name for field in fields(_Sizes)}
+    given = {key: value for key, value in config.items() if key in names}
     sizes = parse(_Sizes, given, f"{folder}/config.json")
     layer = LayerLayout(heads=sizes.num_attention_heads, ffn=sizes.intermediate_size)
     return Layout(
@@ -252,10 +266,10 @@ def _read_json(file: Path) -> dict[str, Any]:
 
 
 def _lowercase(folder: Path, config: dict[str, Any]) -> bool:
-    """Whether a `vocab.txt` is of lower case: the tokenizer's own config says, else BERT's."""
-    own = folder / "tokenizer_config.json"
-    settings_there = _read_json(own) if own.is_file() else {}
-    return bool(settings_there.get("do_lower_case", config.get("do_lower_case", True)))
+    """Return whether texts are lowercased: by the tokenizer's config, else by the model's."""
+    file = folder / "tokenizer_config.json"
+    tokenizer_config = _read_json(file) if file.is_file() else {}
+    return bool(tokenizer_config.get("do_lower_case", config.get("do_lower_case", True)))
 
 
 def _weights_file(folder: Path) -> Path:
@@ -272,23 +286,26 @@ def _read_weights(folder: Path) -> dict[str, Tensor]:
             weights = load_file(file)
         else:
             weights = torch.load(file, map_location="cpu", weights_only=True)
-    except Exception as error:  # safetensors and torch each have their own for a broken file
+    except Exception as error:  # safetensors and torch raise various types for a broken file
         reason = (str(error).splitlines() or [type(error).__name__])[0]
         raise UserError(f"{file}: cannot be read: {reason}") from None
     return {modern_name(name): tensor.float() for name, tensor in weights.items()}
 
 
 def _head(state: dict[str, Tensor], config: dict[str, Any], model: Encoder) -> dict[str, Tensor]:
-    """Return pooler and classifier: the checkpoint's, by label name, or fresh ones."""
+    """Return the pooler and the classifier of `state`, or of `model` where they are missing.
+
+    The classifier's rows are in the order of `LABELS`, by the names in `config`; the one of `model`
+    is used if these are other labels.
+    """
     fresh = {k: v for k, v in model.state_dict().items() if k.startswith(("pooler", "classifier"))}
     head = {name: state.get(name, fresh[name]) for name in fresh}
     if {"classifier.weight", "classifier.bias"} <= set(state):
-        named = config.get("id2label")
-        pairs = named.items() if isinstance(named, dict) else ()
+        names = config.get("id2label")
+        pairs = names.items() if isinstance(names, dict) else ()
         index = {str(name).lower(): str(i) for i, name in pairs}
         same_task = set(index) == set(LABELS) and set(index.values()) == {"0", "1", "2"}
+        order = [int(index[label]) for label in LABELS] if same_task else []
         for name in ("classifier.weight", "classifier.bias"):
-            order = [int(index[label]) for label in LABELS] if same_task else []
-            rows = state[name][order] if same_task else fresh[name]
-            head[name] = rows
+            head[name] = state[name][order] if same_task else fresh[name]
     return head

@@ -1,4 +1,4 @@
-"""Token ids become logits: a BERT encoder whose layers each have their own heads and FFN width.
+"""The encoder: a BERT classifier whose layers may differ in attention heads and FFN neurons.
 
 Devlin et al. (2019), "BERT: Pre-training of Deep Bidirectional Transformers for Language
 Understanding". Single sentences only: the embedding of token type 0 is part of the positions.
@@ -19,10 +19,10 @@ DROPOUT = 0.1
 
 @dataclass(frozen=True)
 class Trace:
-    """What a forward pass saw on its way; one entry a layer, embeddings excluded.
+    """The results of a forward pass, with one entry for each layer and none for the embeddings.
 
-    logits: (n, labels). hidden: (n, tokens, width) each. attention: (n, heads, tokens, tokens)
-    each, probabilities over keys.
+    `logits`: (n, labels). `hidden`: each layer's output, (n, tokens, width). `attention`: each
+    layer's probabilities over keys, (n, heads, tokens, tokens).
     """
 
     logits: Tensor
@@ -43,6 +43,11 @@ class Attention(nn.Module):
     def forward(
         self, x: Tensor, bias: Tensor, traced: bool, first_only: bool
     ) -> tuple[Tensor, Tensor | None]:
+        """Return the output, (n, tokens, width), and the probabilities over keys if `traced`.
+
+        `x` is (n, tokens, width); `bias`, (n, 1, 1, tokens), is added to the scores. With
+        `first_only` the output is that of the first token, (n, 1, width).
+        """
         n, tokens, _ = x.shape
         split = self.qkv(x).view(n, tokens, 3, self.heads, self.head_width)
         q, k, v = split.permute(2, 0, 3, 1, 4)  # (n, heads, tokens, head_width) each
@@ -59,7 +64,7 @@ class Attention(nn.Module):
 
 
 class Layer(nn.Module):
-    """Attention and feed-forward network, each with residual and normalisation after it."""
+    """Attention and feed-forward network, each followed by a residual and a normalisation."""
 
     def __init__(self, layout: Layout, shape: LayerLayout) -> None:
         super().__init__()
@@ -73,7 +78,7 @@ class Layer(nn.Module):
     def forward(
         self, x: Tensor, bias: Tensor, traced: bool, first_only: bool
     ) -> tuple[Tensor, Tensor | None]:
-        """Return (n, tokens, width), or (n, 1, width) if `first_only`: of the first token."""
+        """Return the layer's output and the probabilities, with the arguments of `Attention`."""
         mixed, probabilities = self.attention(x, bias, traced, first_only)
         if first_only:
             x = x[:, :1]
@@ -97,37 +102,39 @@ class Encoder(nn.Module):
         self.apply(initialise)
 
     def forward(self, ids: Tensor, mask: Tensor) -> Tensor:
-        """ids: (n, tokens) int64. mask: (n, tokens) bool, true at tokens. Returns (n, labels)."""
+        """Return logits, (n, labels).
+
+        `ids` are (n, tokens) int64; `mask` is (n, tokens) bool, true at tokens, false at padding.
+        """
         return self._run(ids, mask, traced=False).logits
 
     def trace(self, ids: Tensor, mask: Tensor) -> Trace:
-        """As `forward`, and keep every layer's hidden states and attention probabilities."""
+        """Return logits as `forward`, with all layers' hidden states and attention."""
         return self._run(ids, mask, traced=True)
 
     def _run(self, ids: Tensor, mask: Tensor, traced: bool) -> Trace:
-        places = torch.arange(ids.shape[1], device=ids.device)
-        x = self.dropout(self.embedding_norm(self.words(ids) + self.positions(places)))
-        # Added to scores. By a mask, engines would select in every layer.
+        indices = torch.arange(ids.shape[1], device=ids.device)
+        x = self.dropout(self.embedding_norm(self.words(ids) + self.positions(indices)))
+        # Added to scores: with a boolean mask, engines would compute a selection in every layer.
         bias = torch.zeros_like(mask, dtype=x.dtype).masked_fill(~mask, float("-inf"))
         bias = bias[:, None, None, :]  # (n, 1, 1, tokens)
         hidden, attention = [], []
-        for place, layer in enumerate(self.layers, start=1):
+        for number, layer in enumerate(self.layers, start=1):
             # The classifier reads the first token alone, so the last layer computes no other.
-            first_only = place == len(self.layers) and not traced
+            first_only = number == len(self.layers) and not traced
             x, probabilities = layer(x, bias, traced, first_only)
             if traced:
                 hidden.append(x)
                 attention.append(probabilities)
         # Three dimensions as in every other layer: ONNX Runtime has INT8 kernels for those.
         first = torch.tanh(self.pooler(x[:, :1]))  # (n, 1, width)
-        logits = self.classifier(self.dropout(first))[
-            :, 0
-        ]  # (n, labels); a squeeze exports as `If`
+        # Indexed and not squeezed, which would be exported as an `If`.
+        logits = self.classifier(self.dropout(first))[:, 0]  # (n, labels)
         return Trace(logits, tuple(hidden), tuple(attention))
 
 
 def initialise(module: nn.Module) -> None:
-    """BERT's own initialisation: normal weights, zero biases."""
+    """Initialise a layer's parameters as BERT does: normal weights, zero biases."""
     if isinstance(module, nn.Linear | nn.Embedding):
         nn.init.normal_(module.weight, std=INITIAL_STD)
     if isinstance(module, nn.Linear):
@@ -135,4 +142,5 @@ def initialise(module: nn.Module) -> None:
 
 
 def parameter_count(model: nn.Module) -> int:
+    """Return how many numbers the parameters of `model` hold."""
     return sum(parameter.numel() for parameter in model.parameters())

@@ -15,7 +15,8 @@ from fincompress.models.storage import load_encoder
 class HuggingFace(nn.Module):
     """`BertForSequenceClassification` with the weights of a torch artifact.
 
-    Raises `UserError` unless its layers are all alike.
+    `layout` is the artifact's, `bert` the model. Raises `UserError` unless all layers have the same
+    size, as Hugging Face's BERT has them.
     """
 
     def __init__(self, artifact: Artifact) -> None:
@@ -27,7 +28,7 @@ class HuggingFace(nn.Module):
                 "Hugging Face's BERT has layers that are all alike, of whole heads, and not "
                 f"{[(layer.heads, layer.ffn) for layer in layout.layers]} of width {layout.width}"
             )
-        logging.set_verbosity_error()  # it wonders about losses, and there is none
+        logging.set_verbosity_error()  # of losses that it misses
         config = BertConfig(
             vocab_size=layout.vocabulary,
             hidden_size=layout.width,
@@ -41,14 +42,14 @@ class HuggingFace(nn.Module):
         with torch.device("meta"):  # its initialisation would be overwritten
             self.bert = BertForSequenceClassification(config)
         self.bert = self.bert.to_empty(device="cpu").eval()
-        # Not a weight, and so not in the state: it counts the positions.
+        # Buffers, which are not in the state: the indices of positions, and token type 0.
         self.bert.bert.embeddings.position_ids.copy_(torch.arange(layout.positions)[None])
         self.bert.bert.embeddings.token_type_ids.zero_()
         tensors = to_bert(load_encoder(artifact).state_dict())
         self.bert.load_state_dict({_prefixed(name): tensors[name] for name in tensors})
 
     def forward(self, ids: Tensor, mask: Tensor) -> Tensor:
-        """ids (n, tokens), mask (n, tokens) bool. Returns (n, labels)."""
+        """Return logits, (n, labels), for `ids`, (n, tokens), and `mask`, (n, tokens) bool."""
         logits: Tensor = self.bert(input_ids=ids, attention_mask=mask.long()).logits
         return logits
 

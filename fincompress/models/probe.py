@@ -1,6 +1,6 @@
-"""The probe: sentences in every exported graph, with the answers that PyTorch gave to them.
+"""The probe: sentences in exported artifacts, with the logits that PyTorch has for them.
 
-By them an engine is timed and found right on a CPU that nobody has seen, where no data is at hand.
+With it, engines can be timed and checked on the CPU where a model is served, without any data.
 """
 
 import json
@@ -46,14 +46,17 @@ SENTENCES = (
 
 @dataclass(frozen=True)
 class Probe:
-    """Texts, and PyTorch's logits for them, float32 (n, labels)."""
+    """What an artifact has in `probe.json`.
+
+    `texts`: the sentences. `logits`: PyTorch's logits for them, float32 (n, labels).
+    """
 
     texts: tuple[str, ...]
     logits: NDArray[np.float32]
 
 
 def write_probe(folder: Path, logits: NDArray[np.float32]) -> None:
-    """Put the answers to `SENTENCES`, (n, labels), into an artifact that is being written."""
+    """Write `SENTENCES` and the `logits` for them, (n, labels), into the folder of an artifact."""
     rows = np.round(logits.astype(np.float64), 4).tolist()
     text = json.dumps({"texts": SENTENCES, "logits": rows}, indent=1)
     (folder / PROBE).write_text(text + "\n", encoding="utf-8")
@@ -67,8 +70,8 @@ def read_probe(artifact: Artifact) -> Probe:
     return Probe(tuple(data["texts"]), np.array(data["logits"], dtype=np.float32))
 
 
-def largest_move(first: NDArray[np.float32], second: NDArray[np.float32]) -> float:
-    """Return how far the probabilities of two answers, logits (n, labels), are apart at most."""
+def largest_change(first: NDArray[np.float32], second: NDArray[np.float32]) -> float:
+    """Return the largest difference of two models' probabilities, given logits (n, labels) each."""
     return float(np.abs(_probabilities(first) - _probabilities(second)).max(initial=0.0))
 
 

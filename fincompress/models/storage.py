@@ -1,4 +1,4 @@
-"""An encoder becomes a torch artifact (safetensors, tokenizer, manifest) and back."""
+"""Encoder storage: saves an encoder as a torch artifact (safetensors, tokenizer) and loads it."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
@@ -18,7 +18,12 @@ WEIGHTS = "model.safetensors"
 
 @dataclass(frozen=True)
 class Identity:
-    """What an artifact is and where it comes from, decided before it is built."""
+    """The fields of a `Manifest` that are decided before the artifact is built.
+
+    `technique`: what makes it. `fingerprint`: of its recipe. `labels`: the names of its classes, in
+    the order of its logits. `max_length_tokens`: where its tokenizer truncates. `notes`: licences
+    and warnings that it has to carry.
+    """
 
     technique: str
     fingerprint: str
@@ -28,6 +33,7 @@ class Identity:
 
     @classmethod
     def of(cls, artifact: Artifact) -> "Identity":
+        """Return the identity in the manifest of an artifact."""
         return cls(**{f.name: getattr(artifact.manifest, f.name) for f in fields(cls)})
 
 
@@ -38,7 +44,10 @@ def save_encoder(
     identity: Identity,
     metrics: Mapping[str, float],
 ) -> Artifact:
-    """Write `model` as the artifact `out`; raise `OSError` if the disk does not take it."""
+    """Write `model` and its `tokenizer` as the artifact `out`, with `metrics` in the manifest.
+
+    Raises `OSError` if they cannot be written, or if `out` exists.
+    """
 
     def write(draft: Path) -> None:
         state = model.state_dict()
@@ -46,7 +55,7 @@ def save_encoder(
         try:
             save_file(weights, draft / WEIGHTS)
             tokenizer.save(str(draft / TOKENIZER), pretty=False)
-        except Exception as error:  # both have their own for what the disk refuses
+        except Exception as error:  # neither raises `OSError` for a full disk
             raise OSError(f"{out}: cannot be written: {error}") from error
 
     return write_artifact(out, write, manifest_facts(model, identity, metrics))
@@ -65,7 +74,10 @@ def manifest_facts(
 
 
 def load_encoder(artifact: Artifact) -> Encoder:
-    """Return the artifact's model in evaluation mode; raise `UserError` for another format."""
+    """Return the artifact's model on the CPU, in evaluation mode.
+
+    Raises `UserError` if the artifact's format is not torch.
+    """
     artifact.require_format(FORMAT)
     with torch.device("meta"):  # no memory and no random numbers for weights read next
         model = Encoder(artifact.manifest.layout)

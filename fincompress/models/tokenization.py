@@ -1,4 +1,4 @@
-"""Sentences become token ids, through the `tokenizers` library and without padding beyond need."""
+"""Tokenization: token ids of sentences, padded to the longest, and batches of similar length."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -16,21 +16,23 @@ Ids = list[list[int]]
 def load_tokenizer(artifact: Artifact) -> Tokenizer:
     """Return the artifact's tokenizer, truncating at its maximum length and never padding."""
     tokenizer = Tokenizer.from_file(str(artifact.path / TOKENIZER))
-    tokenizer.no_padding()  # a shipped tokenizer may pad everything to a fixed length
+    tokenizer.no_padding()  # a checkpoint's tokenizer may pad everything to a fixed length
     tokenizer.enable_truncation(artifact.manifest.max_length_tokens)
     return tokenizer
 
 
 def encode(tokenizer: Tokenizer, texts: Sequence[str], threads: int = 0) -> Ids:
-    """Return the token ids of each text; with `threads` of 1 no other thread is woken."""
+    """Return the token ids of each text. With `threads` of 1, no other thread is used."""
     if threads == 1 or len(texts) == 1:
         return [tokenizer.encode(text).ids for text in texts]
     return [encoding.ids for encoding in tokenizer.encode_batch_fast(list(texts))]
 
 
 def pad(ids: Ids, tokens: int | None = None) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
-    """Return ids and mask, both (n, tokens), by default those of the longest; padding is 0, as
-    in BERT."""
+    """Return ids and mask, both (n, tokens); the mask is true at tokens, and padding has id 0.
+
+    `tokens` is the length to pad to, by default that of the longest text.
+    """
     lengths = np.array([len(row) for row in ids])
     mask = np.arange(tokens or lengths.max()) < lengths[:, None]  # (n, tokens)
     padded = np.zeros(mask.shape, dtype=np.int64)
@@ -39,46 +41,47 @@ def pad(ids: Ids, tokens: int | None = None) -> tuple[NDArray[np.int64], NDArray
 
 
 def batches_by_length(ids: Ids, size: int) -> list[list[int]]:
-    """Indices in batches of `size`, longest first, so that little is padded."""
+    """Return the indices of `ids` in batches of `size`, longest text first, for little padding."""
     order = sorted(range(len(ids)), key=lambda i: -len(ids[i]))
     return [order[start : start + size] for start in range(0, len(order), size)]
 
 
 def batches_by_tokens(ids: Ids, tokens: int, at_least: int = 1) -> list[list[int]]:
-    """Indices in batches of at most `tokens`, padding included, longest first.
+    """Return the indices of `ids` in batches of at most `tokens`, padding included, longest first.
 
-    Each holds one text or more, whatever its length; there are `at_least` as many batches, or
-    as there are texts.
+    A text of more tokens is a batch of its own. There are `at_least` that many batches, unless
+    there are fewer texts.
     """
     order = sorted(range(len(ids)), key=lambda i: -len(ids[i]))
-    most = max(1, len(ids) // max(1, at_least))
+    most_texts = max(1, len(ids) // max(1, at_least))
     batches: list[list[int]] = []
     room = 0
     for i in order:
         if room == 0:
             batches.append([])
-            room = min(most, max(1, tokens // max(1, len(ids[i]))))
+            room = min(most_texts, max(1, tokens // max(1, len(ids[i]))))
         batches[-1].append(i)
         room -= 1
     return batches
 
 
 def has_tokenizer(folder: Path) -> bool:
+    """Return whether a checkpoint's folder has a file that `read_checkpoint_tokenizer` reads."""
     return (folder / TOKENIZER).is_file() or (folder / "vocab.txt").is_file()
 
 
 def read_checkpoint_tokenizer(folder: Path, lowercase: bool) -> Tokenizer:
-    """Read a checkpoint's `tokenizer.json`, or build BERT's word pieces from its `vocab.txt`.
+    """Return the tokenizer in a checkpoint's `tokenizer.json`, or WordPiece with its `vocab.txt`.
 
-    Raises `UserError` if the file is broken.
+    `lowercase` is for the latter. Raises `UserError` if the file cannot be read.
     """
     from tokenizers.implementations import BertWordPieceTokenizer
 
-    shipped = folder / TOKENIZER
+    file = folder / TOKENIZER
     try:
-        if shipped.is_file():
-            return Tokenizer.from_file(str(shipped))
+        if file.is_file():
+            return Tokenizer.from_file(str(file))
         pieces = BertWordPieceTokenizer(str(folder / "vocab.txt"), lowercase=lowercase)
         return Tokenizer.from_str(pieces.to_str())
-    except Exception as error:  # all that the library raises
+    except Exception as error:  # the library raises no other type
         raise UserError(f"{folder}: the tokenizer cannot be read: {error}") from None

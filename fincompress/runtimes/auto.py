@@ -23,7 +23,7 @@ from statistics import median
 from fincompress.artifact import Artifact, Products
 from fincompress.config import UserError
 from fincompress.machine.cpu import cpu_flags, cpu_model, usable_cores
-from fincompress.models.probe import Probe, largest_move, read_probe
+from fincompress.models.probe import Probe, largest_change, read_probe
 from fincompress.runtimes import (
     CACHE_VARIABLE,
     FP32,
@@ -144,7 +144,7 @@ def _load_right_ones(artifact: Artifact, threads: int, probe: Probe) -> dict[_Ke
             key = engine, precision
             try:
                 classifier = load_engine(engine, precision, artifact, threads)
-                changes[key] = largest_move(classifier(probe.texts), probe.logits)
+                changes[key] = largest_change(classifier(probe.texts), probe.logits)
             except UserError:
                 raise
             except Exception as error:  # what an engine raises for a graph that it cannot run
