@@ -34,30 +34,30 @@ _FILE_TYPES = {".csv": "csv", ".json": "json", ".jsonl": "json", ".parquet": "pa
 
 
 def read_rows(
-    source: str, data_dir: Path | None, key: str = "data.sources"
+    origin: str, data_dir: Path | None, key: str = "data.sources"
 ) -> tuple[list[Row], str]:
-    """Return the rows of `source` and the licence note for models trained on them ("" for none).
+    """Return the rows of `origin` and the licence note for models trained on them ("" for none).
 
-    `source` is a name in `CORPORA` or the path of a file. `data_dir` is the folder of the corpora's
+    `origin` is a name in `CORPORA` or the path of a file. `data_dir` is the folder of the corpora's
     files; without it they come from the Hugging Face Hub. `key` is the study's key that named the
-    source, for messages. Raises `UserError` if the source is unknown, missing or malformed.
+    origin, for messages. Raises `UserError` if the origin is unknown, missing or malformed.
     """
-    if source in CORPORA:
-        return CORPORA[source](data_dir)
-    if Path(source).suffix in _FILE_TYPES:
-        return read_file(Path(source)), ""
+    if origin in CORPORA:
+        return CORPORA[origin](data_dir)
+    if Path(origin).suffix in _FILE_TYPES:
+        return read_file(Path(origin)), ""
     known = [*CORPORA, "sample"] if key == "data.sources" else CORPORA
     raise UserError(
-        f"{key}: unknown source '{source}'; {nearest(source, known)}; "
+        f"{key}: unknown source '{origin}'; {nearest(origin, known)}; "
         f"a file must end in {', '.join(_FILE_TYPES)}"
     )
 
 
-def read_texts(source: str, data_dir: Path | None) -> tuple[list[str], str]:
-    """Return the texts of `source` and its licence note, as `read_rows`; a file needs no labels."""
-    if Path(source).suffix in _FILE_TYPES:
-        return [text for text, _ in _texts(Path(source), ("text",))], ""
-    rows, note = read_rows(source, data_dir, "data.transfer")
+def read_texts(origin: str, data_dir: Path | None) -> tuple[list[str], str]:
+    """Return the texts of `origin` and its licence note, as `read_rows`; a file needs no labels."""
+    if Path(origin).suffix in _FILE_TYPES:
+        return [text for text, _ in _texts(Path(origin), ("text",))], ""
+    rows, note = read_rows(origin, data_dir, "data.transfer")
     return [row[0] for row in rows], note
 
 
@@ -195,7 +195,7 @@ def _records(path: Path) -> list[dict[str, Any]]:
     with tempfile.TemporaryDirectory() as cache:
         try:
             return list(reader(str(path), cache_dir=cache, keep_in_memory=True, **options))
-        except Exception as error:  # datasets wraps each format's parser errors in its own
+        except Exception as error:  # datasets wraps the errors of each format's parser
             if "corresponds to no data" in str(error):
                 return []
             reason = str(error.__cause__ or error) or type(error).__name__
@@ -235,10 +235,10 @@ def _label(value: object, where: str) -> str:
     return name
 
 
-def _require(path: Path, source: str) -> None:
+def _require(path: Path, origin: str) -> None:
     """Raise `UserError` unless a file matches `path`, whose last part may be a pattern."""
     if not list(path.parent.glob(path.name)):
         raise UserError(
-            f"{path}: not found; '{source}' is read from the folder given by data_dir or "
+            f"{path}: not found; '{origin}' is read from the folder given by data_dir or "
             "FINCOMPRESS_DATA_DIR, and from the Hugging Face Hub if neither is set"
         )

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.feature_extraction.text import CountVectorizer
 
-NEAR = 0.6  # the resemblance from which on two texts count as near duplicates
+NEAR = 0.6  # the least resemblance of two texts that count as near duplicates
 WORD = r"(?u)\b\w+\b"
 BLOCK = 500  # texts that are compared with all others at once, which bounds the memory
 

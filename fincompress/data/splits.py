@@ -43,7 +43,8 @@ def load_splits(config: DataConfig, data_dir: Path | None) -> Splits:
 
     `data_dir` is the folder of the corpora's files; without it they come from the Hugging Face Hub.
     Raises `UserError` for missing files, for rows that cannot be used, and for a split other than
-    `config.fingerprint`. From the hub such a split is no error: it is printed, and in the notes.
+    `config.fingerprint`. If the sentences come from the hub, another split is no error: it
+    is printed and added to the notes.
     """
     if SAMPLE in config.sources:
         if len(config.sources) > 1:
@@ -83,7 +84,7 @@ def _sample_splits(seed: int) -> Splits:
 
 
 def _split(config: DataConfig, data_dir: Path | None) -> Splits:
-    read = [corpora.read_rows(source, data_dir) for source in config.sources]
+    read = [corpora.read_rows(origin, data_dir) for origin in config.sources]
     rows = _deduplicated([row for part, _ in read for row in part])
     _check_classes(rows)
     seed = config.split_seed
@@ -106,7 +107,7 @@ def _split(config: DataConfig, data_dir: Path | None) -> Splits:
 
 
 def _with_transfer(splits: Splits, origins: Sequence[str], data_dir: Path | None) -> Splits:
-    """Return `splits` with the texts of `origins` that are not, and do not resemble, its own."""
+    """Return `splits` with the texts of `origins` but those that `Transfer` only counts."""
     read = [corpora.read_texts(origin, data_dir) for origin in origins]
     texts = list(dict.fromkeys(text for part, _ in read for text in part))
     split = {text for sentences in splits.parts().values() for text in sentences.texts}

@@ -118,6 +118,7 @@ def test_without_a_head_for_our_labels_a_fresh_one_is_drawn_from_the_seed(
 def test_an_import_leaves_the_global_random_state_alone(mine: Path) -> None:
     before = torch.get_rng_state()
     imported(mine)
+    describe_base(Base(folder=str(mine)), 32, 0)
     assert torch.equal(torch.get_rng_state(), before)
 
 

@@ -149,16 +149,17 @@ class _Writer:
         self.rng, self.split = rng, split
 
     def pick(self, table: Tiers) -> str:
+        """Return a random entry of the common tier or, by chance (`HELD_OUT`), of the part's."""
         return self.rng.choice(table[self.split if self.rng.random() < HELD_OUT else "train"])
 
     def move(self, role: str, worth: int, outcome: int) -> list[str]:
-        """A quantity, its unit, and the forms of a verb that give it the outcome."""
+        """Return a quantity, its unit, and the forms of a verb that give it the outcome."""
         special = self.rng.random() < 0.5 and (role, worth) != ("driver", -1)
         moves = SPECIAL_MOVES[worth, outcome * worth] if special else MOVES[outcome * worth]
         return [*self.pick(QUANTITIES[role, worth]).split(":"), *self.pick(moves).split("|")]
 
     def levels(self, unit: str, up: bool) -> tuple[str, str, str]:
-        """A new level, an old one, and the change."""
+        """Return a new level, an old one and the change, as texts."""
         least, most, digits, pattern = UNITS[unit]
         low = round(least * (most / least) ** self.rng.random(), digits)
         high = round(low * self.rng.uniform(1.08, 1.5), digits)
@@ -168,7 +169,7 @@ class _Writer:
         return texts[0], texts[1], points if pattern.endswith("%") else percent
 
     def facts(self, up: bool, good: bool) -> dict[str, str]:
-        """The values of all slots of a frame but those of its quantity and verb."""
+        """Return the values of all slots of a frame but those of its quantity and verb."""
         rng, year = self.rng, self.rng.randint(2004, 2010)
         facts = {slot: self.pick(table) for slot, table in WORDS.items()}
         facts |= {slot: self.pick(t).split("|")[not up] for slot, t in BY_MOVE.items()}
@@ -186,6 +187,7 @@ class _Writer:
         return facts
 
     def sentence(self, label: str) -> str:
+        """Return a random sentence with that label."""
         rng, family = self.rng, self.rng.choice(FAMILIES[label])
         frame = self.pick(FRAMES[family])
         outcome = {"positive": 1, "negative": -1}.get(label) or rng.choice([1, -1])
@@ -204,7 +206,7 @@ class _Writer:
         for slot, sign in ("also", outcome), ("contra", -outcome):
             driver, _, past, *_ = self.move("driver", rng.choice(WORTHS), sign)
             facts[slot] = f"{driver} {past}"
-        # Periods, dates and amounts hold slots of their own, hence the second pass.
+        # Periods, dates and amounts contain slots themselves, hence the second pass.
         text = frame.format_map(facts).format_map(facts)
         text = re.sub(r"\[(.*?)\|(.*?)\]", r"\1" if outcome > 0 else r"\2", text)
         return f"{text[0].upper()}{text[1:]} ."
