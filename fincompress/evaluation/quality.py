@@ -75,17 +75,21 @@ def add_quality(
     """Return the measurements with the quality of their answers added to metrics and intervals.
 
     `sources` names the source of each variant that has one. `published` holds macro-F1 from a
-    publication, for variants that it reports. A measurement without answers stays as it is.
+    publication, for variants that it reports. A measurement without answers is returned unchanged.
     """
 
-    def with_quality(own: Measurement) -> Measurement:
-        if own.variant not in answers.logits:
-            return own
-        source = sources.get(own.variant)
-        metrics, intervals = quality_metrics([answers], own.variant, teacher, source)
-        if own.variant in published:
-            metrics[PUBLISHED_F1] = published[own.variant]
-        return replace(own, metrics=own.metrics | metrics, intervals=own.intervals | intervals)
+    def with_quality(measurement: Measurement) -> Measurement:
+        if measurement.variant not in answers.logits:
+            return measurement
+        source = sources.get(measurement.variant)
+        metrics, intervals = quality_metrics([answers], measurement.variant, teacher, source)
+        if measurement.variant in published:
+            metrics[PUBLISHED_F1] = published[measurement.variant]
+        return replace(
+            measurement,
+            metrics=measurement.metrics | metrics,
+            intervals=measurement.intervals | intervals,
+        )
 
     return tuple(with_quality(m) for m in measurements)
 

@@ -45,29 +45,31 @@ def add_speedups(
         raise UserError(f"benchmark: a study needs the variant '{teacher}' to compare with")
     latency_before = {(m.variant, m.version): m.metrics[P50] for m in before if P50 in m.metrics}
 
-    def with_ratios(own: Measurement) -> Measurement:
+    def with_ratios(measurement: Measurement) -> Measurement:
         others = {
             SPEEDUP: teacher,
-            SPEEDUP_VS_SOURCE: sources.get(own.variant, ""),
+            SPEEDUP_VS_SOURCE: sources.get(measurement.variant, ""),
             LATENCY_VS_PUBLISHED: published,
         }
         ratios, intervals = dict[str, float](), dict[str, tuple[float, float]]()
         for key, other in others.items():
             if other in by_name:
                 ratios[key], intervals[key] = paired_ratio(
-                    by_name[other].round_medians_ms, own.round_medians_ms
+                    by_name[other].round_medians_ms, measurement.round_medians_ms
                 )
         if published in by_name:
             rate = by_name[published].metrics[THROUGHPUT]
-            ratios[THROUGHPUT_VS_PUBLISHED] = own.metrics[THROUGHPUT] / rate
-        if (own.variant, own.version) in latency_before:
-            previous = latency_before[own.variant, own.version]
-            ratios[OVER_BEFORE] = own.metrics[P50] / previous
+            ratios[THROUGHPUT_VS_PUBLISHED] = measurement.metrics[THROUGHPUT] / rate
+        if (measurement.variant, measurement.version) in latency_before:
+            previous = latency_before[measurement.variant, measurement.version]
+            ratios[OVER_BEFORE] = measurement.metrics[P50] / previous
         return replace(
-            own,
-            metrics=own.metrics | ratios,
-            intervals=own.intervals | intervals,
-            unreliable=_unreliable(ratios[SPEEDUP], intervals[SPEEDUP], len(own.round_medians_ms)),
+            measurement,
+            metrics=measurement.metrics | ratios,
+            intervals=measurement.intervals | intervals,
+            unreliable=_unreliable(
+                ratios[SPEEDUP], intervals[SPEEDUP], len(measurement.round_medians_ms)
+            ),
         )
 
     return tuple(with_ratios(m) for m in measurements)

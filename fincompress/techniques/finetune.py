@@ -41,7 +41,7 @@ class Config:
 
 
 def resolve(config: Config, inputs: Inputs) -> Config:
-    """Return `config` as it is."""
+    """Return `config` unchanged: it has no symbolic choices."""
     return config
 
 

@@ -1,4 +1,4 @@
-"""Fine-tuning by Hugging Face's `Trainer` with its defaults: the baseline of our own fine-tuning.
+"""Fine-tuning by Hugging Face's `Trainer` with its defaults, the baseline for `finetune`.
 
 Objective, as in `finetune`:
 

@@ -71,7 +71,7 @@ class Config:
 
 
 def resolve(config: Config, inputs: Inputs) -> Config:
-    """Return `config` as it is; raise `UserError` if the runtime does not have its method."""
+    """Return `config` unchanged; raise `UserError` if the runtime does not have its method."""
     if config.method == "dynamic" and inputs.runtime != "onnx_runtime":
         raise UserError(
             f"config.method: must be 'static' for {inputs.runtime}, not 'dynamic', which "

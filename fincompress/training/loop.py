@@ -1,6 +1,6 @@
 """Training loop: AdamW, early stopping on validation macro-F1, and averaged weights.
 
-It is the only loop: every technique that trains calls `fit` with an objective of its own.
+Techniques share this loop and differ in the objective that they give it.
 """
 
 import math
@@ -51,7 +51,7 @@ class Optimizer:
     `learning_rate`: the highest, reached at the end of the warm-up.
     `weight_decay`: of matrices only; biases and normalization weights do not decay.
     `warmup_share`: the share of all steps in which the learning rate rises from 0.
-    `max_grad_norm`: gradients are scaled down to this norm where theirs is larger.
+    `max_grad_norm`: gradients with a larger norm are scaled down to this one.
     `averaging`: the share that an exponential moving average of the weights keeps at each step. The
     average is what is validated and returned; 0 turns it off. Polyak and Juditsky (1992),
     "Acceleration of Stochastic Approximation by Averaging".
