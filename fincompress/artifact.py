@@ -118,7 +118,7 @@ def write_artifact(
 
     `write` puts the files into the folder that it is called with; each is hashed once. `facts` are
     the fields of `Manifest` without `files`. `check` may refuse the finished artifact by raising.
-    Raises whatever these two raise, and `OSError` if `out` exists; then nothing new is at `out`.
+    Raises whatever these two raise, and `OSError` if `out` has files already, which then stay.
     """
     with _draft_folder(out) as folder:
         write(folder)
@@ -138,7 +138,7 @@ def complete_artifact(draft: Artifact, out: Path, **facts: Any) -> Artifact:
     """Move `draft` to `out`, with the fields `facts` of its manifest changed.
 
     The draft is gone afterwards. No file is hashed again, and none is copied unless `out` is on
-    another file system. Raises `OSError` if `out` exists; then nothing new is at `out`.
+    another file system. Raises `OSError` if `out` has files already, which then stay.
     """
     manifest = replace(draft.manifest, **facts)
     with _draft_folder(out) as folder:

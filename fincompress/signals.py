@@ -10,11 +10,11 @@ _received = threading.Event()
 
 
 class Terminated(BaseException):
-    """Raised in the main thread by SIGTERM. Not an `Exception`: no handler of errors stops it."""
+    """Raised in the main thread by SIGTERM. Not an `Exception`, which handlers would catch."""
 
 
 def raise_when_terminated() -> None:
-    """From now on, let SIGTERM raise `Terminated` in the main thread, which has to call this."""
+    """Make SIGTERM raise `Terminated` in the main thread; to be called from that thread."""
     signal.signal(signal.SIGTERM, _terminate)
 
 

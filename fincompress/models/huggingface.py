@@ -28,7 +28,7 @@ class HuggingFace(nn.Module):
                 "Hugging Face's BERT has layers that are all alike, of whole heads, and not "
                 f"{[(layer.heads, layer.ffn) for layer in layout.layers]} of width {layout.width}"
             )
-        logging.set_verbosity_error()  # of losses that it misses
+        logging.set_verbosity_error()  # it would warn that there is no loss
         config = BertConfig(
             vocab_size=layout.vocabulary,
             hidden_size=layout.width,

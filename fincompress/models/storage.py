@@ -46,7 +46,7 @@ def save_encoder(
 ) -> Artifact:
     """Write `model` and its `tokenizer` as the artifact `out`, with `metrics` in the manifest.
 
-    Raises `OSError` if they cannot be written, or if `out` exists.
+    Raises `OSError` if they cannot be written, or if `out` has files already.
     """
 
     def write(draft: Path) -> None:
