@@ -12,7 +12,7 @@ from fincompress.evaluation.quality import temperature_scaling
 from fincompress.evaluation.results import TEST, Answers
 
 STRONGEST = 20  # disagreements listed for each variant
-COLUMNS = (
+DISAGREEMENT_COLUMNS = (
     "variant",
     "strength",
     "text",
@@ -51,9 +51,10 @@ def disagreements_with_teacher(
 ) -> pd.DataFrame:
     """Return the test sentences on which each variant contradicts the teacher most strongly.
 
-    The frame has `COLUMNS`, and at most `STRONGEST` rows a variant, the strongest disagreement of
-    all first. `strength` is the variant's probability of its own label less that of the teacher's
-    label; `score` and `teacher_score` are the probabilities that each gives to its own answer.
+    The frame has `DISAGREEMENT_COLUMNS`, and at most `STRONGEST` rows for each variant; strong
+    disagreements come first. `strength` is the variant's probability of its own label less that of
+    the teacher's label; `score` and `teacher_score` are the probabilities that each gives to its
+    own answer.
     """
     teacher_classes = answers.predicted(teacher, TEST)  # (n,)
     teacher_probabilities = class_probabilities(np.array(answers.logits[teacher][TEST]))
@@ -77,6 +78,6 @@ def disagreements_with_teacher(
                     "teacher_score": teacher_probabilities[i, teacher_answer],
                 }
             )
-    frame = pd.DataFrame(rows, columns=list(COLUMNS)).round(4)
+    frame = pd.DataFrame(rows, columns=list(DISAGREEMENT_COLUMNS)).round(4)
     frame = frame.sort_values("strength", ascending=False, kind="stable")
     return frame.groupby("variant", sort=False).head(STRONGEST).reset_index(drop=True)

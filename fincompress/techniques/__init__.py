@@ -9,7 +9,9 @@ module's `Config`. A technique is a module with the following names (see `Techni
   runtime, and the format that this runtime loads must be one of them.
 * `Config`: its settings, a class decorated by `fincompress.config.settings`: frozen, with a type
   and bounds for each field, which the class docstring explains. Fields, their order and their
-  defaults are part of the fingerprint of every variant that is built with them.
+  defaults are part of the fingerprint of every variant that is built with them. A field named
+  `transfer` has a meaning to the builder: if it is true once resolved, the study's transfer set is
+  part of the fingerprint too. A technique that learns from that set must have it.
 * `resolve(config, inputs) -> Config`: returns the settings with symbolic choices ("auto", "even", a
   limit above the budget) replaced by what they mean for these inputs, and raises `UserError` if a
   setting does not fit them. It trains nothing: it also runs when a build is only planned. What it

@@ -139,7 +139,7 @@ def compress(inputs: Inputs, config: Config, out: Path, callback: Callback) -> A
 def shrink_source(inputs: Inputs, config: Config) -> tuple[Encoder, Tokenizer]:
     """Return the source without the parts that `config` removes, and its smaller tokenizer.
 
-    The model is not trained after that.
+    The model still has to be trained: it has lost accuracy.
     """
     model, tokenizer = load_encoder(inputs.source), load_tokenizer(inputs.source)
     model.layers = nn.ModuleList(model.layers[int(layer)] for layer in config.layer_map)
