@@ -1,9 +1,22 @@
 """Verb `report`: print the last results, and write them to files."""
 
+import json
+from pathlib import Path
+
+from fincompress import studies
 from fincompress.commands.options import RANDOM, Options
 from fincompress.commands.promote import roles_now
 from fincompress.commands.tune import BEST, SUMMARY, TRIALS
 from fincompress.evaluation.seed_results import SeedTable
+from fincompress.reports import plots
+from fincompress.reports.results_page import (
+    RANDOM_WEIGHTS,
+    ROLES_FILE,
+    read_results,
+    replace_block,
+    results_block,
+    results_page,
+)
 from fincompress.reports.seed_tables import seed_markdown, table_files
 from fincompress.reports.tables import benchmark_files, markdown
 from fincompress.studies.study import load_study
@@ -32,12 +45,13 @@ def report_results(options: Options) -> None:
     if not random:
         tables = last_tables(study)
         tuned = last_tuning_runs(study.name, load_variants())
-    texts = {}
+    texts, measured = dict[str, str](), None
     if is_measured(study, random) or not (tables or tuned):
-        run_id, result = last_benchmark(study, random)
-        roles = roles_now(study, result)
-        print(markdown(result, roles))
-        texts = benchmark_files(result, roles)
+        run_id, measured = last_benchmark(study, random)
+        roles = roles_now(study, measured)
+        print(markdown(measured, roles))
+        texts = benchmark_files(measured, roles)
+        texts[ROLES_FILE] = json.dumps(roles, indent=2) + "\n"
         texts |= {name: runs.read_run_file(run_id, name) for name in (RESULTS, RAW)}
     for file, table in tables.items():
         print(f"\n{seed_markdown(table, file)}")
@@ -47,8 +61,29 @@ def report_results(options: Options) -> None:
             texts[f"tuning/{variant}/{name}"] = runs.read_run_file(tuning_run, name)
         print(texts[f"tuning/{variant}/{SUMMARY}"].rstrip())
     if options.commit_to is not None:
-        folder = options.commit_to / (f"{study.name}-random-weights" if random else study.name)
+        folder = options.commit_to / (f"{study.name}{RANDOM_WEIGHTS}" if random else study.name)
         for name, text in texts.items():
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
             (folder / name).write_text(text, encoding="utf-8")
+        if measured is not None and not random:
+            plots.f1_against_latency(measured, folder / "f1_against_latency.png")
         print(f"\nwritten to {folder}")
+        if options.commit_to.resolve() == (studies.EXPERIMENTS / "results").resolve():
+            for page in write_pages(options.commit_to, studies.EXPERIMENTS.parent):
+                print(f"written to {page}")
+
+
+def write_pages(results: Path, checkout: Path) -> list[Path]:
+    """Write `docs/results.md` from the folder of committed `results`, and README's tables anew.
+
+    Returns the files that were written.
+    """
+    committed = read_results(results)
+    page, readme = checkout / "docs" / "results.md", checkout / "README.md"
+    page.write_text(results_page(committed), encoding="utf-8")
+    text = readme.read_text(encoding="utf-8")
+    for each in committed:
+        if each.benchmark is not None:
+            text = replace_block(text, results_block(each))
+    readme.write_text(text, encoding="utf-8")
+    return [page, readme]

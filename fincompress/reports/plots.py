@@ -54,31 +54,34 @@ def class_distribution(splits: Splits, file: Path) -> None:
 
 
 def f1_against_latency(benchmark: Benchmark, file: Path) -> None:
-    """Test macro-F1 with its interval against median latency, up and left is better.
+    """Test macro-F1 with its interval against median latency; up and left is better.
 
-    The area of a bubble is the size of what is deployed; the line is the Pareto front.
+    The area of a mark is the size of what is deployed: circles are registered variants, diamonds
+    peers, a square the floor. Marks are numbered from the fastest on. The line is the Pareto front.
     """
-    figure, axes = plt.subplots(figsize=(11, 6), layout="constrained")
-    points = [(m.metrics[P50], m.metrics[TEST_F1]) for m in benchmark.measurements]
-    for number, (m, (latency, f1)) in enumerate(zip(benchmark.measurements, points, strict=True)):
+    figure, axes = plt.subplots(figsize=(10, 5), layout="constrained")
+    ordered = sorted(benchmark.measurements, key=lambda m: m.metrics[P50])
+    points = [(m.metrics[P50], m.metrics[TEST_F1]) for m in ordered]
+    for number, (m, (latency, f1)) in enumerate(zip(ordered, points, strict=True), start=1):
         low, high = m.intervals[TEST_F1]
-        mark = "o" if SIZE in m.metrics else "s"
-        area = BUBBLE * m.metrics.get(SIZE, 1.0)
-        color = COLORS[number % len(COLORS)]
-        axes.scatter(latency, f1, s=area, color=color, marker=mark, alpha=0.5, label=m.variant)
+        mark, color = ("o", "C0") if m.version is not None else ("D", "C1")
+        if SIZE not in m.metrics:
+            mark, color = "s", "C7"
+        area = 60 + BUBBLE * m.metrics.get(SIZE, 0.0)
+        axes.scatter(latency, f1, s=area, color=color, marker=mark, alpha=0.5, linewidths=0)
+        axes.text(latency, f1, str(number), ha="center", va="center", fontsize=8)
         error = [[f1 - low], [high - f1]]
-        axes.errorbar(latency, f1, yerr=error, fmt="none", capsize=3, alpha=0.5, ecolor=color)
+        axes.errorbar(latency, f1, yerr=error, fmt="none", capsize=2, alpha=0.3, ecolor=color)
+        axes.plot([], [], mark, color=color, label=f"{number}  {m.variant}")
     best = sorted(p for p in points if not any(q[0] <= p[0] and q[1] > p[1] for q in points))
     axes.plot(*zip(*best, strict=True), "k:", lw=1, zorder=0, label="Pareto front")
-    legend = figure.legend(loc="outside right upper", frameon=False)
-    for handle in legend.legend_handles[:-1]:
-        handle.set_sizes([40])  # type: ignore[union-attr]
+    figure.legend(loc="outside right upper", frameon=False, fontsize=9)
     _log_scale(axes)
-    axes.margins(0.1)
-    axes.set_xlabel("median latency, ms (batch 1, text in, label out, log scale)")
+    axes.margins(0.12)
+    axes.set_xlabel("median latency of one sentence, ms (text in, label out, log scale)")
     axes.set_ylabel("test macro-F1, 95 % interval")
     of = mark_synthetic(benchmark.study, benchmark.synthetic)
-    axes.set_title(f"F1 against latency, bubbles by size, {of}")
+    axes.set_title(f"F1 against latency, areas by size, {of}")
     axes.grid(alpha=0.3)
     _save(figure, file)
 

@@ -1,0 +1,175 @@
+"""The page of committed results: `docs/results.md`, and the table that README shows of it."""
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from fincompress.config import UserError, parse
+from fincompress.evaluation.results import (
+    P50,
+    PUBLISHED_PEER,
+    SIZE,
+    SPEEDUP,
+    TEST_F1,
+    Benchmark,
+)
+from fincompress.evaluation.seed_results import SeedTable
+from fincompress.reports.columns import (
+    Cell,
+    difference,
+    markdown_table,
+    metric,
+    metric_with_interval,
+    with_interval,
+)
+from fincompress.reports.seed_tables import seed_markdown
+from fincompress.reports.tables import markdown
+from fincompress.tracking.results import RESULTS
+
+ROLES_FILE = "roles.json"
+RANDOM_WEIGHTS = "-random-weights"  # ending of the folder of speeds without training
+COLUMNS: dict[str, Cell] = {
+    "test macro-F1": with_interval(TEST_F1),
+    "points to the teacher": difference("teacher"),
+    "ms a sentence": metric(P50, "{:.2f}".format),
+    "times as fast": metric_with_interval(SPEEDUP, "{:.1f}".format),
+    "MB": metric(SIZE, "{:.1f}".format),
+}
+INTRODUCTION = """\
+# Results
+
+This page is written by `fincompress report --study STUDY --commit-to experiments/results`, from the
+files in [`experiments/results`](../experiments/results), which also hold every metric as CSV and
+JSON and every single timing. Each table is of one commit and one machine, which stand below it.
+
+F1 is macro-F1 on the test split, which chose nothing. In brackets are 95 % intervals: of F1 by the
+bootstrap over sentences, of differences (in points of F1) by the paired bootstrap, of speeds by the
+bootstrap over rounds in which all models took turns. They are those of these models, and tell
+nothing of other seeds. [Benchmark and promotion](benchmark-and-promotion.md) explains the protocol,
+and the [glossary](glossary.md) the words.
+"""
+HEADINGS = {
+    "seeds": "Several seeds",
+    "ablations": "Ablations: what the parts of the recipe do",
+}
+
+
+@dataclass(frozen=True)
+class CommittedResults:
+    """What `experiments/results` holds of one study.
+
+    `name`: its folder. `benchmark`: the last one. `roles`: the variant that held each role then.
+    `tables`: those over seeds and of ablations, by the name of their files. `searches`: what tuning
+    gave, in lines, by variant.
+    """
+
+    name: str
+    benchmark: Benchmark | None = None
+    roles: Mapping[str, str] = field(default_factory=dict)
+    tables: Mapping[str, SeedTable] = field(default_factory=dict)
+    searches: Mapping[str, str] = field(default_factory=dict)
+
+
+def read_results(folder: Path) -> list[CommittedResults]:
+    """Read the results of every study in `folder`; raise `UserError` for a broken file."""
+    return [_read_study(each) for each in sorted(folder.iterdir()) if each.is_dir()]
+
+
+def _read_study(folder: Path) -> CommittedResults:
+    benchmark, roles, tables = None, dict[str, str](), dict[str, SeedTable]()
+    for file in sorted(folder.glob("*.json")):
+        if file.name == RESULTS:
+            benchmark = parse(Benchmark, _read_json(file), str(file))
+        elif file.name == ROLES_FILE:
+            roles = _read_json(file)
+        elif file.stem.startswith(tuple(HEADINGS)):
+            tables[file.stem] = parse(SeedTable, _read_json(file), str(file))
+    order = sorted(tables, key=lambda name: (list(HEADINGS).index(name.partition("-")[0]), name))
+    summaries = sorted(folder.glob("tuning/*/summary.txt"))
+    searches = {file.parent.name: file.read_text(encoding="utf-8").rstrip() for file in summaries}
+    return CommittedResults(
+        folder.name, benchmark, roles, {name: tables[name] for name in order}, searches
+    )
+
+
+def _read_json(file: Path) -> Any:
+    try:
+        return json.loads(file.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise UserError(f"{file}: is not JSON: {error}") from None
+
+
+def results_page(results: list[CommittedResults]) -> str:
+    """Return `docs/results.md`."""
+    return "\n".join([INTRODUCTION, *(_section(each) for each in results)])
+
+
+def results_block(results: CommittedResults) -> str:
+    """Return a study's short table between the marks by which README finds it, at most 6 columns.
+
+    It has the registered variants, the published recipe and the floor; below it stand machine and
+    commit. Raises `UserError` if the study has no benchmark.
+    """
+    benchmark = results.benchmark
+    if benchmark is None:
+        raise UserError(f"{results.name}: has no {RESULTS}")
+    measured = benchmark.measurements
+    rows = [m for m in measured if m.variant == PUBLISHED_PEER or "@" not in m.variant]
+    held: dict[str, list[str]] = {}
+    for role, variant in results.roles.items():
+        held.setdefault(variant, []).append(role)
+    names = {variant: f"{variant} ({', '.join(roles)})" for variant, roles in held.items()}
+    facts = benchmark.environment
+    sets = facts.get("instruction_sets", "unknown")
+    machine = (
+        f"{facts.get('cpu', 'unknown CPU')} ({sets}), {facts.get('threads', '?')} threads, commit "
+        f"{facts.get('commit', 'unknown')}."
+    )
+    return "\n".join([
+        f"<!-- results:{results.name} -->",
+        markdown_table(rows, COLUMNS, names),
+        "",
+        machine,
+        "<!-- /results -->",
+    ])  # fmt: skip
+
+
+def replace_block(page: str, block: str) -> str:
+    """Return `page` with `block` in place of the one of the same study, if it has one."""
+    mark = block.splitlines()[0]
+    pattern = re.compile(re.escape(mark) + r".*?<!-- /results -->", re.DOTALL)
+    return pattern.sub(lambda _: block, page)
+
+
+def _section(results: CommittedResults) -> str:
+    study = results.name.removesuffix(RANDOM_WEIGHTS)
+    random = results.name != study
+    parts = [f"## Study `{study}`" + (", random weights: speed and size alone" if random else "")]
+    if results.benchmark is not None:
+        options = f"-P study={study}" + (" -P weights=random" if random else "")
+        parts += [
+            _command(f"mlflow run . -e benchmark {options}"),
+            results_block(results),
+            "### Everything that the benchmark measured",
+            markdown(results.benchmark, results.roles),
+        ]
+    for name, table in results.tables.items():
+        kind, _, names = name.partition("-")
+        parts.append(f"### {HEADINGS[kind]}" + (f": {names.replace('-', ', ')}" if names else ""))
+        seeds = f" -P seeds={len(table.seeds)}" if len(table.seeds) > 1 else ""
+        wanted = f" -P ablations={names.replace('-', ',') or 'all'}" if kind == "ablations" else ""
+        parts.append(_command(f"mlflow run . -e main -P study={study}{seeds}{wanted}"))
+        parts.append(seed_markdown(table, name))
+    if results.searches:
+        parts.append("### Tuning")
+    for variant, summary in results.searches.items():
+        parts.append(_command(f"mlflow run . -e tune -P study={study} -P variant={variant}"))
+        parts.append(summary)
+    return "\n\n".join(parts) + "\n"
+
+
+def _command(text: str) -> str:
+    return f"    {text}"
