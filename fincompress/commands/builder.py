@@ -10,7 +10,7 @@ from fincompress.build import Recipe, build, plan
 from fincompress.commands.failures import SKIPPED, check_complete, spare_others
 from fincompress.commands.workspace import Workspace
 from fincompress.config import UserError
-from fincompress.models.checkpoint import Base, import_checkpoint, random_base
+from fincompress.models.checkpoint import Base, describe_base, import_checkpoint, random_base
 from fincompress.promotion import TEACHER
 from fincompress.reports.build_run import RunCallback, log_artifact, log_recipe
 from fincompress.studies.variants import ALL, BASE, VariantSpec, root_of
@@ -87,8 +87,8 @@ class Builder:
     def recipe(self, spec: VariantSpec, budget: Budget | None = None) -> Recipe:
         """Return how `spec` is built, from sources that are found or built first.
 
-        `budget` is for a build that is no version of the study. Raises `UserError` if the config
-        cannot be resolved.
+        `budget` is for a build that is no version of the study. Whoever builds calls `import_bases`
+        first. Raises `UserError` if the config cannot be resolved.
         """
         workspace = self.workspace
         study, splits, weights = workspace.study, workspace.splits, workspace.weights
@@ -116,16 +116,29 @@ class Builder:
 
     @cached_property
     def bases(self) -> dict[Base, Artifact]:
-        """The study's pretrained bases; or encoders of random weights in their shapes."""
+        """The study's pretrained bases, described; or encoders of random weights in their shapes.
+
+        What is described has no files until `import_bases`.
+        """
         study, scratch = self.workspace.study, self.workspace.scratch
+        length, seed = study.max_length_tokens, study.seed
         bases = dict[Base, Artifact]()
         for index, base in enumerate(dict.fromkeys([study.student_base, study.base])):
             out = scratch / f"base-{index}"
-            if self.workspace.weights.random and base.shape is not None and bases:
-                bases[base] = random_base(base.shape, bases[study.student_base], study.seed, out)
+            if not self.workspace.weights.random:
+                bases[base] = Artifact(out, describe_base(base, length, seed))
+            elif base.shape is not None and bases:
+                bases[base] = random_base(base.shape, bases[study.student_base], seed, out)
             else:
-                bases[base] = import_checkpoint(base, study.max_length_tokens, study.seed, out)
+                bases[base] = import_checkpoint(base, length, seed, out)
         return bases
+
+    def import_bases(self) -> None:
+        """Write the files of the bases, which any build may read, unless that has been done."""
+        study = self.workspace.study
+        for base, artifact in self.bases.items():
+            if not artifact.path.exists():
+                import_checkpoint(base, study.max_length_tokens, study.seed, artifact.path)
 
     def _lock_name(self, variant: str) -> str:
         workspace = self.workspace
@@ -143,6 +156,7 @@ class Builder:
         )
         with runs.step(spec.name, tags, workspace.note) as run_id:
             log_recipe(spec, recipe)
+            self.import_bases()
             # The registry keeps the folder under the name it has here.
             folder = workspace.scratch / spec.name
             title = workspace.labelled(f"{spec.name}, {study.name}")

@@ -246,6 +246,7 @@ def _time_epochs(builder: Builder, ablations: Mapping[str, VariantSpec]) -> None
             continue
         beside = builder.recipe(workspace.variants[spec.beside], budget)
         ablation = builder.recipe(spec.tuned(spec.timed_epoch), budget)
+        builder.import_bases()
         first, second = epoch_seconds([beside, ablation])
         seconds = {spec.beside: first, name: second, "ratio": second / first}
         runs.log_metrics({f"epoch_seconds/{key}": value for key, value in seconds.items()})

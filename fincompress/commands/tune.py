@@ -118,6 +118,7 @@ def tune_variant(builder: Builder, task: Task) -> None:
     options, spec, goal = workspace.options, workspace.variants[task.variant], task.goal
     budget = replace(workspace.study.budget, epochs=options.epochs or workspace.study.budget.epochs)
     recipe = builder.recipe(spec, budget)
+    builder.import_bases()
     search = Search(
         name=f"{workspace.study.name}/{spec.name}/{_search_hash(recipe, spec, goal)}",
         storage=task.storage,

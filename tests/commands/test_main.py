@@ -262,7 +262,7 @@ def test_report_prints_and_commits_the_measurements(
     kept = {file.name for file in (tmp_path / "tiny").iterdir()}
     assert kept == {
         "benchmark_results.csv", "benchmark_results.json", "benchmark_results.md",
-        "latency_raw.json",
+        "latency_raw.json", "roles.json", "f1_against_latency.png",
     }  # fmt: skip
 
 
