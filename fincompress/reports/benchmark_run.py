@@ -15,7 +15,7 @@ from fincompress.evaluation.results import VAL_F1, Answers, Benchmark, Samples, 
 from fincompress.promotion import TEACHER
 from fincompress.reports import plots
 from fincompress.reports.model_card import MODEL_CARD, model_card
-from fincompress.reports.tables import benchmark_files, frame
+from fincompress.reports.tables import benchmark_files, benchmark_frame
 from fincompress.studies.study import Study
 from fincompress.studies.variants import VariantSpec
 from fincompress.tracking import registry, runs
@@ -49,7 +49,7 @@ def log_benchmark(
     if answers.logits:
         _write_answers(folder, benchmark, answers, specs, versions)
     runs.log_folder(folder)
-    runs.leaderboard(frame(benchmark), "leaderboard.json")
+    runs.leaderboard(benchmark_frame(benchmark), "leaderboard.json")
     runs.set_tag("measured", benchmark_kind(benchmark.random_weights))
     _complete_cards(study, benchmark, specs, versions, data, scratch / MODEL_CARD)
 
@@ -135,4 +135,4 @@ def _complete_cards(
             spec, manifest = specs[m.variant], version.artifact.manifest
             text = model_card(study, spec, manifest, data, m, benchmark.environment)
             file.write_text(text, encoding="utf-8")
-            registry.describe(study, version, file)
+            registry.update_description(study, version, file)

@@ -26,7 +26,7 @@ class Scored(Protocol):
 Cell = Callable[[Any], str]  # of a row
 
 
-def metric(key: str, write: Callable[[float], str]) -> Cell:
+def metric_cell(key: str, write: Callable[[float], str]) -> Cell:
     """A metric as `write` puts it."""
 
     def cell(own: Scored) -> str:
@@ -52,7 +52,7 @@ def with_interval(key: str, digits: int = 3, scale: float = 1.0) -> Cell:
     return metric_with_interval(key, lambda value: f"{scale * value:.{digits}f}")
 
 
-def difference(other: str, part: str = TEST) -> Cell:
+def difference_cell(other: str, part: str = TEST) -> Cell:
     """The difference of macro-F1 to the `teacher` or the `source`, in points."""
     key, _ = difference_keys(other, part)
 
@@ -66,7 +66,7 @@ def difference(other: str, part: str = TEST) -> Cell:
     return cell
 
 
-def chance(other: str, part: str = TEST) -> Cell:
+def p_value_cell(other: str, part: str = TEST) -> Cell:
     """McNemar's p of being right as often as the `teacher` or the `source`."""
     _, key = difference_keys(other, part)
 

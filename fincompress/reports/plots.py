@@ -24,7 +24,7 @@ from fincompress.evaluation.results import (
     mark_synthetic,
     thread_throughput_key,
 )
-from fincompress.reports.tables import loads
+from fincompress.reports.tables import measured_loads
 
 matplotlib.use("Agg")  # no display is needed to write a file
 
@@ -93,7 +93,7 @@ def throughput(benchmark: Benchmark, file: Path) -> None:
         (left, batch_throughput_key, "texts in a call"),
         (right, thread_throughput_key, "threads"),
     ):
-        places = loads(benchmark, at)
+        places = measured_loads(benchmark, at)
         for number, m in enumerate(benchmark.measurements):
             rates = [m.metrics.get(at(place), np.nan) for place in places]
             color = COLORS[number % len(COLORS)]

@@ -19,9 +19,9 @@ from fincompress.evaluation.results import (
 from fincompress.evaluation.seed_results import SeedTable
 from fincompress.reports.columns import (
     Cell,
-    difference,
+    difference_cell,
     markdown_table,
-    metric,
+    metric_cell,
     metric_with_interval,
     with_interval,
 )
@@ -33,10 +33,10 @@ ROLES_FILE = "roles.json"
 RANDOM_WEIGHTS = "-random-weights"  # ending of the folder of speeds without training
 COLUMNS: dict[str, Cell] = {
     "test macro-F1": with_interval(TEST_F1),
-    "points to the teacher": difference("teacher"),
-    "ms a sentence": metric(P50, "{:.2f}".format),
+    "points to the teacher": difference_cell("teacher"),
+    "ms a sentence": metric_cell(P50, "{:.2f}".format),
     "times as fast": metric_with_interval(SPEEDUP, "{:.1f}".format),
-    "MB": metric(SIZE, "{:.1f}".format),
+    "MB": metric_cell(SIZE, "{:.1f}".format),
 }
 INTRODUCTION = """\
 # Results

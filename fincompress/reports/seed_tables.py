@@ -22,10 +22,10 @@ from fincompress.evaluation.results import (
 from fincompress.evaluation.seed_results import SeedTable
 from fincompress.reports.columns import (
     Cell,
-    chance,
-    difference,
+    difference_cell,
     markdown_table,
-    metric,
+    metric_cell,
+    p_value_cell,
     with_interval,
 )
 
@@ -45,20 +45,20 @@ def _columns(table: SeedTable) -> dict[str, Cell]:
         "question": lambda row: row.question,
         "test macro-F1": with_interval(TEST_F1),
         "sd": lambda row: f"{100 * stdev(row.macro_f1):.1f}" if len(row.macro_f1) > 1 else "",
-        "over teacher": difference("teacher"),
-        "p": chance("teacher"),
+        "over teacher": difference_cell("teacher"),
+        "p": p_value_cell("teacher"),
         "beside": lambda row: row.beside,
-        "over that": difference("source"),
-        "p over that": chance("source"),
-        "as teacher": metric(TEST_AGREEMENT, "{:.1%}".format),
+        "over that": difference_cell("source"),
+        "p over that": p_value_cell("source"),
+        "as teacher": metric_cell(TEST_AGREEMENT, "{:.1%}".format),
         "val macro-F1": with_interval(VAL_F1),
-        "ECE": metric(ECE, "{:.3f}".format),
-        "scaled": metric(ECE_SCALED, "{:.3f}".format),
+        "ECE": metric_cell(ECE, "{:.3f}".format),
+        "scaled": metric_cell(ECE_SCALED, "{:.3f}".format),
         **{key.removeprefix(origin_key("")): with_interval(key) for key in origins},
         "extra macro-F1": with_interval(EXTRA_F1),
-        "extra over teacher": difference("teacher", EXTRA),
-        "extra p": chance("teacher", EXTRA),
-        "published": metric(PUBLISHED_F1, "{:.3f}".format),
+        "extra over teacher": difference_cell("teacher", EXTRA),
+        "extra p": p_value_cell("teacher", EXTRA),
+        "published": metric_cell(PUBLISHED_F1, "{:.3f}".format),
     }
 
 

@@ -49,11 +49,11 @@ from fincompress.evaluation.results import (
 from fincompress.promotion import TEACHER
 from fincompress.reports.columns import (
     Cell,
-    chance,
-    difference,
+    difference_cell,
     markdown_table,
-    metric,
+    metric_cell,
     metric_with_interval,
+    p_value_cell,
     with_interval,
 )
 
@@ -76,52 +76,52 @@ def _times(value: float) -> str:
 
 QUALITY: dict[str, Cell] = {
     "test macro-F1": with_interval(TEST_F1),
-    "points": difference("teacher"),
-    "p": chance("teacher"),
-    "points over source": difference("source"),
-    "p over source": chance("source"),
-    "published": metric(PUBLISHED_F1, "{:.3f}".format),
+    "points": difference_cell("teacher"),
+    "p": p_value_cell("teacher"),
+    "points over source": difference_cell("source"),
+    "p over source": p_value_cell("source"),
+    "published": metric_cell(PUBLISHED_F1, "{:.3f}".format),
     "val macro-F1": with_interval(VAL_F1),
     "val points lost": with_interval(F1_DROP, 1, 100),
-    "as teacher": metric(AGREEMENT, "{:.1%}".format),
+    "as teacher": metric_cell(AGREEMENT, "{:.1%}".format),
 }
 DETAILS: dict[str, Cell] = {
-    "test agreement": metric(TEST_AGREEMENT, "{:.1%}".format),
-    "accuracy": metric(f"{TEST}/accuracy", "{:.3f}".format),
+    "test agreement": metric_cell(TEST_AGREEMENT, "{:.1%}".format),
+    "accuracy": metric_cell(f"{TEST}/accuracy", "{:.3f}".format),
     "negative": with_interval(f"{TEST}/f1_negative"),
     "neutral": with_interval(f"{TEST}/f1_neutral"),
     "positive": with_interval(f"{TEST}/f1_positive"),
-    "ECE": metric(ECE, "{:.3f}".format),
-    "ECE scaled": metric(ECE_SCALED, "{:.3f}".format),
-    "temperature": metric(TEMPERATURE, "{:.2f}".format),
+    "ECE": metric_cell(ECE, "{:.3f}".format),
+    "ECE scaled": metric_cell(ECE_SCALED, "{:.3f}".format),
+    "temperature": metric_cell(TEMPERATURE, "{:.2f}".format),
     "extra macro-F1": with_interval(EXTRA_F1),
-    "extra points": difference("teacher", EXTRA),
-    "extra p": chance("teacher", EXTRA),
+    "extra points": difference_cell("teacher", EXTRA),
+    "extra p": p_value_cell("teacher", EXTRA),
 }
 SIZES: dict[str, Cell] = {
-    "parameters": metric(PARAMETERS, "{:,.0f}".format),
+    "parameters": metric_cell(PARAMETERS, "{:,.0f}".format),
     "INT8 products": _products,
     "other precision": lambda own: own.precision,
 }
 SPEED: dict[str, Cell] = {
     "p50 ms": with_interval(P50, 2),
-    "p95": metric(P95, "{:.2f}".format),
-    "p99": metric(P99, "{:.2f}".format),
+    "p95": metric_cell(P95, "{:.2f}".format),
+    "p99": metric_cell(P99, "{:.2f}".format),
     "speed-up": metric_with_interval(SPEEDUP, _times),
-    "over source": metric(SPEEDUP_VS_SOURCE, "{:.2f}x".format),
-    "sentences/s": metric(THROUGHPUT, "{:.0f}".format),
-    "latency over published": metric(LATENCY_VS_PUBLISHED, _times),
-    "throughput over published": metric(THROUGHPUT_VS_PUBLISHED, _times),
-    "padded p50 ms": metric(PADDED_P50, "{:.1f}".format),
-    "padded /s": metric(PADDED_THROUGHPUT, "{:.0f}".format),
-    "peak MB": metric(PEAK_MEMORY, "{:.0f}".format),
-    "cold start ms": metric(COLD_START, "{:.0f}".format),
-    "over before": metric(OVER_BEFORE, "{:.2f}x".format),
+    "over source": metric_cell(SPEEDUP_VS_SOURCE, "{:.2f}x".format),
+    "sentences/s": metric_cell(THROUGHPUT, "{:.0f}".format),
+    "latency over published": metric_cell(LATENCY_VS_PUBLISHED, _times),
+    "throughput over published": metric_cell(THROUGHPUT_VS_PUBLISHED, _times),
+    "padded p50 ms": metric_cell(PADDED_P50, "{:.1f}".format),
+    "padded /s": metric_cell(PADDED_THROUGHPUT, "{:.0f}".format),
+    "peak MB": metric_cell(PEAK_MEMORY, "{:.0f}".format),
+    "cold start ms": metric_cell(COLD_START, "{:.0f}".format),
+    "over before": metric_cell(OVER_BEFORE, "{:.2f}x".format),
     "unreliable": lambda own: own.unreliable,
 }
 
 
-def frame(benchmark: Benchmark) -> pd.DataFrame:
+def benchmark_frame(benchmark: Benchmark) -> pd.DataFrame:
     """Return one row per variant with every metric and the ends of every interval."""
     rows = []
     for m in benchmark.measurements:
@@ -177,12 +177,12 @@ def _drift(facts: Mapping[str, str]) -> str:
 def benchmark_files(benchmark: Benchmark, roles: Mapping[str, str] | None = None) -> dict[str, str]:
     """Return the files that a benchmark's tables are kept in, each with its text."""
     return {
-        "benchmark_results.csv": frame(benchmark).to_csv(index=False),
+        "benchmark_results.csv": benchmark_frame(benchmark).to_csv(index=False),
         "benchmark_results.md": markdown(benchmark, roles) + "\n",
     }
 
 
-def loads(benchmark: Benchmark, at: Callable[[int], str]) -> list[int]:
+def measured_loads(benchmark: Benchmark, at: Callable[[int], str]) -> list[int]:
     """The batch sizes, or numbers of threads, at which throughput was measured."""
     pattern = at(0).split("0")
     keys = [key for m in benchmark.measurements for key in m.metrics]
@@ -192,17 +192,17 @@ def loads(benchmark: Benchmark, at: Callable[[int], str]) -> list[int]:
 
 def _share_of_size(benchmark: Benchmark) -> dict[str, Cell]:
     teacher = next(m for m in benchmark.measurements if m.variant == TEACHER).size_mb
-    return {"MB": metric(SIZE, lambda own: f"{own:.1f} ({own / teacher:.0%})")}
+    return {"MB": metric_cell(SIZE, lambda own: f"{own:.1f} ({own / teacher:.0%})")}
 
 
 def _by_load(benchmark: Benchmark) -> dict[str, Cell]:
     batches = {
         f"{n} a call": _rate(batch_throughput_key(n))
-        for n in loads(benchmark, batch_throughput_key)
+        for n in measured_loads(benchmark, batch_throughput_key)
     }
     threads = {
         f"{n} threads": _rate(thread_throughput_key(n))
-        for n in loads(benchmark, thread_throughput_key)
+        for n in measured_loads(benchmark, thread_throughput_key)
     }
     return batches | threads
 
@@ -215,4 +215,4 @@ def _by_source(benchmark: Benchmark) -> dict[str, Cell]:
 
 
 def _rate(key: str) -> Cell:
-    return metric(key, "{:.0f}/s".format)
+    return metric_cell(key, "{:.0f}/s".format)

@@ -131,7 +131,7 @@ def publish(study: Study, spec: VariantSpec, artifact: Artifact, card: Path) -> 
     return _version(entry, artifact)
 
 
-def describe(study: Study, version: Version, card: Path) -> None:
+def update_description(study: Study, version: Version, card: Path) -> None:
     """Put another card in place of a registered version's description and of its model's file."""
     client, text = mlflow.MlflowClient(), card.read_text(encoding="utf-8")
     client.log_model_artifact(version.model_id, str(card))

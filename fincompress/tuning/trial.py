@@ -1,4 +1,4 @@
-"""A worker's job becomes trials: each an MLflow run, a build that nobody registers, an outcome."""
+"""Trials of a search: a worker builds, scores and times each in an MLflow run of its own."""
 
 import json
 import multiprocessing
@@ -37,9 +37,12 @@ from fincompress.tuning.trial_queue import Search, Trial
 
 @dataclass(frozen=True)
 class Reference:
-    """A model beside which trials are timed, and its latency when the study began.
+    """A model that every trial is timed against, in alternating calls.
 
-    Trials minutes apart are compared by how much faster than it they are.
+    Trials run minutes apart on a machine whose speed drifts, so a trial's latency is that of the
+    reference when the search began over the trial's speed-up.
+
+    `subject`: what is timed. `latency_ms`: its median latency, in ms, when the search began.
     """
 
     subject: Subject
@@ -48,7 +51,17 @@ class Reference:
 
 @dataclass(frozen=True)
 class Job:
-    """All that a worker must know, sent to its process."""
+    """What a worker process needs to run trials; it is pickled and sent to it.
+
+    `study`: the name of the study. `title`: what figures of a trial are headed with. `note`: the
+    description of each trial's run. `run_id`: the MLflow run of the search, their parent.
+    `search`: the search they belong to. `trials`: how many slots the queue has for this command.
+    `spec`: the variant, with its own config. `inputs`: what every trial is built from.
+    `data_fingerprint`: the hash of the splits. `teacher_f1`: the teacher's macro-F1 on validation,
+    from which `max_f1_drop` counts. `timing`: how latency is measured. `reference`: what trials are
+    timed against, None if the goal needs no latency. `threads`: CPU threads of each worker.
+    `scratch`: the folder for temporary files.
+    """
 
     study: str
     title: str
@@ -66,26 +79,31 @@ class Job:
     scratch: Path
 
 
-def work(job: Job, log: Path) -> None:
-    """The life of a worker process: trial after trial, until no place is free."""
+def run_worker(job: Job, log: Path) -> None:
+    """Run trials until no slot of the queue is free; this is what a worker process does.
+
+    What it prints goes into the file `log`. It ends with the exit code of a terminated process if
+    it is told to stop, and with 1 at an error that every other trial would meet too.
+    """
     _prepare_process(log)
     torch.set_num_threads(job.threads)
     quieten()
     try:
-        while (trial := take(job)) is not None:
+        while (trial := claim_next_trial(job)) is not None:
             run_trial(job, trial)
             raise_if_terminated()
     except Terminated:
         raise SystemExit(TERMINATED) from None
 
 
-def take(job: Job) -> Trial | None:
+def claim_next_trial(job: Job) -> Trial | None:
+    """Claim the next free slot, one process of this machine at a time; None if none is free."""
     with lock(job.search.name, say=False):
-        return trial_queue.claim(job.search, job.trials)
+        return trial_queue.claim_trial(job.search, job.trials)
 
 
 def _prepare_process(log: Path) -> None:
-    """Print into `log`, leave Ctrl-C to the parent, and end when it does."""
+    """Redirect output to `log`, leave Ctrl-C to the parent process, and exit when that ends."""
     file = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
     os.dup2(file, 1)
     os.dup2(file, 2)
@@ -97,13 +115,17 @@ def _prepare_process(log: Path) -> None:
 
     def follow() -> None:
         parent.join()
-        os._exit(1)  # its trial is found without a sign of life, and queued again
+        os._exit(1)  # its trial misses its heartbeats, and is queued again
 
     threading.Thread(target=follow, daemon=True).start()
 
 
 def run_trial(job: Job, trial: Trial) -> None:
-    """Run one trial to its end, whatever that is; raise only what would end the next one too."""
+    """Run one trial and record its result, that it was pruned, or its failure.
+
+    Raises an error of the store or of the disk, which the next trial would meet too, after the
+    trial was queued again.
+    """
     tags = {
         "stage": "tune",
         "study": job.study,
@@ -118,31 +140,31 @@ def run_trial(job: Job, trial: Trial) -> None:
         ):
             trial_queue.link(trial, run_id, runs.address(run_id))
             f1, latency_ms = _try(job, trial)
-            trial_queue.finish(job.search, trial, f1, latency_ms, job.teacher_f1)
+            trial_queue.record_result(job.search, trial, f1, latency_ms, job.teacher_f1)
     except StopTraining:
-        trial_queue.stop(trial)
+        trial_queue.record_pruned(trial)
     except trial_queue.GivenUp:
-        return  # it was silent for too long, and another one has been queued
+        return  # it missed its heartbeats, and a new trial of its slot is queued
     except Exception as error:
-        # What no other trial would be spared ends the study.
+        # What every other trial would meet too ends the search.
         if would_repeat(error, (*STORE_ERRORS, *trial_queue.SEARCH_ERRORS)):
-            trial_queue.put_back(job.search, trial)
+            trial_queue.requeue(job.search, trial)
             raise
-        trial_queue.fail(trial, told(error))
+        trial_queue.record_failure(trial, told(error))
     except BaseException:  # terminated
-        trial_queue.put_back(job.search, trial)
+        trial_queue.requeue(job.search, trial)
         raise
 
 
 def _try(job: Job, trial: Trial) -> tuple[float, float | None]:
-    """Return the trial's validation macro-F1 and, if the study asks for it, its latency in ms."""
+    """Build the trial; return its validation macro-F1 and, if the goal needs it, latency in ms."""
     spec = job.spec.tuned(suggest(trial, job.search.space))
     recipe = plan(job.inputs, spec.config, job.data_fingerprint)
     log_recipe(spec, recipe)
     with TemporaryDirectory(dir=job.scratch) as folder:
         resolved = Path(folder) / "config.json"
         resolved.write_text(json.dumps(dump(recipe.config), indent=2), encoding="utf-8")
-        trial_queue.keep_file(trial, resolved)
+        trial_queue.attach_file(trial, resolved)
         title = f"{job.title}, trial {trial.number}"
         report = TrialCallback(RunCallback(spec.name, title, Path(folder) / "figures"), job, trial)
         artifact = build(recipe, Path(folder) / "artifact", report)
@@ -152,7 +174,7 @@ def _try(job: Job, trial: Trial) -> tuple[float, float | None]:
 
 
 def suggest(trial: Trial, space: Space) -> dict[str, Scalar]:
-    """Draw a value for each dimension."""
+    """Draw a value for each dimension of `space` with the search's sampler; return them by key."""
     return {name: _draw(trial, name, dimension) for name, dimension in space.items()}
 
 
@@ -166,21 +188,29 @@ def _draw(trial: Trial, name: str, dimension: Range | Choices) -> Scalar:
 
 
 def _latency_ms(job: Job, artifact: Artifact, reference: Reference) -> float:
-    own = Subject(job.spec.name, None, job.spec.runtime, artifact)
+    """Time the trial against the reference and log both; return its corrected latency in ms."""
+    subject = Subject(job.spec.name, None, job.spec.runtime, artifact)
     texts = job.inputs.val.texts
-    taken, beside = median_latencies([own, reference.subject], texts, job.timing)
-    times_as_fast, _ = paired_ratio(beside, taken)
-    latency_ms = reference.latency_ms / times_as_fast
-    runs.log_metrics({
-        P50: latency_ms, f"{P50}_raw": median(taken), f"{P50}_of_reference": median(beside),
-        SPEEDUP_VS_SOURCE: times_as_fast,
-    })  # fmt: skip
+    trial_ms, reference_ms = median_latencies([subject, reference.subject], texts, job.timing)
+    speedup, _ = paired_ratio(reference_ms, trial_ms)
+    latency_ms = reference.latency_ms / speedup
+    runs.log_metrics(
+        {
+            P50: latency_ms,
+            f"{P50}_raw": median(trial_ms),
+            f"{P50}_of_reference": median(reference_ms),
+            SPEEDUP_VS_SOURCE: speedup,
+        }
+    )
     return latency_ms
 
 
 @dataclass(frozen=True)
 class TrialCallback:
-    """What a technique reports goes into the trial's run, and to whoever may stop it."""
+    """The callback of a trial: logs into its run, and stops training early when it is pruned.
+
+    `run`: logs into the trial's MLflow run. `job`: what the worker runs. `trial`: which trial.
+    """
 
     run: RunCallback
     job: Job
@@ -198,7 +228,7 @@ class TrialCallback:
             )
 
     def show(self, name: str, figure: Chart | Heatmap) -> None:
-        trial_queue.keep_file(self.trial, self.run.draw(name, figure))
+        trial_queue.attach_file(self.trial, self.run.draw(name, figure))
 
     def record(self, name: str, facts: Mapping[str, object]) -> None:
         self.run.record(name, facts)

@@ -1,7 +1,7 @@
-"""A space and what comes of its trials become an Optuna study; the only file that imports Optuna.
+"""Queue of trials of a search, kept in an Optuna study; the only file that imports Optuna.
 
-A study has a queue of places, one for each trial asked for, and every process takes the next free
-one. A place whose trial was lost gets another; the last trial of a place is the one that counts.
+A search has a queue with one slot for each trial requested, and every worker claims the next free
+slot. If a trial's process dies, its slot gets a new trial; the last trial of a slot counts.
 """
 
 import logging
@@ -32,20 +32,24 @@ from fincompress.tracking.addresses import connect_args, masked, probe, reason
 from fincompress.tuning.objective import F1, LATENCY, Goal, Outcome, best
 
 SEARCH_ERRORS = (OptunaError, SQLAlchemyError)
-GivenUp = UpdateFinishedTrialError  # what a trial that was silent for too long meets
+GivenUp = UpdateFinishedTrialError  # raised where a trial missed its heartbeats and was ended
 ARTIFACTS = Path("mlruns") / "optuna"
-PORT = 8080  # the dashboard's, unless it is asked for another
-HEARTBEAT_S, GRACE_S = 10, 60  # a trial without a sign of life for so long is given up
-RETRIES = 3  # of a trial whose process dies: one that kills them all must not do so for ever
+PORT = 8080  # of the dashboard, by default
+HEARTBEAT_S, GRACE_S = 10, 60  # a trial without a heartbeat for `GRACE_S` is lost
+RETRIES = 3  # of a trial whose process dies: one that kills every process must end, too
 STARTUP = 5  # trials, the variant's own config among them, before the samplers and pruners judge
-# Attributes of a study or of its trials; the dashboard shows them.
-GOAL, RUN, PLACE, DEATHS, ERROR = "goal", "mlflow_run_id", "place", "deaths", "error"
+# Attributes of an Optuna study or of its trials; the dashboard shows them.
+GOAL, RUN, SLOT, DEATHS, ERROR = "goal", "mlflow_run_id", "place", "deaths", "error"
 FEASIBLE = "meets the constraint"
 
 
 @dataclass(frozen=True)
 class Search:
-    """An open study: what it is called, what for, and what its trials are drawn from."""
+    """An Optuna study of one variant: how it is found, and how its trials are drawn.
+
+    `name`: the name of the Optuna study. `storage`: the open storage that holds it. `space`: what
+    trials draw their values from. `goal`: objectives and constraints. `seed`: of the samplers.
+    """
 
     name: str
     storage: BaseStorage
@@ -55,23 +59,25 @@ class Search:
 
     @property
     def stops_early(self) -> bool:
+        """Whether poor trials are pruned: only where macro-F1 is the single objective."""
         return list(self.goal.objectives) == [F1]
 
-    def study(self, place: int = 0) -> Study:
-        """The study as it is now, with a sampler of its own for each place in the queue."""
+    def study(self, slot: int = 0) -> Study:
+        """Load the Optuna study, with a sampler seeded for this slot of the queue."""
         # Of the worst quarter, from the second epoch on: an epoch's F1 is noisy.
         pruner = optuna.pruners.PercentilePruner(75, n_startup_trials=STARTUP, n_warmup_steps=2)
         return optuna.load_study(
             study_name=self.name, storage=self.storage,
-            sampler=optuna.samplers.TPESampler(seed=self.seed + place, n_startup_trials=STARTUP),
+            sampler=optuna.samplers.TPESampler(seed=self.seed + slot, n_startup_trials=STARTUP),
             pruner=pruner if self.stops_early else optuna.pruners.NopPruner(),
         )  # fmt: skip
 
 
 def open_storage(url: str, lost: Callable[[str], None] | None = None) -> BaseStorage:
-    """Open (or create) the storage; `lost` hears the MLflow run of a trial that is given up.
+    """Open the storage of Optuna studies at the address `url`, and create it if there is none.
 
-    Raises `UserError` if it does not answer within seconds.
+    `lost` is called with the id of the MLflow run of each trial that misses its heartbeats. Raises
+    `UserError` if the storage does not answer within seconds.
     """
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     logging.getLogger("alembic").setLevel(logging.WARNING)
@@ -86,7 +92,7 @@ def open_storage(url: str, lost: Callable[[str], None] | None = None) -> BaseSto
     except Exception as error:  # SQLAlchemy's, the driver's and Optuna's own
         why = reason(error.__cause__ or error)
         raise UserError(f"storage {masked(url)}: does not answer: {why}") from None
-    return get_storage(storage)  # which keeps what is over in memory
+    return get_storage(storage)  # with a cache of trials that have ended
 
 
 def _give_up(lost: Callable[[str], None] | None, study: Study, trial: FrozenTrial) -> None:
@@ -97,22 +103,23 @@ def _give_up(lost: Callable[[str], None] | None, study: Study, trial: FrozenTria
 
 
 def _queue_again(study: Study, trial: FrozenTrial, deaths: int) -> None:
-    """A new trial for the place of `trial`, with the values that it was given or had drawn."""
+    """Queue a new trial for the slot of `trial`, with the values that it was given or has drawn."""
     values = trial.system_attrs.get("fixed_params", {}) | trial.params
-    attributes = {PLACE: trial.user_attrs[PLACE], DEATHS: deaths}
+    attributes = {SLOT: trial.user_attrs[SLOT], DEATHS: deaths}
     study.enqueue_trial(values, user_attrs=attributes)
 
 
 def _is_lost(trial: FrozenTrial) -> bool:
-    """Whether it is about to be queued again, or would be had its process not ended just then."""
+    """Whether the trial's process died, and its slot still needs a new trial."""
     given_up = ERROR in trial.user_attrs or trial.user_attrs.get(DEATHS, 0) >= RETRIES
     return trial.state is TrialState.FAIL and not given_up
 
 
 def prepare(search: Search, own: Mapping[str, Scalar], trials: int) -> None:
-    """Create the study if there is none, and queue what is missing of `trials` places.
+    """Create the Optuna study if there is none, and fill its queue up to `trials` slots.
 
-    The first place is for the variant's `own` values.
+    Slot 0 tries the variant's `own` values. Trials that were lost, and a failed one in slot 0, are
+    queued again.
     """
     study = optuna.create_study(
         study_name=search.name, storage=search.storage, load_if_exists=True,
@@ -120,61 +127,65 @@ def prepare(search: Search, own: Mapping[str, Scalar], trials: int) -> None:
     )  # fmt: skip
     study.set_metric_names(list(search.goal.objectives))
     study.set_user_attr(GOAL, dump(search.goal))
-    there = places(study)
-    for place, trial in there.items():
-        # What made the variant's own config fail may have been put right since.
-        if _is_lost(trial) or (place == 0 and trial.state is TrialState.FAIL):
+    queued = trials_by_slot(study)
+    for slot, trial in queued.items():
+        # What made the variant's own config fail may have been fixed since.
+        if _is_lost(trial) or (slot == 0 and trial.state is TrialState.FAIL):
             _queue_again(study, trial, 0)
-    for place in range(len(there), trials):
-        study.enqueue_trial(dict(own) if place == 0 else {}, user_attrs={PLACE: place})
+    for slot in range(len(queued), trials):
+        study.enqueue_trial(dict(own) if slot == 0 else {}, user_attrs={SLOT: slot})
 
 
 def retry_lost(search: Search) -> None:
-    """Queue again the trials that have given no sign of life."""
+    """End the trials that missed their heartbeats, and queue them again."""
     optuna.storages.fail_stale_trials(search.study())
 
 
-def places(study: Study) -> dict[int, FrozenTrial]:
-    """The trial that counts for each place: its last one."""
+def trials_by_slot(study: Study) -> dict[int, FrozenTrial]:
+    """Return the trial that counts for each slot: its last one."""
     trials = study.get_trials(deepcopy=False)
-    return {t.user_attrs[PLACE]: t for t in trials if PLACE in t.user_attrs}
+    return {t.user_attrs[SLOT]: t for t in trials if SLOT in t.user_attrs}
 
 
-def claim(search: Search, trials: int) -> Trial | None:
-    """Take the next free place, or None.
+def claim_trial(search: Search, trials: int) -> Trial | None:
+    """Start the trial that waits in the next free of the first `trials` slots; None if none is.
 
-    Two processes never get the same one on a database that locks rows; sqlite does not, and those
-    that share it must not ask at once.
+    A database that locks rows never gives one trial to two processes; sqlite does not lock rows,
+    so that processes that share a file must call this one at a time.
     """
-    for place, waiting in places(search.study()).items():
-        if place >= trials or waiting.state is not TrialState.WAITING:
+    for slot, waiting in trials_by_slot(search.study()).items():
+        if slot >= trials or waiting.state is not TrialState.WAITING:
             continue
         number = waiting._trial_id
-        # First the sign of life, so that it cannot die between the two without being missed.
+        # The heartbeat comes first: a trial that dies between the two calls must be noticed.
         cast(RDBStorage, search.storage).record_heartbeat(number)
         try:
-            taken = search.storage.set_trial_state_values(number, TrialState.RUNNING)
+            started = search.storage.set_trial_state_values(number, TrialState.RUNNING)
         except GivenUp:  # another process was faster, and has ended it
             continue
-        if taken:
-            return Trial(search.study(place), number)
+        if started:
+            return Trial(search.study(slot), number)
     return None
 
 
 def heartbeat(search: Search, trial: Trial) -> Any:
-    """A context within which `trial` gives signs of life."""
+    """Return a context within which heartbeats of `trial` are recorded."""
     return get_heartbeat_thread(trial._trial_id, search.storage)
 
 
 def unpromising(trial: Trial, step: int, f1: float) -> bool:
-    """Record the F1 of an epoch; True if the trial should end here, which place 0 never should."""
+    """Record the macro-F1 of epoch `step`; return whether to prune the trial (never in slot 0)."""
     trial.report(f1, step)
-    return trial.user_attrs[PLACE] != 0 and trial.should_prune()
+    return trial.user_attrs[SLOT] != 0 and trial.should_prune()
 
 
-def finish(
+def record_result(
     search: Search, trial: Trial, f1: float, latency_ms: float | None, teacher_f1: float
 ) -> None:
+    """End a trial as complete, with its macro-F1 on validation and its latency in ms.
+
+    `teacher_f1` is the teacher's macro-F1 on validation. Does nothing to a trial that has ended.
+    """
     excess = search.goal.excess(f1, latency_ms, teacher_f1)
     shown: dict[str, object] = {F1: f1}
     if latency_ms is not None:
@@ -188,18 +199,20 @@ def finish(
     trial.study.tell(trial, search.goal.values(f1, latency_ms), skip_if_finished=True)
 
 
-def stop(trial: Trial) -> None:
+def record_pruned(trial: Trial) -> None:
+    """End a trial as pruned."""
     trial.study.tell(trial, state=TrialState.PRUNED, skip_if_finished=True)
 
 
-def fail(trial: Trial, reason: str) -> None:
+def record_failure(trial: Trial, reason: str) -> None:
+    """End a trial as failed, for a `reason` that the dashboard shows; it is not queued again."""
     with suppress(GivenUp):
         trial.set_user_attr(ERROR, reason)
         trial.study.tell(trial, state=TrialState.FAIL, skip_if_finished=True)
 
 
-def put_back(search: Search, trial: Trial) -> None:
-    """End a trial that was interrupted and queue it again, unless it is over already."""
+def requeue(search: Search, trial: Trial) -> None:
+    """End a trial that was interrupted and queue it again, unless it has ended already."""
     with suppress(GivenUp):
         if search.storage.set_trial_state_values(trial._trial_id, TrialState.FAIL):
             frozen = search.storage.get_trial(trial._trial_id)
@@ -207,28 +220,28 @@ def put_back(search: Search, trial: Trial) -> None:
 
 
 def link(on: Study | Trial, run_id: str, address: str) -> None:
-    """Name the MLflow run, as an attribute and in the note."""
+    """Name the MLflow run of an Optuna study or trial in an attribute and, linked, in its note."""
     on.set_user_attr(RUN, run_id)
     optuna_dashboard.save_note(on, f"[MLflow run {run_id}]({address})")
 
 
 def address(study: Study) -> str:
-    """Where `fincompress dashboard` shows the study."""
+    """Return the URL under which `fincompress dashboard` shows the Optuna study."""
     return f"http://127.0.0.1:{PORT}/dashboard/studies/{study._study_id}"
 
 
-def keep_file(trial: Trial, file: Path) -> None:
-    """Show a copy of `file` in the dashboard."""
+def attach_file(trial: Trial, file: Path) -> None:
+    """Attach a copy of `file` to the trial, where the dashboard shows it."""
     upload_artifact(artifact_store=_artifacts(), file_path=str(file), study_or_trial=trial)
 
 
 def outcomes(study: Study, trials: int | None = None) -> list[Outcome]:
-    """What became of the first `trials` places, or of all."""
-    kept = sorted(places(study).items())
+    """Return the outcomes of the first `trials` slots, or of all, in the order of the queue."""
+    by_slot = sorted(trials_by_slot(study).items())
     return [
         Outcome(
             trial=t.number,
-            place=place,
+            place=slot,
             state="waiting" if _is_lost(t) else t.state.name.lower(),
             values={name: tidy(value) for name, value in t.params.items()},
             f1=t.user_attrs.get(F1),
@@ -238,23 +251,26 @@ def outcomes(study: Study, trials: int | None = None) -> list[Outcome]:
             run_id=t.user_attrs.get(RUN, ""),
             error=t.user_attrs.get(ERROR, ""),
         )
-        for place, t in kept[:trials]
+        for slot, t in by_slot[:trials]
     ]
 
 
 def best_trial(storage: BaseStorage, prefix: str) -> Outcome | None:
-    """Return the best trial of the newest study of that prefix that has one."""
-    for name in reversed(optuna.get_all_study_names(storage)):  # in the order of their making
+    """Return the best trial of the newest search that has one, of those whose names start so."""
+    for name in reversed(optuna.get_all_study_names(storage)):  # oldest first
         if name.startswith(prefix):
             study = optuna.load_study(study_name=name, storage=storage)
             goal = parse(Goal, study.user_attrs[GOAL], f"Optuna study {name}")
-            if (found := best(outcomes(study), goal)) is not None:
-                return found
+            if (outcome := best(outcomes(study), goal)) is not None:
+                return outcome
     return None
 
 
 def figures(search: Search) -> dict[str, Any]:
-    """What the trials have in common, as matplotlib axes by name; none for a single trial."""
+    """Draw Optuna's plots of a search; return their matplotlib axes by name, none for one trial.
+
+    These are the history, parallel coordinates, importances and, with two objectives, the front.
+    """
     study, names = search.study(), list(search.goal.objectives)
     done = study.get_trials(deepcopy=False, states=[TrialState.COMPLETE])
     drawn: dict[str, Any] = {}
@@ -265,10 +281,10 @@ def figures(search: Search) -> dict[str, Any]:
     if len({str(trial.params) for trial in done}) > 1:
         judge = optuna.importance.FanovaImportanceEvaluator(seed=0)
         kinds["importances"] = partial(plots.plot_param_importances, evaluator=judge)
-    for place, name in enumerate(names if len(done) > 1 else []):
+    for position, name in enumerate(names if len(done) > 1 else []):
 
-        def target(trial: FrozenTrial, place: int = place) -> float:
-            return float(trial.values[place])
+        def target(trial: FrozenTrial, position: int = position) -> float:
+            return float(trial.values[position])
 
         several = len(names) > 1  # without a target the plots know the direction
         tail = f"_{name.split()[-1].lower().replace('-', '_')}" if several else ""
@@ -283,7 +299,7 @@ def figures(search: Search) -> dict[str, Any]:
 
 
 def dashboard(url: str, port: int) -> None:
-    """Serve Optuna's dashboard on this machine until it is interrupted."""
+    """Serve Optuna's dashboard of the storage at `url` on this machine, until Ctrl-C."""
     storage = open_storage(url)
     print(f"http://127.0.0.1:{port}/dashboard/  ({masked(url)}; Ctrl-C ends it)", flush=True)
     optuna_dashboard.run_server(storage, "127.0.0.1", port, _artifacts())

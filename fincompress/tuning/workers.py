@@ -1,4 +1,4 @@
-"""A job becomes worker processes that are kept at it to its end, and one line of progress."""
+"""Worker processes of a search: started, replaced when they are killed, with a line of progress."""
 
 import multiprocessing
 import sys
@@ -13,18 +13,18 @@ from fincompress.signals import raise_if_terminated
 from fincompress.tracking.store import lock
 from fincompress.tuning import trial_queue
 from fincompress.tuning.objective import Goal, Outcome, best, described
-from fincompress.tuning.trial import Job, work
+from fincompress.tuning.trial import Job, run_worker
 
 POLL_S = 1.0
-PATIENCE_S = 30  # with which workers that are to stop are waited for
-REPLACEMENTS = 5  # of workers that were killed, in one command
+PATIENCE_S = 30  # how long workers that were stopped may take before they are killed
+REPLACEMENTS = 5  # at most so many killed workers are replaced by one command
 
 
 def run_workers(job: Job, count: int) -> None:
-    """Keep `count` workers busy until every place has its outcome.
+    """Run up to `count` worker processes until every slot of the queue has its result.
 
-    Raises `UserError` if the variant's own config fails, a worker ends in an error, or too many
-    are killed.
+    Raises `UserError` if the variant's own config fails, a worker ends with an error, or more than
+    `REPLACEMENTS` are killed.
     """
     progress = Progress(job.spec.name, job.search.goal, job.trials, count)
     crew = Crew(job)
@@ -52,7 +52,11 @@ def run_workers(job: Job, count: int) -> None:
 
 @dataclass
 class Crew:
-    """The worker processes of this command, each with a file for what it prints."""
+    """The worker processes of one command.
+
+    `job`: what they run. `members`: the running processes, each with the file of its output.
+    `hired`: how many were started so far. `killed`: how many of them ended without finishing.
+    """
 
     job: Job
     members: dict[SpawnProcess, Path] = field(default_factory=dict)
@@ -60,7 +64,7 @@ class Crew:
     killed: int = 0
 
     def keep(self, wanted: int) -> None:
-        """Start workers until there are `wanted`; raise `UserError` if one ended in an error."""
+        """Start workers until `wanted` are running; raise `UserError` if one ended in an error."""
         for member in [m for m in self.members if not m.is_alive()]:
             self._let_go(member.exitcode, self.members.pop(member))
         while len(self.members) < wanted:
@@ -68,7 +72,7 @@ class Crew:
             log = self.job.scratch / f"{self.job.spec.name}-{self.hired}.log"
             log.touch()
             context = multiprocessing.get_context("spawn")
-            member = context.Process(target=work, args=(self.job, log))
+            member = context.Process(target=run_worker, args=(self.job, log))
             member.start()
             self.members[member] = log
 
@@ -77,12 +81,13 @@ class Crew:
             return
         self.killed += 1
         if code == 1 or self.killed > REPLACEMENTS:
-            said = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
-            last = said[-1] if said and code == 1 else "killed"
+            lines = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
+            last = lines[-1] if lines and code == 1 else "killed"
             raise UserError(f"tune: a worker ended (exit code {code}): {last}")
         print(f"a worker was killed (exit code {code}); another one takes over", flush=True)
 
     def dismiss(self, at_once: bool) -> None:
+        """Wait for the workers to end, after terminating them if `at_once`; then kill the rest."""
         for member in self.members:
             if at_once:
                 member.terminate()
@@ -94,7 +99,11 @@ class Crew:
 
 @dataclass
 class Progress:
-    """One line: how many trials, the best so far, and the time left."""
+    """A line of progress: trials that have ended, the best of them, and the time left.
+
+    `name`: the variant. `goal`: decides which trial is best. `trials`: how many there will be.
+    `workers`: how many run at once, for the estimate of time. `shown`: the line printed last.
+    """
 
     name: str
     goal: Goal
@@ -103,6 +112,7 @@ class Progress:
     shown: str = ""
 
     def show(self, outcomes: Sequence[Outcome]) -> None:
+        """Print the line if it has changed; on a terminal it replaces the one before."""
         line = self.line(outcomes)
         if line == self.shown:
             return
@@ -111,10 +121,12 @@ class Progress:
         self.shown = line
 
     def end(self) -> None:
+        """End the line that a terminal shows."""
         if sys.stdout.isatty():
             print()
 
     def line(self, outcomes: Sequence[Outcome]) -> str:
+        """Return the line for the state of the trials; the time left is a mean over those ended."""
         over = [outcome for outcome in outcomes if outcome.over]
         parts = [f"{self.name}: {len(over)} of {self.trials} trials"]
         for state, word in {"pruned": "stopped early", "fail": "failed"}.items():
@@ -122,8 +134,8 @@ class Progress:
                 parts.append(f"{count} {word}")
         if leader := best(outcomes, self.goal):
             parts.append(f"best {described(leader)}")
-        taken = [outcome.seconds for outcome in over if outcome.seconds is not None]
-        if taken and len(over) < self.trials:
-            left = sum(taken) / len(taken) * (self.trials - len(over)) / self.workers
+        seconds = [outcome.seconds for outcome in over if outcome.seconds is not None]
+        if seconds and len(over) < self.trials:
+            left = sum(seconds) / len(seconds) * (self.trials - len(over)) / self.workers
             parts.append(f"{left / 60:.0f} min left" if left > 90 else f"{left:.0f} s left")
         return ", ".join(parts)

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from fincompress.evaluation.results import Benchmark, Measurement
-from fincompress.reports.tables import frame, markdown
+from fincompress.reports.tables import benchmark_frame, markdown
 
 F1, P50, DROP = "test/macro_f1", "bench/latency_p50_ms", "val/f1_drop"
 SPEEDUP = "bench/speedup_vs_teacher"
@@ -159,7 +159,7 @@ def test_measurements_from_before_there_were_intervals_are_shown_without(
 
 
 def test_the_frame_has_every_metric_and_both_ends_of_the_intervals(benchmark: Benchmark) -> None:
-    table = frame(benchmark).set_index("variant")
+    table = benchmark_frame(benchmark).set_index("variant")
     assert table.loc["small", "bench/speedup_vs_teacher"] == 2.5
     assert table.loc["small", "test/macro_f1_low"] == pytest.approx(0.85)
     assert table.loc["small", "unreliable"] == NOISY

@@ -23,7 +23,7 @@ def in_this_process() -> Iterator[None]:
     """Workers are not processes, and latencies not measured: they are 10, 5, 3.3 ... ms."""
 
     def run_here(job: Job, count: int) -> None:
-        while (taken := trial.take(job)) is not None:
+        while (taken := trial.claim_next_trial(job)) is not None:
             trial.run_trial(job, taken)
 
     shares = numbers(1)

@@ -32,12 +32,12 @@ COST_S = 0.25
 
 def work(found: Search, trials: int) -> None:
     """What a worker does, with trials of a fixed cost."""
-    while (trial := trial_queue.claim(found, trials)) is not None:
+    while (trial := trial_queue.claim_trial(found, trials)) is not None:
         with trial_queue.heartbeat(found, trial):
             x = trial.suggest_float("x", 0, 1)
             time.sleep(COST_S)
             trial.set_user_attr("by", os.getpid())
-            trial_queue.finish(found, trial, x, None, 0.9)
+            trial_queue.record_result(found, trial, x, None, 0.9)
 
 
 def timed(address: str, name: str, workers: int, trials: int) -> float:

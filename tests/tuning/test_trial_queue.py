@@ -46,7 +46,7 @@ def _nothing_heard() -> None:
 
 
 def take(found: Search, trials: int = 100) -> Trial:
-    trial = trial_queue.claim(found, trials)
+    trial = trial_queue.claim_trial(found, trials)
     assert trial is not None
     return trial
 
@@ -55,7 +55,7 @@ def run(found: Search, f1: float, latency_ms: float | None = None) -> dict[str, 
     """One trial from end to end; what it drew."""
     trial = take(found)
     values = suggest(trial, SPACE)
-    trial_queue.finish(found, trial, f1, latency_ms, teacher_f1=0.9)
+    trial_queue.record_result(found, trial, f1, latency_ms, teacher_f1=0.9)
     return dict(values)
 
 
@@ -83,10 +83,10 @@ def test_what_a_place_draws_depends_on_what_came_before_and_on_no_process(tmp_pa
 def test_every_place_is_taken_once_and_more_can_be_asked_for(tmp_path: Path) -> None:
     found = opened(tmp_path, trials=2)
     assert [take(found).number, take(found).number] == [0, 1]
-    assert trial_queue.claim(found, 2) is None
+    assert trial_queue.claim_trial(found, 2) is None
     again = opened(tmp_path, trials=4)
     assert len(states(again)) == 4
-    assert trial_queue.claim(again, 2) is None, "as few as asked for, whatever is queued"
+    assert trial_queue.claim_trial(again, 2) is None, "as few as asked for, whatever is queued"
     assert take(again, 4).number == 2
 
 
@@ -95,11 +95,11 @@ def test_an_interrupted_trial_is_run_again_with_its_values(tmp_path: Path) -> No
     run(found, 0.5)
     trial = take(found)
     drawn = suggest(trial, SPACE)
-    trial_queue.put_back(found, trial)
+    trial_queue.requeue(found, trial)
     assert states(found) == ["complete", "waiting", "waiting"]
     again = take(found)
     assert suggest(again, SPACE) == drawn
-    trial_queue.finish(found, again, 0.7, None, 0.9)
+    trial_queue.record_result(found, again, 0.7, None, 0.9)
     assert [o.trial for o in trial_queue.outcomes(found.study())] == [0, 3, 2]
 
 
@@ -122,27 +122,27 @@ def test_a_trial_without_a_sign_of_life_is_run_again(
     again = suggest(take(found), SPACE)
     assert again == (values or OWN)
     with pytest.raises(trial_queue.GivenUp):  # it was only asleep, and is too late
-        trial_queue.finish(found, trial, 0.9, None, 0.9)
-    trial_queue.put_back(found, trial)
+        trial_queue.record_result(found, trial, 0.9, None, 0.9)
+    trial_queue.requeue(found, trial)
     assert states(found) == ["running"]
 
 
 def test_what_is_over_is_not_put_back(tmp_path: Path) -> None:
     found = opened(tmp_path, trials=1)
     trial = take(found)
-    trial_queue.finish(found, trial, 0.9, None, 0.9)
-    trial_queue.put_back(found, trial)
+    trial_queue.record_result(found, trial, 0.9, None, 0.9)
+    trial_queue.requeue(found, trial)
     assert states(found) == ["complete"]
 
 
 def test_a_trial_that_was_ended_and_not_queued_again_is_healed(tmp_path: Path) -> None:
     found = opened(tmp_path, trials=2)
-    trial_queue.fail(take(found), "no memory")
+    trial_queue.record_failure(take(found), "no memory")
     trial = take(found)
     suggest(trial, SPACE)
     trial.study.tell(trial, state=TrialState.FAIL)  # and then the process died
     assert states(found) == ["fail", "waiting"]
-    assert trial_queue.claim(found, 2) is None
+    assert trial_queue.claim_trial(found, 2) is None
     again = opened(tmp_path, trials=2)
     assert states(again) == ["waiting", "waiting"], "its own config gets another chance as well"
     assert suggest(take(again), SPACE) == OWN
@@ -166,14 +166,14 @@ def test_a_poor_trial_is_stopped_once_there_is_something_to_compare_it_with(tmp_
         trial = take(found)
         suggest(trial, SPACE)
         assert not any(trial_queue.unpromising(trial, epoch, 0.8) for epoch in (1, 2))
-        trial_queue.finish(found, trial, 0.8, None, 0.9)
+        trial_queue.record_result(found, trial, 0.8, None, 0.9)
     trial = take(found)
     suggest(trial, SPACE)
     assert not trial_queue.unpromising(trial, 1, 0.3), "never after one epoch"
     assert trial_queue.unpromising(trial, 2, 0.3)
-    trial_queue.stop(trial)
+    trial_queue.record_pruned(trial)
     trial = take(found)
-    trial_queue.fail(trial, "the loss became nan")
+    trial_queue.record_failure(trial, "the loss became nan")
     assert states(found)[-2:] == ["pruned", "fail"]
     assert trial_queue.outcomes(found.study())[-1].error == "the loss became nan"
 
@@ -245,7 +245,7 @@ def test_files_and_notes_are_for_the_dashboard(
     trial_queue.link(trial, "a-run", "http://there/runs/a-run")
     trial_queue.link(found.study(), "b-run", "http://there/runs/b-run")
     (tmp_path / "curve.png").write_bytes(b"png")
-    trial_queue.keep_file(trial, tmp_path / "curve.png")
+    trial_queue.attach_file(trial, tmp_path / "curve.png")
     (kept,) = optuna.artifacts.get_all_artifact_meta(trial)
     assert kept.filename == "curve.png"
     assert (tmp_path / trial_queue.ARTIFACTS / kept.artifact_id).read_bytes() == b"png"
