@@ -19,7 +19,7 @@ from fincompress.commands.build import build_family
 from fincompress.commands.dashboard import serve_dashboard
 from fincompress.commands.failures import IncompleteError
 from fincompress.commands.main import run_study
-from fincompress.commands.options import WEIGHTS, Options
+from fincompress.commands.options import WEIGHT_KINDS, Options
 from fincompress.commands.prepare import prepare_data
 from fincompress.commands.promote import promote_study
 from fincompress.commands.recover import recover_runs
@@ -64,8 +64,8 @@ def epochs(text: str) -> int | None:
 
 
 def weights(text: str) -> str:
-    if text not in WEIGHTS:
-        raise argparse.ArgumentTypeError(f"must be {' or '.join(WEIGHTS)}, not '{text}'")
+    if text not in WEIGHT_KINDS:
+        raise argparse.ArgumentTypeError(f"must be {' or '.join(WEIGHT_KINDS)}, not '{text}'")
     return text
 
 

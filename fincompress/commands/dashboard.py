@@ -7,4 +7,4 @@ from fincompress.tuning import trial_queue
 
 def serve_dashboard(options: Options) -> None:
     """Serve Optuna's dashboard until it is interrupted."""
-    trial_queue.dashboard(storage_address(options.storage), options.port)
+    trial_queue.run_dashboard_server(storage_address(options.storage), options.port)

@@ -7,7 +7,7 @@ from pathlib import Path
 from fincompress.studies.variants import ALL
 from fincompress.tuning import trial_queue
 
-TRAINED, RANDOM = WEIGHTS = ("trained", "random")
+TRAINED, RANDOM = WEIGHT_KINDS = ("trained", "random")
 
 
 @dataclass(frozen=True)

@@ -35,7 +35,7 @@ from fincompress.tracking.store import open_store
 
 OVERHEAD = "pyfunc_overhead_ms"
 SAME_ELSEWHERE = 0.98  # share of labels that a CPU keeps whose kernels round otherwise
-PROBE = "Profit rose 12 % ."
+EXAMPLE_SENTENCE = "Profit rose 12 % ."
 
 
 def promote_study(options: Options) -> None:
@@ -136,7 +136,9 @@ def rollback(study: Study, dry_run: bool = False) -> None:
             f"to decide again, run: fincompress promote --study {study.name}"
         )
     # Or the alias would name what is broken.
-    served_model.ask(study, after, [[PROBE]], study.benchmark.threads, calls=1)
+    served_model.predict_served(
+        study, after, [[EXAMPLE_SENTENCE]], study.benchmark.threads, calls=1
+    )
     explained = [
         f"rollback of {study.name}",
         *_champion_lines(variants, before, after, not dry_run),
@@ -274,7 +276,7 @@ def _ask_on_validation(study: Study, number: int, answers: Answers, threads: int
     texts, size = list(answers.texts["val"]), study.benchmark.throughput_batch
     # In the benchmark's batches: dynamic INT8 answers depend a little on what else is in one.
     batches = [texts[start : start + size] for start in range(0, len(texts), size)]
-    return served_model.ask(study, number, batches, threads)
+    return served_model.predict_served(study, number, batches, threads)
 
 
 def _compare_labels(

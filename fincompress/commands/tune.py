@@ -134,7 +134,7 @@ def tune_variant(builder: Builder, task: Task) -> None:
     tags = workspace.tags("tune", variant=spec.name, technique=spec.technique)
     again = before if before and runs.exists(before) else ""
     with runs.step(f"tune {spec.name}", tags, _note(workspace, study), again=again) as run_id:
-        trial_queue.link(study, run_id, runs.address(run_id))
+        trial_queue.link(study, run_id, runs.run_url(run_id))
         runs.log_config({"goal": dump(goal), "search": {k: dump(v) for k, v in spec.search.items()},
                          "budget": dump(budget), "optuna_study": search.name})  # fmt: skip
         print(f"{spec.name}: Optuna study {search.name} in {_storage_shown(options)}")
@@ -152,7 +152,7 @@ def _search_hash(recipe: Recipe, spec: VariantSpec, goal: Goal) -> str:
 
 
 def _note(workspace: Workspace, study: Study) -> str:
-    where = f"`{_storage_shown(workspace.options)}`: {trial_queue.address(study)}"
+    where = f"`{_storage_shown(workspace.options)}`: {trial_queue.dashboard_url(study)}"
     return f"Optuna study `{study.study_name}` in {where}\n\n{workspace.note}"
 
 

@@ -31,7 +31,7 @@ matplotlib.use("Agg")  # no display is needed to write a file
 DPI = 150
 BUBBLE = 6.0  # points squared for a MB
 ALL_SENTENCES = 300.0  # points squared of a bin that holds them all
-COLUMNS = 3  # of a grid
+GRID_COLUMNS = 3  # of a grid
 PAIRS = matplotlib.color_sequences["tab20"]  # dark and light
 COLORS = [*PAIRS[::2], *PAIRS[1::2]]
 
@@ -150,7 +150,7 @@ def reliability_diagrams(
         axes.set_ylim(-0.05, 1.08)
         axes.grid(alpha=0.3)
     names = places[0].get_legend_handles_labels()
-    ncols = min(len(bins), COLUMNS)
+    ncols = min(len(bins), GRID_COLUMNS)
     figure.legend(*names, loc="outside lower center", ncols=ncols, frameon=False)
     figure.suptitle(f"Reliability, {of}")
     _save(figure, file)
@@ -236,7 +236,7 @@ def _heatmap(heatmap: Heatmap, of: str, file: Path) -> None:
 
 def _grid(names: Sequence[str], x: str, y: str) -> tuple[Figure, list[Axes]]:
     """Axes that share their scales, each under its name, row by row."""
-    columns = min(len(names), COLUMNS)
+    columns = min(len(names), GRID_COLUMNS)
     rows = -(-len(names) // columns)
     size = (3.2 * columns + 1, 2.8 * rows + 1)
     figure, places = plt.subplots(

@@ -20,7 +20,7 @@ from fincompress.tracking import runs
 from fincompress.tracking.addresses import reason
 from fincompress.tracking.store import is_missing
 
-PACKAGE = Path(__file__).parents[1]
+PACKAGE_FOLDER = Path(__file__).parents[1]
 ARTIFACT = "artifact"  # the folder inside a logged model, or in the run that keeps it
 LONGEST = 5000  # characters of a description that every database takes
 KEPT = "kept"  # tag of a run that keeps what it built
@@ -99,7 +99,7 @@ def publish(study: Study, spec: VariantSpec, artifact: Artifact, card: Path) -> 
         name=spec.alias,
         python_model=str(Path(__file__).with_name("pyfunc_model.py")),
         artifacts={ARTIFACT: str(artifact.path)},
-        code_paths=[str(PACKAGE)],
+        code_paths=[str(PACKAGE_FOLDER)],
         model_config={"runtime": spec.runtime, "threads": 0},
         # The CPU build calls itself 2.13.0+cpu, and no index has that version.
         pip_requirements=[f"{n}=={installed(n).partition('+')[0]}" for n in required],

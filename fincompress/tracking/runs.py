@@ -120,7 +120,7 @@ def log_inputs(splits: Splits) -> None:
         mlflow.log_input(dataset, context=part)
 
 
-def address(run_id: str, port: int = 5000) -> str:
+def run_url(run_id: str, port: int = 5000) -> str:
     """Where the MLflow UI shows a run: on the tracking server, or where `make ui` has it."""
     uri = mlflow.get_tracking_uri()
     server = uri if uri.startswith("http") else f"http://127.0.0.1:{port}"

@@ -29,7 +29,7 @@ class Served:
     way: str
 
 
-def ask(
+def predict_served(
     study: Study, number: int, batches: Sequence[Sequence[str]], threads: int, calls: int = 200
 ) -> Served:
     """Let a version answer as those get it who serve it: in a process without this package.

@@ -20,18 +20,20 @@ from typing import Any
 PACKAGE = "fincompress"
 
 
-def main() -> None:
+def answer_request() -> None:
     output = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)  # what libraries print is no part of the answer
     try:
-        answer = ask(**json.load(sys.stdin))
+        answer = predict(**json.load(sys.stdin))
     except Exception as error:
         answer = {"error": str(error) or type(error).__name__}
     json.dump(answer, output)
     output.close()
 
 
-def ask(model: str, threads: int, batches: Sequence[Sequence[str]], calls: int) -> dict[str, Any]:
+def predict(
+    model: str, threads: int, batches: Sequence[Sequence[str]], calls: int
+) -> dict[str, Any]:
     """Load `model`; return its label for each text, what computed it, and what it adds to a call.
 
     That is the median of `calls`, in ms. The code of earlier releases does not say what computes.
@@ -79,4 +81,4 @@ def _overhead_ms(loaded: Any, texts: Sequence[str], calls: int) -> float:
 
 
 if __name__ == "__main__":
-    main()
+    answer_request()

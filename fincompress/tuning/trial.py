@@ -138,7 +138,7 @@ def run_trial(job: Job, trial: Trial) -> None:
             trial_queue.heartbeat(job.search, trial),
             runs.step(f"trial {trial.number}", tags, job.note, under=job.run_id) as run_id,
         ):
-            trial_queue.link(trial, run_id, runs.address(run_id))
+            trial_queue.link(trial, run_id, runs.run_url(run_id))
             f1, latency_ms = _try(job, trial)
             trial_queue.record_result(job.search, trial, f1, latency_ms, job.teacher_f1)
     except StopTraining:

@@ -225,7 +225,7 @@ def link(on: Study | Trial, run_id: str, address: str) -> None:
     optuna_dashboard.save_note(on, f"[MLflow run {run_id}]({address})")
 
 
-def address(study: Study) -> str:
+def dashboard_url(study: Study) -> str:
     """Return the URL under which `fincompress dashboard` shows the Optuna study."""
     return f"http://127.0.0.1:{PORT}/dashboard/studies/{study._study_id}"
 
@@ -298,7 +298,7 @@ def figures(search: Search) -> dict[str, Any]:
     return drawn
 
 
-def dashboard(url: str, port: int) -> None:
+def run_dashboard_server(url: str, port: int) -> None:
     """Serve Optuna's dashboard of the storage at `url` on this machine, until Ctrl-C."""
     storage = open_storage(url)
     print(f"http://127.0.0.1:{port}/dashboard/  ({masked(url)}; Ctrl-C ends it)", flush=True)

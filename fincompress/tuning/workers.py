@@ -16,7 +16,7 @@ from fincompress.tuning.objective import Goal, Outcome, best, described
 from fincompress.tuning.trial import Job, run_worker
 
 POLL_S = 1.0
-PATIENCE_S = 30  # how long workers that were stopped may take before they are killed
+STOP_TIMEOUT_S = 30  # how long workers that were stopped may take before they are killed
 REPLACEMENTS = 5  # at most so many killed workers are replaced by one command
 
 
@@ -91,7 +91,7 @@ class Crew:
         for member in self.members:
             if at_once:
                 member.terminate()
-        end = time.monotonic() + PATIENCE_S
+        end = time.monotonic() + STOP_TIMEOUT_S
         for member in self.members:
             member.join(max(0.0, end - time.monotonic()))
             member.kill()

@@ -44,7 +44,7 @@ def loaded(answers: Answers, monkeypatch: pytest.MonkeyPatch) -> list[int]:
         numbers.append(number)
         return Served(labels[: sum(map(len, batches))], 0.07, "torch_eager")
 
-    monkeypatch.setattr(served_model, "ask", ask)
+    monkeypatch.setattr(served_model, "predict_served", ask)
     return numbers
 
 

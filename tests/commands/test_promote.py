@@ -95,14 +95,14 @@ def test_only_those_are_loaded_that_would_be_champion_or_challenger(
 def test_a_model_that_does_not_load_costs_itself_alone_unless_it_is_the_incumbent(
     study: Study, answers: Answers, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    works = served_model.ask
+    works = served_model.predict_served
 
     def ask(study: Study, number: int, batches: Sequence[Sequence[str]], threads: int) -> Served:
         if number == 2:
             raise UserError("version 2 does not load")
         return works(study, number, batches, threads)
 
-    monkeypatch.setattr(served_model, "ask", ask)
+    monkeypatch.setattr(served_model, "predict_served", ask)
     promote(study, benchmark(), answers)
     assert roles()["champion"] == 3 and roles()["challenger"] == 1
     assert "  fails   version 2 does not load\n" in text_of(decisions()[0])
@@ -199,13 +199,13 @@ def test_it_is_asked_with_the_threads_that_it_was_measured_with(
     study: Study, answers: Answers, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Another number may be answered by another engine, and rounds otherwise."""
-    asked, works = list[int](), served_model.ask
+    asked, works = list[int](), served_model.predict_served
 
     def ask(study: Study, number: int, batches: Sequence[Sequence[str]], threads: int) -> Served:
         asked.append(threads)
         return works(study, number, batches, threads)
 
-    monkeypatch.setattr(served_model, "ask", ask)
+    monkeypatch.setattr(served_model, "predict_served", ask)
     promote(study, benchmark(threads="7"), answers)
     assert set(asked) == {7}
 

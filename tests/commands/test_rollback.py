@@ -123,7 +123,7 @@ def test_rollback_leaves_a_version_that_does_not_answer(
         raise UserError(f"version {number} does not load")
 
     with monkeypatch.context() as patch:
-        patch.setattr(served_model, "ask", lost)
+        patch.setattr(served_model, "predict_served", lost)
         assert refusal(lambda: rollback(study)) == "version 2 does not load"
     assert roles()["champion"] == 3
     rollback(study)

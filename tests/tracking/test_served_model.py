@@ -57,7 +57,7 @@ def test_what_is_asked_is_what_is_served(
         broken.mkdir()
         (broken / "__init__.py").write_text("raise ImportError('not the code of the model')")
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
-    found = served_model.ask(study, 1, [TEXTS[:4], TEXTS[4:]], 1)
+    found = served_model.predict_served(study, 1, [TEXTS[:4], TEXTS[4:]], 1)
     places = load_runtime("torch_eager").load(base, 1)(TEXTS).argmax(axis=1)
     assert found.labels == tuple(LABELS[place] for place in places)
     assert 0 < found.overhead_ms < 100 and found.way == "torch_eager"
@@ -70,7 +70,9 @@ def test_the_code_of_the_version_answers_and_not_the_checkouts(
     assert text.count("        return logits\n") == 1
     carried.write_text(text.replace("        return logits\n", "        return -logits\n"))
     least = load_runtime("torch_eager").load(base, 1)(TEXTS).argmin(axis=1)
-    assert served_model.ask(study, 1, [TEXTS], 1).labels == tuple(LABELS[place] for place in least)
+    assert served_model.predict_served(study, 1, [TEXTS], 1).labels == tuple(
+        LABELS[place] for place in least
+    )
 
 
 def test_a_version_is_loaded_with_the_threads_asked_for(study: Study, carried: Path) -> None:
@@ -81,7 +83,7 @@ def test_a_version_is_loaded_with_the_threads_asked_for(study: Study, carried: P
     start = tail.index("    labels, tokenizer =")
     shout = "    raise UserError(f'{threads} threads')\n"
     carried.write_text(head + found + tail[:start] + shout + tail[start:])
-    assert refusal(lambda: served_model.ask(study, 1, [TEXTS], 1)) == (
+    assert refusal(lambda: served_model.predict_served(study, 1, [TEXTS], 1)) == (
         f"models:/fincompress-tiny/1 does not load: 1 threads{AGAIN}"
     )
 
@@ -93,7 +95,7 @@ def test_code_that_does_not_say_what_computes_is_asked_all_the_same(
     text = carried.read_text()
     assert text.count("    def way(self)") == 1
     carried.write_text(text.replace("    def way(self)", "    def _way(self)"))
-    assert served_model.ask(study, 1, [TEXTS], 1).way == ""
+    assert served_model.predict_served(study, 1, [TEXTS], 1).way == ""
 
 
 def test_a_version_from_elsewhere_is_refused_by_name(study: Study, tmp_path: Path) -> None:
@@ -111,7 +113,7 @@ def test_code_that_a_version_does_not_carry_is_refused(study: Study, carried: Pa
     package = carried.parents[1]
     hidden = package.rename(package.with_name("elsewhere"))
     try:
-        message = refusal(lambda: served_model.ask(study, 1, [TEXTS], 1))
+        message = refusal(lambda: served_model.predict_served(study, 1, [TEXTS], 1))
     finally:
         hidden.rename(package)
     assert message.startswith("models:/fincompress-tiny/1 does not load: ")
@@ -120,7 +122,7 @@ def test_code_that_a_version_does_not_carry_is_refused(study: Study, carried: Pa
 
 def test_a_process_that_dies_is_one_message(study: Study, carried: Path) -> None:
     carried.write_text("import os, sys\nprint('out of memory', file=sys.stderr)\nos._exit(9)\n")
-    assert refusal(lambda: served_model.ask(study, 1, [TEXTS], 1)) == (
+    assert refusal(lambda: served_model.predict_served(study, 1, [TEXTS], 1)) == (
         "models:/fincompress-tiny/1 does not load: its process ended with exit code 9: "
         f"out of memory{AGAIN}"
     )
@@ -164,7 +166,7 @@ def test_its_process_gets_the_utf8_mode_and_no_address_as_arguments(
 
     monkeypatch.setattr(subprocess, "run", run)
     monkeypatch.setattr(sys, "flags", SimpleNamespace(utf8_mode=mode))
-    assert served_model.ask(study, 1, [["profit rose ."]], 1).labels == ("neutral",)
+    assert served_model.predict_served(study, 1, [["profit rose ."]], 1).labels == ("neutral",)
     assert mlflow.get_tracking_uri() not in str(asked)
     assert f"-Xutf8={mode}" in asked[0]
 
