@@ -1,1 +1,1 @@
-"""What happens becomes MLflow runs, registered models and aliases; the only `import mlflow`."""
+"""Tracking: MLflow runs, registered models and aliases; the only folder that imports MLflow."""

@@ -1,4 +1,4 @@
-"""Addresses of stores and databases: shown without passwords, and tried before they are used."""
+"""Addresses of stores and databases: masking of passwords, and a connection test with a timeout."""
 
 import os
 import re
@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy import NullPool, create_engine
 
-PATIENCE_S = 5  # within which a store must give its first sign of life
+PATIENCE_S = 5  # within which a store must answer its first request
 STORAGE = "FINCOMPRESS_STORAGE"  # the variable with the address, and password, of Optuna's storage
 DATABASES = ("sqlite", "postgresql", "mysql", "mssql")
 # What follows a host may be a port and a path, and what follows an address in a sentence a colon,
@@ -33,7 +33,11 @@ _DRIVER = re.compile(r"^\(\w+\.\w+\) ")  # (sqlite3.OperationalError)
 
 
 def storage_address(asked: str) -> str:
-    """Return the address of Optuna's storage: as asked, or the environment's, or a file here."""
+    """Return the address of Optuna's storage.
+
+    It is `asked` if not empty, or else the variable `FINCOMPRESS_STORAGE`, or else a SQLite file in
+    the current folder.
+    """
     return asked or os.environ.get(STORAGE) or "sqlite:///optuna.db"
 
 
@@ -47,31 +51,33 @@ def masked(text: str) -> str:
 
 
 def has_password(address: str) -> bool:
+    """Whether `masked` finds a password or token in `address`."""
     return masked(address) != address
 
 
 def reason(error: BaseException) -> str:
-    """One line of what went wrong, without passwords and what SQLAlchemy says beside a cause."""
+    """Return an error's message in one line, without passwords and SQLAlchemy's additions."""
     text = " ".join(str(error).split())
     text = text.partition(" [SQL: ")[0].partition(" (Background on")[0]
     return masked(_DRIVER.sub("", text))
 
 
 def backend(address: str) -> str:
-    """Return `postgresql` of `postgresql+psycopg://...`, and `http` of `http://...`."""
+    """Return the kind of store: `postgresql` for `postgresql+psycopg://...`, `http` for `http://...`."""
     return address.partition(":")[0].partition("+")[0]
 
 
 def connect_args(database: str) -> dict[str, Any]:
-    """Return the arguments with which SQLAlchemy connects: how many seconds are waited for."""
+    """Return SQLAlchemy's connection arguments for a database: its timeout in seconds."""
     patience = {"sqlite": {"timeout": 60}, "postgresql": {"connect_timeout": 10}}
     return patience.get(backend(database), {})
 
 
 def probe(database: str) -> None:
-    """Connect to a database, and raise what stands in the way, after `PATIENCE_S` at the latest.
+    """Test that a database can be connected to (and, in SQLite, written to) within `PATIENCE_S`.
 
-    MLflow would try again for minutes in silence, and drivers wait as long as the network does.
+    Raises the driver's error, or `TimeoutError`. Without this test MLflow would retry in silence
+    for minutes. A SQLite file has no such limit, because another process may be writing to it.
     """
     failures: list[Exception] = []
 
@@ -83,7 +89,7 @@ def probe(database: str) -> None:
 
     thread = Thread(target=attempt, daemon=True)
     thread.start()
-    # In a sqlite file another process may be at work, which is no reason to give up.
+    # Another process may be writing to a SQLite file, which is no reason to give up.
     thread.join(None if backend(database) == "sqlite" else PATIENCE_S)
     if thread.is_alive():
         raise TimeoutError(f"no answer within {PATIENCE_S} s")

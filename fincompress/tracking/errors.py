@@ -1,4 +1,4 @@
-"""Errors of the store: which of them every other variant or trial would meet too."""
+"""Store errors: which errors every other variant or trial would meet too, and how to show them."""
 
 import errno
 
@@ -15,9 +15,9 @@ NO_ROOM = (None, errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EMFILE)
 
 
 def would_repeat(error: Exception, stores: tuple[type[Exception], ...] = STORE_ERRORS) -> bool:
-    """Whether `error` is of the store or of the disk, so that no other variant would be spared.
+    """Whether `error` comes from the store or the disk, so that every other variant would meet it.
 
-    `stores` are the types of errors that a store raises.
+    `stores` are the error types that the stores in use raise.
     """
     return isinstance(error, stores) or (isinstance(error, OSError) and error.errno in NO_ROOM)
 

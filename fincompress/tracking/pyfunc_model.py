@@ -1,4 +1,4 @@
-"""The pyfunc model of every version: texts in, labels with scores out, whatever runtime is inside.
+"""MLflow pyfunc model of every registered version: takes texts, returns labels with scores.
 
 MLflow runs this file to load a model ("model from code"), so nothing is pickled.
 """
@@ -15,9 +15,14 @@ from fincompress.runtimes import load_runtime
 
 
 class SentimentModel(mlflow.pyfunc.PythonModel):  # type: ignore[misc]
-    """Loads the artifact on its runtime; 0 `threads` are as many as the process may use."""
+    """A sentiment classifier that runs an artifact on its runtime.
+
+    `model_config` has `runtime`, the runtime's name, and `threads`; 0 threads stand for all cores
+    that the process may use.
+    """
 
     def load_context(self, context: Any) -> None:
+        """Load the artifact of `context`; MLflow calls this once, before any prediction."""
         artifact = read_artifact(Path(context.artifacts["artifact"]))
         threads = context.model_config["threads"] or usable_cores()
         self.labels = artifact.manifest.labels
@@ -26,6 +31,10 @@ class SentimentModel(mlflow.pyfunc.PythonModel):  # type: ignore[misc]
     def predict(
         self, context: Any, model_input: list[str], params: dict[str, Any] | None = None
     ) -> list[dict[str, object]]:
+        """Return for each text its `label`, the `score` of that, and the `scores` of all labels.
+
+        Scores are the model's softmax, which sums to 1. `params` are ignored.
+        """
         logits = self.predictor(model_input)  # (n, labels)
         odds = np.exp(logits - logits.max(axis=1, keepdims=True))
         shares = (odds / odds.sum(axis=1, keepdims=True)).tolist()

@@ -1,4 +1,4 @@
-"""An artifact becomes a version in the model registry; decisions become aliases."""
+"""Model registry: versions of variants with their artifacts and model cards, and their aliases."""
 
 import tempfile
 from collections.abc import Iterable
@@ -21,18 +21,20 @@ from fincompress.tracking.addresses import reason
 from fincompress.tracking.store import is_missing
 
 PACKAGE_FOLDER = Path(__file__).parents[1]
-ARTIFACT = "artifact"  # the folder inside a logged model, or in the run that keeps it
-LONGEST = 5000  # characters of a description that every database takes
-KEPT = "kept"  # tag of a run that keeps what it built
+ARTIFACT = "artifact"  # the folder with the artifact, in a logged model or in a run
+LONGEST = 5000  # characters of a description that every database accepts
+KEPT = "kept"  # tag of a run that stores an unregistered artifact
 REQUIREMENTS = ("mlflow", "tokenizers", "numpy", "pydantic", "PyYAML")  # and the runtime's own
 
 
 @dataclass(frozen=True)
 class Version:
-    """A registered version of a variant, its artifact on this machine, and MLflow's ids.
+    """A built variant: its artifact on this machine and where MLflow stores it.
 
-    What is not registered has neither a number nor a model: random weights, ablations, and all but
-    the first of several seeds.
+    `model_name`: the study's registered model. `number`: the version's number in it. `variant`:
+    the variant's name. `run_id`: the MLflow run of the build. `model_id`: MLflow's logged model.
+    `artifact`: the model's files. `number` and `model_id` are None for what is not registered:
+    random weights, ablations, and all but the first of several seeds.
     """
 
     model_name: str
@@ -44,10 +46,10 @@ class Version:
 
 
 def find(study: Study, spec: VariantSpec, fingerprint: str, scratch: Path) -> Version | None:
-    """Return the newest version with this fingerprint whose files are whole, or None.
+    """Return the newest registered version with this fingerprint whose files are complete, or None.
 
-    `scratch` is the caller's folder for the files of a store that is not on this machine. A store
-    that does not answer is no reason to build anew: what it raises is raised.
+    `scratch` is the caller's folder for files of a store that is not on this machine. Raises the
+    store's error if it does not answer: that is no reason to build again.
     """
     terms = (
         f"name = '{study.model_name}' and tags.variant = '{spec.name}' "
@@ -62,7 +64,7 @@ def find(study: Study, spec: VariantSpec, fingerprint: str, scratch: Path) -> Ve
 
 
 def keep(study: Study, spec: VariantSpec, artifact: Artifact) -> Version:
-    """Log `artifact` into the open run, and register nothing."""
+    """Log `artifact` into the open run without registering it; `find_kept` finds it again."""
     mlflow.log_artifacts(str(artifact.path), ARTIFACT)
     run = mlflow.active_run()
     assert run is not None, "it is kept in its build's run"
@@ -71,9 +73,10 @@ def keep(study: Study, spec: VariantSpec, artifact: Artifact) -> Version:
 
 
 def find_kept(study: Study, spec: VariantSpec, fingerprint: str, scratch: Path) -> Version | None:
-    """Return what the newest finished build with this fingerprint kept in its run, or None.
+    """Return the unregistered artifact of the newest finished build with this fingerprint, or None.
 
-    `scratch` is the caller's folder for the files of a store that is not on this machine.
+    `scratch` is the caller's folder for files of a store that is not on this machine. An artifact
+    with missing or changed files is not returned.
     """
     tags = {"variant": spec.name, "fingerprint": fingerprint, KEPT: "true"}
     run_id = runs.find_run("build", study.name, **tags)
@@ -91,8 +94,9 @@ def find_kept(study: Study, spec: VariantSpec, fingerprint: str, scratch: Path) 
 def publish(study: Study, spec: VariantSpec, artifact: Artifact, card: Path) -> Version:
     """Log `artifact` into the open run as a pyfunc model, with its `card`, and register it.
 
-    The version comes into being last and with all its tags, so that an interruption leaves
-    none; then the variant's alias moves to it.
+    `card` is the file of the model card, whose text is the version's description too. The version
+    is created last and with all its tags, so that an interruption leaves no incomplete version;
+    then the variant's alias is moved to it.
     """
     required = (*REQUIREMENTS, *load_runtime(spec.runtime).REQUIREMENTS)
     logged = mlflow.pyfunc.log_model(
@@ -132,17 +136,17 @@ def publish(study: Study, spec: VariantSpec, artifact: Artifact, card: Path) -> 
 
 
 def update_description(study: Study, version: Version, card: Path) -> None:
-    """Put another card in place of a registered version's description and of its model's file."""
+    """Replace the model card of a registered version: its description and the logged file."""
     client, text = mlflow.MlflowClient(), card.read_text(encoding="utf-8")
     client.log_model_artifact(version.model_id, str(card))
     client.update_model_version(study.model_name, str(version.number), description=text[:LONGEST])
 
 
 def renew(study: Study, spec: VariantSpec, version: Version) -> Version:
-    """Make `version` the variant's newest, which its alias names.
+    """Make `version` the variant's newest version and move the variant's alias to it.
 
-    Where a newer one of another recipe, or with lost files, stands in its way, the same model
-    is registered once more.
+    If a newer version exists, of another recipe or with lost files, the model of `version` is
+    registered once more. Returns the version with its number, which may be new.
     """
     client = mlflow.MlflowClient()
     terms = f"name = '{study.model_name}' and tags.variant = '{spec.name}'"
@@ -160,15 +164,17 @@ def renew(study: Study, spec: VariantSpec, version: Version) -> Version:
 
 
 def set_alias(study: Study, alias: str, number: int) -> None:
+    """Point an alias of the study's registered model to a version."""
     mlflow.MlflowClient().set_registered_model_alias(study.model_name, alias, str(number))
 
 
 def drop_alias(study: Study, alias: str) -> None:
+    """Delete an alias of the study's registered model."""
     mlflow.MlflowClient().delete_registered_model_alias(study.model_name, alias)
 
 
 def aliases(study: Study) -> dict[str, int]:
-    """Return every alias of the study's registered model with its version."""
+    """Return the version number of each alias of the study's registered model; none is empty."""
     try:
         model = mlflow.MlflowClient().get_registered_model(study.model_name)
     except MlflowException as error:
@@ -179,15 +185,15 @@ def aliases(study: Study) -> dict[str, int]:
 
 
 def variants(study: Study) -> dict[int, str]:
-    """Return the number of every version that is there with its variant."""
-    found = mlflow.MlflowClient().search_model_versions(f"name = '{study.model_name}'")
-    return {int(v.version): v.tags.get("variant", "") for v in found}
+    """Return the variant of each version of the study's registered model, by version number."""
+    versions = mlflow.MlflowClient().search_model_versions(f"name = '{study.model_name}'")
+    return {int(v.version): v.tags.get("variant", "") for v in versions}
 
 
 def originals(study: Study) -> dict[int, int]:
-    """Return the number of every version with the lowest one that has the same model.
+    """Return for each version number the lowest number with the same model.
 
-    `renew` registers a model again, under a new number.
+    They differ for a model that `renew` has registered again, under a new number.
     """
     found = mlflow.MlflowClient().search_model_versions(f"name = '{study.model_name}'")
     first = dict[str, int]()
@@ -197,9 +203,11 @@ def originals(study: Study) -> dict[int, int]:
 
 
 def fetch(study: Study, number: int, scratch: Path) -> tuple[Version, str]:
-    """Return a version and the name of its runtime; raise `UserError` if its files are not whole.
+    """Return a registered version with its artifact, and the name of its runtime.
 
-    What a store raises that does not answer is raised.
+    `scratch` is the caller's folder for files of a store that is not on this machine. Raises
+    `UserError` if files are missing or changed or this project did not register the version, and
+    the store's error if it does not answer.
     """
     entry = mlflow.MlflowClient().get_model_version(study.model_name, str(number))
     if missing := {"variant", "runtime", "model_id"} - entry.tags.keys():

@@ -16,12 +16,15 @@ ANSWERS = "answers.json"
 
 
 def is_measured(study: Study, random: bool = False) -> bool:
-    """Whether there is a benchmark of the study."""
+    """Whether the study has a finished benchmark; with `random`, one of random weights."""
     return runs.find_run("benchmark", study.name, measured=benchmark_kind(random)) is not None
 
 
 def last_benchmark(study: Study, random: bool = False) -> tuple[str, Benchmark]:
-    """Return its run and what it found; raise `UserError` if there is none."""
+    """Return the run id and the results of the study's last benchmark.
+
+    With `random`, it is the last one of random weights. Raises `UserError` if there is none.
+    """
     run_id = runs.find_run("benchmark", study.name, measured=benchmark_kind(random))
     if run_id is None:
         raise UserError(
@@ -33,12 +36,12 @@ def last_benchmark(study: Study, random: bool = False) -> tuple[str, Benchmark]:
 
 
 def benchmark_kind(random: bool) -> str:
-    """By which `report` and `promote` find a benchmark."""
+    """Return the value of the tag `measured`, by which benchmarks are found again."""
     return "shapes" if random else "all"
 
 
 def answers_of(study: Study, run_id: str) -> Answers:
-    """What the variants answered in a benchmark; raise `UserError` if it kept no answers."""
+    """Return the logits that a benchmark stored; raise `UserError` if it stored none."""
     try:
         data: Any = json.loads(runs.read_run_file(run_id, ANSWERS))
         return parse(Answers, data, f"run {run_id}: {ANSWERS}")
@@ -51,16 +54,18 @@ FILE = "file"  # tag of a run that holds a table: the name of its files
 
 
 def last_tables(study: Study) -> dict[str, SeedTable]:
-    """Return the last table over seeds, and those of ablations, by the name of their files."""
-    found: dict[str, SeedTable] = {}
+    """Return the last tables over seeds and of ablations, by the name of their files."""
+    tables: dict[str, SeedTable] = {}
     for stage in STAGES:
         for file, run_id in sorted(runs.newest_by(FILE, stage, study.name).items()):
             data: Any = json.loads(runs.read_run_file(run_id, f"{file}.json"))
-            found[file] = parse(SeedTable, data, f"run {run_id}: {file}.json")
-    return found
+            tables[file] = parse(SeedTable, data, f"run {run_id}: {file}.json")
+    return tables
 
 
 def last_tuning_runs(study: str, variants: Iterable[str]) -> dict[str, str]:
-    """Return the run of each variant's last finished study, by variant."""
-    found = {name: runs.find_run("tune", study, variant=name, measured="all") for name in variants}
-    return {name: run_id for name, run_id in found.items() if run_id}
+    """Return the run id of the last finished search of each variant that has one, by variant."""
+    last_runs = {
+        name: runs.find_run("tune", study, variant=name, measured="all") for name in variants
+    }
+    return {name: run_id for name, run_id in last_runs.items() if run_id}

@@ -1,4 +1,4 @@
-"""A step of the work becomes an MLflow run that always ends: finished, failed or killed."""
+"""MLflow runs: opened for each step of the work and always ended, and searched by their tags."""
 
 import json
 import os
@@ -31,11 +31,12 @@ TABLES = "mlflow.loggedArtifacts"
 def step(
     name: str, tags: Mapping[str, str], note: str = "", *, again: str = "", under: str = ""
 ) -> Iterator[str]:
-    """Open a run and yield its id: a child of the open run, or else a run of its own.
+    """Open an MLflow run and yield its id: a child of the open run if there is one.
 
-    The first one under `mlflow run` is the run that it opened. `again` is a run to go on with,
-    `under` a run of another process to be a child of. An exception ends the run as FAILED, an
-    interruption as KILLED, with the reason as a tag.
+    `tags` are logged with the prefix `fincompress.`, `note` is the run's description. `again` is
+    the id of a run to continue, `under` of a run of another process that is the parent. The first
+    run under `mlflow run` is the one that MLflow has opened. An exception ends the run as FAILED,
+    an interruption as KILLED, with the reason as a tag.
     """
     own = {f"fincompress.{key}": value for key, value in tags.items() if value}
     own |= {RUN_NAME: name, PROCESS: _this_process()} | ({NOTE: note} if note else {})
@@ -68,9 +69,9 @@ def step(
 
 
 def log_config(config: Mapping[str, Any], file: str = "config.json") -> None:
-    """Log `config` as a file and, flattened, as parameters.
+    """Log `config` into the open run: as the JSON file `file` and, flattened, as parameters.
 
-    A parameter that `mlflow run` has logged already keeps the text that it was given.
+    Parameters that the run already has, as `mlflow run` logs them, are left unchanged.
     """
     mlflow.log_dict(dict(config), file)
     run = mlflow.active_run()
@@ -81,37 +82,43 @@ def log_config(config: Mapping[str, Any], file: str = "config.json") -> None:
 def log_metrics(
     metrics: Mapping[str, float], step: int | None = None, model_id: str | None = None
 ) -> None:
+    """Log `metrics` into the open run, at `step` (an epoch) and for the logged model `model_id`."""
     mlflow.log_metrics(dict(metrics), step=step, model_id=model_id)
 
 
 def log_text(text: str, file: str) -> None:
+    """Log `text` into the open run as the artifact `file`."""
     mlflow.log_text(text, file)
 
 
 def log_json(value: dict[str, Any], file: str) -> None:
+    """Log `value` into the open run as the JSON artifact `file`."""
     mlflow.log_dict(value, file)
 
 
 def log_folder(folder: Path) -> None:
+    """Log all files of `folder` into the open run as artifacts."""
     mlflow.log_artifacts(str(folder))
 
 
 def log_file(file: Path) -> None:
+    """Log `file` into the open run as an artifact."""
     mlflow.log_artifact(str(file))
 
 
 def history(run_id: str, metric: str) -> list[tuple[float, float]]:
-    """Return (step, value) of a metric, in the order of its steps."""
-    found = mlflow.MlflowClient().get_metric_history(run_id, metric)
-    return sorted((float(entry.step), float(entry.value)) for entry in found)
+    """Return (step, value) of each value that a run logged for a metric, by ascending step."""
+    entries = mlflow.MlflowClient().get_metric_history(run_id, metric)
+    return sorted((float(entry.step), float(entry.value)) for entry in entries)
 
 
 def set_tag(key: str, value: str) -> None:
+    """Set the tag `fincompress.<key>` of the open run."""
     mlflow.set_tag(f"fincompress.{key}", value)
 
 
 def log_inputs(splits: Splits) -> None:
-    """Name the data set in the run: each part with its context."""
+    """Log the parts of `splits` as data sets of the open run; a part's name is its context."""
     for part, sentences in splits.parts().items():
         dataset = mlflow.data.from_pandas(
             sentences.frame(), name=f"{splits.name}-{part}", targets="label",
@@ -121,7 +128,10 @@ def log_inputs(splits: Splits) -> None:
 
 
 def run_url(run_id: str, port: int = 5000) -> str:
-    """Where the MLflow UI shows a run: on the tracking server, or where `make ui` has it."""
+    """Return the URL of a run in the MLflow UI.
+
+    It is on the tracking server or, for a local store, where `make ui` serves it at `port`.
+    """
     uri = mlflow.get_tracking_uri()
     server = uri if uri.startswith("http") else f"http://127.0.0.1:{port}"
     experiment = mlflow.MlflowClient().get_run(run_id).info.experiment_id
@@ -129,7 +139,7 @@ def run_url(run_id: str, port: int = 5000) -> str:
 
 
 def exists(run_id: str) -> bool:
-    """Whether the store has this run, and not in its bin."""
+    """Whether the store has this run, not marked as deleted."""
     try:
         return bool(mlflow.MlflowClient().get_run(run_id).info.lifecycle_stage == "active")
     except mlflow.MlflowException as error:
@@ -139,7 +149,7 @@ def exists(run_id: str) -> bool:
 
 
 def close(run_id: str, why: str) -> None:
-    """End a run whose process cannot, as KILLED, if it is still open."""
+    """End a run of a process that is gone as KILLED, with `why` as a tag, if it is still open."""
     client = mlflow.MlflowClient()
     if exists(run_id) and client.get_run(run_id).info.status == "RUNNING":
         client.set_tag(run_id, ERROR, why)
@@ -173,7 +183,10 @@ def read_run_file(run_id: str, file: str) -> str:
 
 
 def recover() -> list[str]:
-    """End as KILLED the runs of this machine whose process is gone; say what became of each."""
+    """End the open runs of this machine whose process is gone as KILLED.
+
+    Returns one line for each open run: closed, or why it was left.
+    """
     said = []
     for run in _search("attributes.status = 'RUNNING'"):
         name = f"{run.info.run_name} ({run.info.run_id})"
@@ -190,8 +203,11 @@ def recover() -> list[str]:
 
 
 def leaderboard(rows: pd.DataFrame, file: str) -> None:
-    """Log a table that the MLflow UI shows as one, in place of an earlier one of that name."""
-    # MLflow's own way would add the rows to those that are there.
+    """Log `rows` into the open run as a table that the MLflow UI shows.
+
+    It replaces an earlier table with the same `file`.
+    """
+    # `mlflow.log_table` would append the rows to the earlier table.
     mlflow.log_text(rows.to_json(orient="split", index=False), file)
     run = mlflow.active_run()
     tags = mlflow.MlflowClient().get_run(run.info.run_id).data.tags if run else {}

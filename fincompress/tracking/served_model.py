@@ -1,4 +1,4 @@
-"""Registered models as they are served: asked in a process that runs the code they carry."""
+"""Served models: predictions of registered versions, in a process that runs their logged code."""
 
 import json
 import os
@@ -19,9 +19,11 @@ from fincompress.tracking.addresses import reason
 
 @dataclass(frozen=True)
 class Served:
-    """The label that a registered model gave to each text, and what it adds to a call, in ms.
+    """The predictions of a registered version, loaded as it is served.
 
-    `way` is the engine and precision that answered; '' of versions whose code does not say.
+    `labels`: the label of each text. `overhead_ms`: the time that MLflow's pyfunc adds to a call,
+    in ms. `way`: the engine and precision that computed them; empty for versions whose code does
+    not tell.
     """
 
     labels: tuple[str, ...]
@@ -32,10 +34,11 @@ class Served:
 def predict_served(
     study: Study, number: int, batches: Sequence[Sequence[str]], threads: int, calls: int = 200
 ) -> Served:
-    """Let a version answer as those get it who serve it: in a process without this package.
+    """Predict with a registered version as its users do: in a process without this package.
 
-    With `threads`; versions from before that setting take as many as the process may use. What it
-    adds to a call is the median of `calls`. Raises `UserError` if it does not load or answer.
+    `batches` are lists of texts, each predicted in one call. `threads` is passed to the model;
+    versions from before that setting use all cores that the process may use. The overhead is the
+    median of `calls`. Raises `UserError` if the version does not load or predict.
     """
     uri = f"models:/{study.model_name}/{number}"
     request = {"model": uri, "threads": threads, "batches": batches, "calls": calls}

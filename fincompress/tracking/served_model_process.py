@@ -1,6 +1,6 @@
-"""Asks a registered model as those do who serve it: with the code that it carries, and no other.
+"""Process that loads a registered model with the code logged with it, and predicts.
 
-This is a program, and no part of the package that it is run from: that one must not be imported.
+This is a program that must not import the package it lies in, only the one logged with the model.
 It reads `{"model": "models:/name/3", "threads": 2, "batches": [["text", ...], ...], "calls": 200}`
 from its input, and writes `{"labels": ["neutral", ...], "overhead_ms": 0.1, "way":
 "onnx_runtime"}`, or `{"error": "..."}`, to its output.
@@ -21,6 +21,7 @@ PACKAGE = "fincompress"
 
 
 def answer_request() -> None:
+    """Read a request from stdin, and write the predictions or the error to stdout."""
     output = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)  # what libraries print is no part of the answer
     try:
@@ -34,9 +35,11 @@ def answer_request() -> None:
 def predict(
     model: str, threads: int, batches: Sequence[Sequence[str]], calls: int
 ) -> dict[str, Any]:
-    """Load `model`; return its label for each text, what computed it, and what it adds to a call.
+    """Load `model` and return its `labels` for all texts, its `overhead_ms` and its `way`.
 
-    That is the median of `calls`, in ms. The code of earlier releases does not say what computes.
+    The overhead of a call, in ms, is the median of `calls`. `way` is what computes the logits, and
+    empty if the model's code is too old to tell. Raises `ImportError` if the code that was imported
+    is not the one logged with the model.
     """
     hide(PACKAGE)
     import mlflow
@@ -54,7 +57,7 @@ def predict(
 
 
 def hide(package: str) -> None:
-    """Leave no way to import `package` that an editable installation has made."""
+    """Remove the import finders and paths by which an editable installation provides `package`."""
     for finder in [f for f in sys.meta_path if not _is_pythons(f)]:
         find = getattr(finder, "find_spec", None)  # finders of old have none
         if find is not None and find(package, None) is not None:
@@ -68,14 +71,14 @@ def _is_pythons(finder: Any) -> bool:
 
 
 def _overhead_ms(loaded: Any, texts: Sequence[str], calls: int) -> float:
-    """What the pyfunc adds to a call with one text: its median time around a model of none."""
+    """Return the median time of a call with one text whose logits take no time, in ms."""
     inside = loaded.unwrap_python_model()
     logits = inside.predictor(texts[:1])
     inside.predictor = lambda texts: logits  # whose own time, milliseconds, would hide the rest
     seconds = []
-    for place in range(calls):
+    for call in range(calls):
         start = time.perf_counter()
-        loaded.predict([texts[place % len(texts)]])
+        loaded.predict([texts[call % len(texts)]])
         seconds.append(time.perf_counter() - start)
     return 1e3 * median(seconds)
 

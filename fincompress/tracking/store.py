@@ -1,4 +1,4 @@
-"""The tracking store: created once, locked where two processes could do the same work twice."""
+"""Tracking store: opened and tested before use, with locks between processes of this machine."""
 
 import hashlib
 import logging
@@ -29,10 +29,10 @@ IMPATIENT = {
 
 
 def open_store() -> None:
-    """Create the store if it is empty and choose the experiment.
+    """Open MLflow's store, create its tables if it is empty, and set the experiment.
 
-    Under `mlflow run` the experiment of the run that it opened stays. Raises `UserError` if
-    the store does not answer within seconds.
+    The experiment is `MLFLOW_EXPERIMENT_NAME`, or else `fincompress`; under `mlflow run` that of
+    the run which MLflow has opened. Raises `UserError` if the store does not answer within seconds.
     """
     quieten()
     uri = _settle_uri()
@@ -86,12 +86,12 @@ def _sqlite_uri(file: Path) -> str:
 
 
 def is_default_store() -> bool:
-    """Whether the open store is the file that MLflow takes in this folder if told of no other."""
+    """Whether the open store is `mlflow.db` in the current folder, MLflow's default."""
     return bool(mlflow.get_tracking_uri() == _sqlite_uri(Path("mlflow.db")))
 
 
 def _cache_beside(uri: str) -> None:
-    """Let what is measured of engines be kept beside a store that is a file on this machine."""
+    """Keep the cache of engine timings in the folder of a store that is a local file."""
     if backend(uri) == "sqlite" and (file := make_url(uri).database):
         os.environ.setdefault(CACHE_VARIABLE, str(Path(file).parent / "mlruns"))
 
@@ -105,7 +105,7 @@ def _probe(uri: str) -> None:
 
 
 def _advice(uri: str, said: str) -> str:
-    """What went wrong with the first request, and what to do where MLflow does not say it."""
+    """Return why the first request failed and, where MLflow's message lacks it, what to do."""
     if "Max retries exceeded" in said:  # of none, and the cause comes last
         return "does not answer: " + said.rpartition(": ")[2].removesuffix('"))')
     if "Invalid Host header" not in said:
@@ -132,7 +132,7 @@ def _environment(values: Mapping[str, str]) -> Iterator[None]:
 
 
 def quieten() -> None:
-    """Leave out what MLflow says beside its errors."""
+    """Silence the progress bars, links, logs and warnings that MLflow prints."""
     os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
     # Two links for each run, where the store is a server.
     os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")
@@ -145,17 +145,20 @@ def quieten() -> None:
 
 
 def is_missing(error: mlflow.MlflowException) -> bool:
-    """Whether the store has answered, and has no such thing."""
+    """Whether `error` means that the store answered but has no such run, model or version."""
     return bool(error.error_code == "RESOURCE_DOES_NOT_EXIST")
 
 
 @contextmanager
 def lock(name: str, say: bool = True) -> Iterator[None]:
-    """Hold `name` for this store among the processes of this machine; `say` so when waiting."""
+    """Hold a lock between the processes of this machine that use this store.
+
+    `name` identifies the lock. With `say`, print a message if another process holds it.
+    """
     uri = mlflow.get_tracking_uri()
-    place = hashlib.sha256(f"{uri} {name}".encode()).hexdigest()[:16]
+    digest = hashlib.sha256(f"{uri} {name}".encode()).hexdigest()[:16]
     folder = Path(tempfile.gettempdir()) / f"fincompress-locks-{getattr(os, 'getuid', int)()}"
     folder.mkdir(exist_ok=True)
     waiting = f"another process is busy with {name}; waiting for it" if say else ""
-    with hold(folder / f"{place}.lock", waiting):
+    with hold(folder / f"{digest}.lock", waiting):
         yield
