@@ -45,14 +45,18 @@ def report_results(options: Options) -> None:
     if not random:
         tables = last_tables(study)
         tuned = last_tuning_runs(study.name, load_variants())
-    texts, measured = dict[str, str](), None
+    texts, measured, folder = dict[str, str](), None, None
+    if options.commit_to is not None:
+        folder = options.commit_to / (f"{study.name}{RANDOM_WEIGHTS}" if random else study.name)
     if is_measured(study, random) or not (tables or tuned):
         run_id, measured = last_benchmark(study, random)
-        roles = roles_now(study, measured)
+        results = runs.read_run_file(run_id, RESULTS)
+        roles = roles_now(study, measured) or _committed_roles(folder, results)
         print(markdown(measured, roles))
         texts = benchmark_files(measured, roles)
-        texts[ROLES_FILE] = json.dumps(roles, indent=2) + "\n"
-        texts |= {name: runs.read_run_file(run_id, name) for name in (RESULTS, RAW)}
+        texts |= {RESULTS: results, RAW: runs.read_run_file(run_id, RAW)}
+        if not random:
+            texts[ROLES_FILE] = json.dumps(roles, indent=2) + "\n"
     for file, table in tables.items():
         print(f"\n{seed_markdown(table, file)}")
         texts |= table_files(table, file)
@@ -60,8 +64,7 @@ def report_results(options: Options) -> None:
         for name in (SUMMARY, TRIALS, BEST):
             texts[f"tuning/{variant}/{name}"] = runs.read_run_file(tuning_run, name)
         print(texts[f"tuning/{variant}/{SUMMARY}"].rstrip())
-    if options.commit_to is not None:
-        folder = options.commit_to / (f"{study.name}{RANDOM_WEIGHTS}" if random else study.name)
+    if options.commit_to is not None and folder is not None:
         for name, text in texts.items():
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
             (folder / name).write_text(text, encoding="utf-8")
@@ -73,13 +76,29 @@ def report_results(options: Options) -> None:
                 print(f"written to {page}")
 
 
+def _committed_roles(folder: Path | None, results: str) -> dict[str, str]:
+    """Return the roles committed with these very `results`, the text of their file, if any are.
+
+    The registry may know none (its aliases were deleted, or it is another store). Roles of another
+    benchmark are not returned: they were decided from other figures.
+    """
+    if folder is None or not (folder / ROLES_FILE).exists() or not (folder / RESULTS).exists():
+        return {}
+    if (folder / RESULTS).read_text(encoding="utf-8") != results:
+        return {}
+    roles: dict[str, str] = json.loads((folder / ROLES_FILE).read_text(encoding="utf-8"))
+    return roles
+
+
 def write_pages(results: Path, checkout: Path) -> list[Path]:
     """Write `docs/results.md` from the folder of committed `results`, and README's tables anew.
 
-    Returns the files that were written.
+    Returns the files that were written: none where `checkout` has no `docs` or no README.
     """
-    committed = read_results(results)
     page, readme = checkout / "docs" / "results.md", checkout / "README.md"
+    if not page.parent.is_dir() or not readme.is_file():
+        return []
+    committed = read_results(results)
     page.write_text(results_page(committed), encoding="utf-8")
     text = readme.read_text(encoding="utf-8")
     for each in committed:

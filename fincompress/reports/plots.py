@@ -73,7 +73,9 @@ def f1_against_latency(benchmark: Benchmark, file: Path) -> None:
         error = [[f1 - low], [high - f1]]
         axes.errorbar(latency, f1, yerr=error, fmt="none", capsize=2, alpha=0.3, ecolor=color)
         axes.plot([], [], mark, color=color, label=f"{number}  {m.variant}")
-    best = sorted(p for p in points if not any(q[0] <= p[0] and q[1] > p[1] for q in points))
+    # Dominated: another is at least as fast and at least as good, and not the same point.
+    dominated = {p for p in points for q in points if q != p and q[0] <= p[0] and q[1] >= p[1]}
+    best = sorted(set(points) - dominated)
     axes.plot(*zip(*best, strict=True), "k:", lw=1, zorder=0, label="Pareto front")
     figure.legend(loc="outside right upper", frameon=False, fontsize=9)
     _log_scale(axes)

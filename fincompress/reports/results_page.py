@@ -14,6 +14,7 @@ from fincompress.evaluation.results import (
     SIZE,
     SPEEDUP,
     TEST_F1,
+    TOLERATED_SHARE,
     Benchmark,
 )
 from fincompress.evaluation.seed_results import SeedTable
@@ -26,7 +27,7 @@ from fincompress.reports.columns import (
     with_interval,
 )
 from fincompress.reports.seed_tables import seed_markdown
-from fincompress.reports.tables import markdown
+from fincompress.reports.tables import markdown, reference_drift
 from fincompress.tracking.results import RESULTS
 
 ROLES_FILE = "roles.json"
@@ -110,8 +111,9 @@ def results_page(results: list[CommittedResults]) -> str:
 def results_block(results: CommittedResults) -> str:
     """Return a study's short table between the marks by which README finds it, at most 6 columns.
 
-    It has the registered variants, the published recipe and the floor; below it stand machine and
-    commit. Raises `UserError` if the study has no benchmark.
+    It has the registered variants, the published recipe and the floor; below it stand machine,
+    commit, and whether the machine kept its speed. Raises `UserError` if the study has no
+    benchmark.
     """
     benchmark = results.benchmark
     if benchmark is None:
@@ -132,9 +134,20 @@ def results_block(results: CommittedResults) -> str:
         f"<!-- results:{results.name} -->",
         markdown_table(rows, COLUMNS, names),
         "",
-        machine,
+        machine + _stability(facts),
         "<!-- /results -->",
     ])  # fmt: skip
+
+
+def _stability(facts: Mapping[str, str]) -> str:
+    """A sentence on whether the machine kept its speed, empty if that was not measured."""
+    drift = reference_drift(facts)
+    if drift is None:
+        return ""
+    moved = f" The reference model's latency moved by {drift:+.0%} during the benchmark"
+    if abs(drift) <= TOLERATED_SHARE:
+        return f"{moved}."
+    return f"{moved}: compare the ratios, not the milliseconds."
 
 
 def replace_block(page: str, block: str) -> str:
@@ -167,7 +180,7 @@ def _section(results: CommittedResults) -> str:
         parts.append("### Tuning")
     for variant, summary in results.searches.items():
         parts.append(_command(f"mlflow run . -e tune -P study={study} -P variant={variant}"))
-        parts.append(summary)
+        parts.append(f"```text\n{summary}\n```")  # keeps its line breaks
     return "\n\n".join(parts) + "\n"
 
 

@@ -162,16 +162,27 @@ def markdown(benchmark: Benchmark, roles: Mapping[str, str] | None = None) -> st
     tables = [markdown_table(benchmark.measurements, each, names) for each in columns]
     heading = f"Study `{benchmark.study}`. {' '.join(notes)}"
     pairs = "\n".join(str(pair) for pair in benchmark.pairs)
-    return "\n\n".join(part for part in (heading, *tables, pairs, _drift(facts), shown) if part)
+    return "\n\n".join(
+        part for part in (heading, *tables, pairs, _drift_note(facts), shown) if part
+    )
 
 
-def _drift(facts: Mapping[str, str]) -> str:
-    """How the machine's speed moved while it was measured, if it did."""
+def reference_drift(facts: Mapping[str, str]) -> float | None:
+    """Return the share by which the reference's latency grew during the benchmark.
+
+    It is `None` where a benchmark did not time the reference at both ends, as early ones did not.
+    """
     if not {REFERENCE_FIRST, REFERENCE_LAST} <= facts.keys():
+        return None
+    return float(facts[REFERENCE_LAST]) / float(facts[REFERENCE_FIRST]) - 1
+
+
+def _drift_note(facts: Mapping[str, str]) -> str:
+    """The warning that milliseconds do not compare, if the reference moved by too much."""
+    drift = reference_drift(facts)
+    if drift is None or abs(drift) <= TOLERATED_SHARE:
         return ""
-    moved = float(facts[REFERENCE_LAST]) / float(facts[REFERENCE_FIRST]) - 1
-    said = f"The reference moved by {moved:+.0%} meanwhile: compare ratios, not milliseconds."
-    return said if abs(moved) > TOLERATED_SHARE else ""
+    return f"The reference moved by {drift:+.0%} meanwhile: compare ratios, not milliseconds."
 
 
 def benchmark_files(benchmark: Benchmark, roles: Mapping[str, str] | None = None) -> dict[str, str]:

@@ -266,6 +266,22 @@ def test_report_prints_and_commits_the_measurements(
     }  # fmt: skip
 
 
+def test_report_keeps_the_roles_of_the_same_benchmark_if_the_registry_has_none(
+    finished: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    command = ["report", "--study", "tiny", "--commit-to", str(tmp_path)]
+    roles, results = (tmp_path / "tiny" / name for name in ("roles.json", "benchmark_results.json"))
+    assert main(command) == 0
+    before = roles.read_text()
+    assert "champion" in before
+    monkeypatch.setattr(registry, "aliases", lambda study: {})
+    assert main(command) == 0
+    assert roles.read_text() == before
+    results.write_text("{}")
+    assert main(command) == 0
+    assert json.loads(roles.read_text()) == {}
+
+
 def test_report_has_the_tables_over_seeds_beside_the_measurements(
     finished: Project, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

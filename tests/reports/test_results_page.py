@@ -1,8 +1,10 @@
 """The page of committed results: what stands in it is what the committed files say."""
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
+from fincompress.commands.report import write_pages
 from fincompress.reports.results_page import (
     read_results,
     replace_block,
@@ -43,6 +45,33 @@ def test_a_block_is_replaced_by_its_study_and_the_rest_of_a_page_stays() -> None
     block = "<!-- results:cpu -->\nnew \\1\n<!-- /results -->"
     assert replace_block(page, block) == page.replace("old", "new \\1")
     assert replace_block("no block", block) == "no block"
+
+
+def test_the_short_table_says_whether_the_reference_moved() -> None:
+    results = COMMITTED["cpu"]
+    assert results.benchmark is not None
+    for last, expected in (
+        ("12", "latency moved by +20% during the benchmark: compare the ratios, not the milli"),
+        ("10.1", "latency moved by +1% during the benchmark.\n"),
+    ):
+        facts = {"commit": "abc", "reference_first_ms": "10", "reference_last_ms": last}
+        block = results_block(
+            replace(results, benchmark=replace(results.benchmark, environment=facts))
+        )
+        assert expected in block
+    early = replace(results, benchmark=replace(results.benchmark, environment={"commit": "abc"}))
+    assert "moved" not in results_block(early)
+
+
+def test_pages_of_a_checkout_are_written_from_its_results(tmp_path: Path) -> None:
+    assert write_pages(RESULTS, tmp_path) == []
+    (tmp_path / "docs").mkdir()
+    readme = tmp_path / "README.md"
+    readme.write_text("before\n<!-- results:cpu -->\nold\n<!-- /results -->\nafter\n")
+    assert write_pages(RESULTS, tmp_path) == [tmp_path / "docs" / "results.md", readme]
+    block = results_block(COMMITTED["cpu"])
+    assert readme.read_text() == f"before\n{block}\nafter\n"
+    assert block in (tmp_path / "docs" / "results.md").read_text()
 
 
 def test_random_weights_show_speed_and_size_alone() -> None:
