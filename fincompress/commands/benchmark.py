@@ -13,7 +13,7 @@ from fincompress.commands.options import Options
 from fincompress.commands.prepare import log_data_once
 from fincompress.commands.promote import promote, roles_now
 from fincompress.commands.workspace import Workspace, describe_extra, open_workspace
-from fincompress.config import UserError, dump
+from fincompress.config import UserError, dump, nearest
 from fincompress.evaluation.results import (
     EXTRA_TEST,
     REFERENCE_BEFORE,
@@ -177,7 +177,15 @@ def _peers(builder: Builder) -> list[Subject]:
 
     workspace, versions = builder.workspace, builder.versions
     student = workspace.study.peers_of
-    student = student if student in versions else TEACHER
+    if student not in versions:
+        if student:
+            hint = nearest(student, versions)
+            print(
+                f"experiments/{workspace.study.name}.yaml: peers_of: '{student}' was not built; "
+                f"{hint}; the peers are those of {TEACHER}",
+                flush=True,
+            )
+        student = TEACHER
     teacher, small = (versions[name].artifact for name in (TEACHER, student))
     try:
         return export_peers(teacher, small, student, workspace.scratch / "peers")

@@ -16,7 +16,7 @@ from fincompress.commands.builder import Builder
 from fincompress.commands.epochs import epoch_seconds
 from fincompress.commands.keeping import InRun
 from fincompress.commands.workspace import describe_extra
-from fincompress.config import dump, fingerprint
+from fincompress.config import UserError, dump, fingerprint
 from fincompress.evaluation.metrics import classification_scores
 from fincompress.evaluation.quality import collect_answers, compare_variants, quality_metrics
 from fincompress.evaluation.results import (
@@ -217,10 +217,13 @@ def _draw_curves(builder: Builder, ablations: Mapping[str, VariantSpec]) -> None
     """Draw the curves that ablations name, those of one figure together."""
     figures: dict[str, tuple[Curve, dict[str, list[tuple[float, float]]]]] = {}
     for name, spec in ablations.items():
-        if spec.curve is not None and name in builder.versions:
-            text = runs.read_run_file(builder.versions[name].run_id, spec.curve.file)
-            points = json.loads(text)["points"]
-            line = [(point[spec.curve.x], point[spec.curve.y]) for point in points]
+        if spec.curve is None or name not in builder.versions:
+            continue
+        try:
+            line = _read_curve(builder.versions[name].run_id, spec.curve)
+        except UserError as error:  # which is no reason to lose the table
+            print(f"{name}: without its curve: {error}", flush=True)
+        else:
             figures.setdefault(spec.curve.figure, (spec.curve, {}))[1][name] = line
     for figure, (curve, lines) in figures.items():
         large = any(x >= MILLION for line in lines.values() for x, _ in line)
@@ -235,6 +238,20 @@ def _draw_curves(builder: Builder, ablations: Mapping[str, VariantSpec]) -> None
         file = workspace.scratch / f"{figure}.png"
         plots.draw(chart, workspace.labelled(workspace.study.name), file)
         runs.log_file(file)
+
+
+def _read_curve(run_id: str, curve: Curve) -> list[tuple[float, float]]:
+    """The points that a build has recorded; raises `UserError` if they are not as `curve` says."""
+    text = runs.read_run_file(run_id, curve.file)
+    try:
+        return [
+            (float(point[curve.x]), float(point[curve.y])) for point in json.loads(text)["points"]
+        ]
+    except (ValueError, TypeError, KeyError) as error:
+        raise UserError(
+            f"run {run_id}: {curve.file}: must hold 'points' with the numbers '{curve.x}' and "
+            f"'{curve.y}' ({type(error).__name__}: {error})"
+        ) from None
 
 
 def _time_epochs(builder: Builder, ablations: Mapping[str, VariantSpec]) -> None:

@@ -84,3 +84,20 @@ def test_a_decision_that_fails_leaves_a_whole_benchmark(
     assert refusal(lambda: command.run_benchmark(builder)) == "the incumbent does not load"
     run_id = runs.find_run("benchmark", "tiny", measured="all")
     assert run_id is not None and mlflow.get_run(run_id).info.status == "FINISHED"
+
+
+def test_a_variant_of_the_peers_that_was_not_built_is_named(
+    builder: Builder, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    study = replace(builder.workspace.study, peers_of="student_ptc")
+    builder.workspace = replace(builder.workspace, study=study)
+    asked: list[str] = []
+    monkeypatch.setattr(
+        "fincompress.benchmark.peers.export_peers", lambda *given: asked.append(given[2]) or []
+    )
+    assert command._peers(builder) == []
+    assert asked == ["teacher"]
+    assert capsys.readouterr().out == (
+        "experiments/tiny.yaml: peers_of: 'student_ptc' was not built; did you mean "
+        "'student_ptq'?; the peers are those of teacher\n"
+    )

@@ -10,8 +10,9 @@ from mlflow.entities import Run
 
 from fincompress.artifact import read_artifact
 from fincompress.cli import main
-from fincompress.studies.variants import load_ablations, load_variants
-from tests.support.projects import Project, open_project, tiny_sentences, write_csv
+from fincompress.commands.seeds import _read_curve
+from fincompress.studies.variants import Curve, load_ablations, load_variants
+from tests.support.projects import Project, open_project, refusal, tiny_sentences, write_csv
 
 pytestmark = pytest.mark.slow  # every variant, twice, and every ablation
 MODEL = "fincompress-tiny"
@@ -109,6 +110,19 @@ def test_the_ablations_stand_beside_what_they_change(finished: Project) -> None:
     assert parent.data.metrics["epoch_seconds/ratio"] > 0
     files = {file.path for file in mlflow.MlflowClient().list_artifacts(parent.info.run_id)}
     assert "pruning_cliff.png" in files
+
+
+def test_a_curve_that_was_not_recorded_so_is_one_message(finished: Project) -> None:
+    run, _ = table("ablations")
+    parent = run.data.tags["mlflow.parentRunId"]
+    curve = Curve(figure="f", file="options.json", x="parameters", y="f1")
+    message = refusal(lambda: _read_curve(parent, curve))
+    assert message.startswith(f"run {parent}: ")
+    curve = Curve(figure="f", file="step.json", x="parameters", y="f1")
+    assert refusal(lambda: _read_curve(parent, curve)) == (
+        f"run {parent}: step.json: must hold 'points' with the numbers 'parameters' and 'f1' "
+        "(KeyError: 'points')"
+    )
 
 
 def test_an_ablation_that_is_named_is_tabulated_with_what_it_stands_beside(
