@@ -8,6 +8,7 @@ import mlflow
 import pytest
 
 from fincompress.artifact import Artifact
+from fincompress.benchmark.process import Subject
 from fincompress.benchmark.protocol import MeasuredSubjects
 from fincompress.commands import benchmark as command
 from fincompress.commands.benchmark import Selection
@@ -92,9 +93,12 @@ def test_a_variant_of_the_peers_that_was_not_built_is_named(
     study = replace(builder.workspace.study, peers_of="student_ptc")
     builder.workspace = replace(builder.workspace, study=study)
     asked: list[str] = []
-    monkeypatch.setattr(
-        "fincompress.benchmark.peers.export_peers", lambda *given: asked.append(given[2]) or []
-    )
+
+    def export_peers(teacher: Artifact, student: Artifact, name: str, out: Path) -> list[Subject]:
+        asked.append(name)
+        return []
+
+    monkeypatch.setattr("fincompress.benchmark.peers.export_peers", export_peers)
     assert command._peers(builder) == []
     assert asked == ["teacher"]
     assert capsys.readouterr().out == (
