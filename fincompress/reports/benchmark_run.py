@@ -36,9 +36,10 @@ def log_benchmark(
 ) -> None:
     """Log a benchmark into the open run, each measurement into a child run of it.
 
-    Then its figures are put into the model cards of the measured versions: last, when all is on
-    record. `samples` are the raw timings by name of what was measured, `data` is what the cards say
-    of the data, `scratch` is a folder for the files.
+    After everything is logged, the measurements are added to the model cards of registered
+    versions. `answers`: the logits of each variant. `samples`: the raw timings by variant or peer.
+    `specs`, `versions`: by variant. `data`: facts for the model cards, by title. `scratch`: a
+    folder for temporary files.
     """
     _log_measurements(study, benchmark, versions)
     folder = scratch / "benchmark"
@@ -82,7 +83,7 @@ def _write_answers(
     specs: Mapping[str, VariantSpec],
     versions: Mapping[str, Version],
 ) -> None:
-    """Write the answers, and the figures and the table that show how good they are."""
+    """Write the logits, and the figures and the table of the quality that they have."""
     (folder / ANSWERS).write_text(json.dumps(dump(answers)) + "\n", encoding="utf-8")
     plots.f1_against_latency(benchmark, folder / "f1_against_latency.png")
     title = mark_synthetic(benchmark.study, benchmark.synthetic)
@@ -101,7 +102,7 @@ def _write_answers(
 def _distillation_curves(
     specs: Mapping[str, VariantSpec], versions: Mapping[str, Version]
 ) -> Chart:
-    """Validation F1 and soft loss by epoch of every distilled student, in one figure."""
+    """Return a chart of validation macro-F1 and soft loss by epoch of every distilled student."""
 
     def curves(metric: str, label: str) -> dict[str, list[tuple[float, float]]]:
         return {
@@ -128,7 +129,7 @@ def _complete_cards(
     data: Mapping[str, str],
     file: Path,
 ) -> None:
-    """Put what was measured into the model cards of registered versions."""
+    """Add the measurements to the model cards of registered versions."""
     for m in benchmark.measurements:
         version = versions.get(m.variant)
         if version and version.number:

@@ -1,4 +1,4 @@
-"""What a build is made of, tells and becomes goes into the open run."""
+"""MLflow run of a build: its recipe, the progress of its training, and its artifact's metrics."""
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -19,23 +19,29 @@ from fincompress.training.device import training_device, training_precision
 
 @dataclass(frozen=True)
 class RunCallback:
-    """What a technique reports goes into the open run; epochs are printed as well."""
+    """Callback of a build: logs what a technique reports into the open run, and prints epochs.
+
+    `name`: the variant's name, which printed lines start with. `title`: the heading of figures.
+    `folder`: where figures are drawn before they are logged.
+    """
 
     name: str
     title: str
     folder: Path
 
     def __call__(self, step: int, metrics: Mapping[str, float]) -> None:
+        """Log the metrics of epoch `step` and print its loss and validation macro-F1."""
         runs.log_metrics(metrics, step=step)
         shown = {"loss": "train/loss", "validation F1": "val/macro_f1"}
         parts = [f"{name} {metrics[key]:.4f}" for name, key in shown.items() if key in metrics]
         print(f"{self.name}: epoch {step}: {', '.join(parts)}", flush=True)
 
     def show(self, name: str, figure: Chart | Heatmap) -> None:
+        """Draw `figure` and log it as `<name>.png`."""
         self.draw(name, figure)
 
     def draw(self, name: str, figure: Chart | Heatmap) -> Path:
-        """Draw and log `figure`; return its file."""
+        """Draw `figure`, log it as `<name>.png`, and return the file."""
         self.folder.mkdir(exist_ok=True)
         file = self.folder / f"{name}.png"
         plots.draw(figure, self.title, file)
@@ -43,11 +49,12 @@ class RunCallback:
         return file
 
     def record(self, name: str, facts: Mapping[str, object]) -> None:
+        """Log `facts` as `<name>.json`."""
         runs.log_json(dict(facts), f"{name}.json")
 
 
 def log_recipe(spec: VariantSpec, recipe: Recipe) -> None:
-    """Log, into the open run, all that decides what is built."""
+    """Log everything that determines a build's result into the open run, as parameters."""
     inputs = recipe.inputs
     runs.log_config(
         {
@@ -67,7 +74,11 @@ def log_recipe(spec: VariantSpec, recipe: Recipe) -> None:
 
 
 def log_artifact(artifact: Artifact, runtime: str) -> str:
-    """Log, into the open run, what came of it and how it runs on this CPU; say the latter."""
+    """Log a built artifact's manifest, metrics and fastest engine into the open run.
+
+    Returns the runtime's name or, for a runtime that chooses among engines, their timings on this
+    CPU in words.
+    """
     manifest, threads = artifact.manifest, torch.get_num_threads()
     runs.log_json(dump(manifest), MANIFEST)
     best = {f"best/{k.removeprefix('val/')}": v for k, v in manifest.metrics.items()}

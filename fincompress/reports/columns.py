@@ -1,4 +1,4 @@
-"""Metrics with their intervals become the cells of a table, and rows of cells its Markdown.
+"""Table columns: cells made from metrics and their intervals, and Markdown made from cells.
 
 A cell is a function of one row, and empty where the row has no such metric.
 """
@@ -11,7 +11,7 @@ from fincompress.promotion import TEACHER
 
 
 class Scored(Protocol):
-    """What has a row of its own: a measured variant, or one over several seeds."""
+    """A row of a table: a variant that was measured, or built with several seeds."""
 
     @property
     def variant(self) -> str: ...
@@ -27,7 +27,7 @@ Cell = Callable[[Any], str]  # of a row
 
 
 def metric_cell(key: str, write: Callable[[float], str]) -> Cell:
-    """A metric as `write` puts it."""
+    """Return a cell of the metric `key`, formatted by `write`."""
 
     def cell(own: Scored) -> str:
         return write(own.metrics[key]) if key in own.metrics else ""
@@ -36,7 +36,7 @@ def metric_cell(key: str, write: Callable[[float], str]) -> Cell:
 
 
 def metric_with_interval(key: str, write: Callable[[float], str]) -> Cell:
-    """A metric, and its interval if it has one, as `write` puts them."""
+    """Return a cell of the metric `key` with its interval, if it has one, formatted by `write`."""
 
     def cell(own: Scored) -> str:
         if key not in own.metrics:
@@ -48,12 +48,12 @@ def metric_with_interval(key: str, write: Callable[[float], str]) -> Cell:
 
 
 def with_interval(key: str, digits: int = 3, scale: float = 1.0) -> Cell:
-    """A metric, times `scale`, and its interval if it has one."""
+    """Return a cell of the metric `key` times `scale`, with its interval if it has one."""
     return metric_with_interval(key, lambda value: f"{scale * value:.{digits}f}")
 
 
 def difference_cell(other: str, part: str = TEST) -> Cell:
-    """The difference of macro-F1 to the `teacher` or the `source`, in points."""
+    """Return a cell of the difference in macro-F1 to `other`, `teacher` or `source`, in points."""
     key, _ = difference_keys(other, part)
 
     def cell(own: Scored) -> str:
@@ -67,7 +67,7 @@ def difference_cell(other: str, part: str = TEST) -> Cell:
 
 
 def p_value_cell(other: str, part: str = TEST) -> Cell:
-    """McNemar's p of being right as often as the `teacher` or the `source`."""
+    """Return a cell of McNemar's p for the difference to `other`, `teacher` or `source`."""
     _, key = difference_keys(other, part)
 
     def cell(own: Scored) -> str:
@@ -77,14 +77,16 @@ def p_value_cell(other: str, part: str = TEST) -> Cell:
 
 
 def _compared(own: Scored, key: str, other: str) -> bool:
-    """Whether there is such a metric; the teacher's to itself says nothing."""
+    """Whether the row has the metric and is not the teacher compared with itself."""
     return key in own.metrics and not (own.variant == TEACHER and other == "teacher")
 
 
 def markdown_table(
     rows: Sequence[Scored], columns: Mapping[str, Cell], names: Mapping[str, str] | None = None
 ) -> str:
-    """Return Markdown with the columns that have something to say; `names` replace the variants'.
+    """Return a Markdown table without the columns that are empty in every row.
+
+    `names` are shown instead of the variants' own, by variant.
 
     It is empty if no column has.
     """

@@ -1,4 +1,4 @@
-"""What a registered version is, holds and was measured at becomes its model card.
+"""Model cards: what a registered version is, its data, licences, metrics and limits, as Markdown.
 
 Mitchell et al. (2019), "Model Cards for Model Reporting".
 """
@@ -39,9 +39,11 @@ def model_card(
     measured: Measurement | None = None,
     environment: Mapping[str, str] | None = None,
 ) -> str:
-    """Return the card as Markdown; `data` says what it learned from.
+    """Return a variant's model card as Markdown.
 
-    `measured` is what a benchmark found, if there was one, and `environment` where.
+    `data`: facts on the training data, by title. `measured`: the variant's measurement in a
+    benchmark; without it the card has the build's validation metrics. `environment`: the machine
+    and software of that benchmark.
     """
     made = "the pretrained base" if spec.source == BASE else f"`{spec.source}`"
     method = (load_technique(spec.technique).__doc__ or "").strip().splitlines()[0]

@@ -1,4 +1,4 @@
-"""Splits, measurements and samples become PNG files; the only file that draws."""
+"""Plots: splits, measurements and samples drawn into PNG files, all in one style."""
 
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
@@ -37,7 +37,7 @@ COLORS = [*PAIRS[::2], *PAIRS[1::2]]
 
 
 def class_distribution(splits: Splits, file: Path) -> None:
-    """Bars of the class counts of each part."""
+    """Draw the class counts of each part of the data as bars into `file`."""
     figure, axes = plt.subplots(figsize=(7, 4), layout="constrained")
     for place, (part, sentences) in enumerate(splits.parts().items()):
         counts = [sentences.labels.count(index) for index in range(len(LABELS))]
@@ -54,7 +54,7 @@ def class_distribution(splits: Splits, file: Path) -> None:
 
 
 def f1_against_latency(benchmark: Benchmark, file: Path) -> None:
-    """Test macro-F1 with its interval against median latency; up and left is better.
+    """Draw test macro-F1 with its interval against median latency, in ms, into `file`.
 
     The area of a mark is the size of what is deployed: circles are registered variants, diamonds
     peers, a square the floor. Marks are numbered from the fastest on. The line is the Pareto front.
@@ -89,7 +89,7 @@ def f1_against_latency(benchmark: Benchmark, file: Path) -> None:
 
 
 def throughput(benchmark: Benchmark, file: Path) -> None:
-    """Sentences a second against the number of texts in a call, and against threads."""
+    """Draw sentences per second against texts in a call, and against threads, into `file`."""
     figure, (left, right) = plt.subplots(1, 2, figsize=(12, 5), sharey=True, layout="constrained")
     for axes, at, what in (
         (left, batch_throughput_key, "texts in a call"),
@@ -113,7 +113,11 @@ def throughput(benchmark: Benchmark, file: Path) -> None:
 
 
 def latency_distributions(benchmark: Benchmark, samples: Mapping[str, Samples], file: Path) -> None:
-    """A box for each variant's latencies: quartiles, whiskers at 5 and 95 %, outliers."""
+    """Draw a box plot of each variant's latencies, in ms, into `file`.
+
+    Boxes are quartiles; whiskers are at the 5th and 95th percentile. `samples` has the raw timings,
+    by variant.
+    """
     figure, axes = plt.subplots(figsize=(8, 0.6 * len(samples) + 2), layout="constrained")
     names = list(samples)[::-1]
     axes.boxplot(
@@ -134,7 +138,7 @@ def latency_distributions(benchmark: Benchmark, samples: Mapping[str, Samples], 
 def reliability_diagrams(
     bins: Mapping[str, tuple[Sequence[Bin], Sequence[Bin]]], of: str, file: Path
 ) -> None:
-    """Accuracy against confidence, before and after temperature scaling, one square a variant.
+    """Draw accuracy against confidence, before and after temperature scaling, by variant.
 
     The area of a mark is the share of sentences in its bin; above the diagonal is too modest.
     """
@@ -161,7 +165,10 @@ def reliability_diagrams(
 def confusion_matrices(
     matrices: Mapping[str, Sequence[Sequence[int]]], of: str, file: Path
 ) -> None:
-    """Counts of answers by right class, coloured by share of that class, one square a variant."""
+    """Draw the confusion matrix of each variant, one panel each, into `file`.
+
+    Cells have counts by true class, and colour is the share of that class.
+    """
     figure, places = _grid(list(matrices), "answer", "right class")
     for axes, matrix in zip(places, matrices.values(), strict=True):
         counts = np.asarray(matrix)
@@ -178,7 +185,7 @@ def confusion_matrices(
 
 
 def draw(figure: Chart | Heatmap, of: str, file: Path) -> None:
-    """Draw what a technique has shown, with `of` under its title."""
+    """Draw a chart or heatmap of a technique into `file`, with `of` below its title."""
     if isinstance(figure, Chart):
         _chart(figure, of, file)
     else:
@@ -186,12 +193,12 @@ def draw(figure: Chart | Heatmap, of: str, file: Path) -> None:
 
 
 def own_style() -> AbstractContextManager[None]:
-    """A context in which a library may change the style of what is drawn."""
+    """Return a context manager that restores the plot style, which a library may change inside."""
     return plt.rc_context()
 
 
 def save_axes(axes: Axes, of: str, file: Path) -> None:
-    """Save what a library has drawn, with `of` under its title."""
+    """Save axes that a library has drawn into `file`, with `of` below their title."""
     title = axes.get_title() or axes.get_title(loc="left")
     axes.set_title("", loc="left")
     axes.set_title(f"{title}\n{of}")

@@ -1,4 +1,4 @@
-"""The page of committed results: `docs/results.md`, and the table that README shows of it."""
+"""Results page: `docs/results.md` and README's table, written from committed result files."""
 
 import json
 import re
@@ -60,11 +60,11 @@ HEADINGS = {
 
 @dataclass(frozen=True)
 class CommittedResults:
-    """What `experiments/results` holds of one study.
+    """The committed results of one study, a folder of `experiments/results`.
 
-    `name`: its folder. `benchmark`: the last one. `roles`: the variant that held each role then.
-    `tables`: those over seeds and of ablations, by the name of their files. `searches`: what tuning
-    gave, in lines, by variant.
+    `name`: the folder's name. `benchmark`: the last benchmark, if any. `roles`: the variant that
+    held each role at that time, by role. `tables`: the tables over seeds and of ablations, by the
+    name of their files. `searches`: the summary of each tuned variant's search, by variant.
     """
 
     name: str
@@ -104,14 +104,14 @@ def _read_json(file: Path) -> Any:
 
 
 def results_page(results: list[CommittedResults]) -> str:
-    """Return `docs/results.md`."""
+    """Return the text of `docs/results.md`: a section for each study."""
     return "\n".join([INTRODUCTION, *(_section(each) for each in results)])
 
 
 def results_block(results: CommittedResults) -> str:
-    """Return a study's short table between the marks by which README finds it, at most 6 columns.
+    """Return a study's short table, between the marks that `replace_block` looks for.
 
-    It has the registered variants, the published recipe and the floor; below it stand machine,
+    Its rows are the registered variants, the published recipe and the floor; below it are machine,
     commit, and whether the machine kept its speed. Raises `UserError` if the study has no
     benchmark.
     """

@@ -1,4 +1,4 @@
-"""What variants, or ablations, scored over seeds becomes a table: CSV and Markdown."""
+"""Seed tables: scores of variants or ablations over several seeds, as Markdown, CSV and JSON."""
 
 import json
 from statistics import stdev
@@ -63,7 +63,7 @@ def _columns(table: SeedTable) -> dict[str, Cell]:
 
 
 def seed_markdown(table: SeedTable, name: str) -> str:
-    """Return the table of that name and, below it, the pairs."""
+    """Return a table as Markdown: a heading with `name`, the rows, the pairs and the machine."""
     seeds = ", ".join(map(str, table.seeds))
     heading = f"{mark_synthetic(f'Study `{table.study}`', table.synthetic)}: {name}, over {seeds}. "
     heading += " ".join([*table.notes, EXPLAINED])
@@ -74,7 +74,7 @@ def seed_markdown(table: SeedTable, name: str) -> str:
 
 
 def table_files(table: SeedTable, name: str) -> dict[str, str]:
-    """Return the files that a table is kept in, each with its text."""
+    """Return the text of each file of a table, by file name: `<name>.json`, `.md` and `.csv`."""
     return {
         f"{name}.json": json.dumps(dump(table), indent=2) + "\n",
         f"{name}.md": seed_markdown(table, name) + "\n",
@@ -83,7 +83,7 @@ def table_files(table: SeedTable, name: str) -> dict[str, str]:
 
 
 def seed_frame(table: SeedTable) -> pd.DataFrame:
-    """Return one row a variant with every metric, the ends of intervals, and each seed's F1."""
+    """Return one row per variant: every metric, the ends of intervals, and each seed's macro-F1."""
     rows = []
     for row in table.rows:
         each = {

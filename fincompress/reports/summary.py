@@ -1,4 +1,4 @@
-"""Summary of a finished study: its champion, what that gained, and the commands to try next."""
+"""Summary of a finished study: its champion, what it gains over the teacher, and next commands."""
 
 import shlex
 import sys
@@ -24,20 +24,29 @@ REAL_STUDY = "cpu"  # what to run after a look at synthetic data
 
 @dataclass(frozen=True)
 class Holder:
-    """The version that holds the alias `champion`."""
+    """The version that has the alias `champion`.
+
+    `variant`: its variant's name. `version`: its number in the model registry.
+    """
 
     variant: str
     version: int
 
 
 def holder(aliases: Mapping[str, int], variants: Mapping[int, str]) -> Holder | None:
-    """Return who is champion, from the registry's aliases and the variants of its versions."""
+    """Return the version that has the alias `champion`, or None.
+
+    `aliases` are version numbers by alias, `variants` variant names by version number.
+    """
     number = aliases.get(CHAMPION, 0)  # versions count from 1
     return Holder(variants[number], number) if number in variants else None
 
 
 def interpreter() -> str:
-    """Return the running Python as it is typed in a shell: relative to this folder if inside."""
+    """Return the path of the running Python, quoted for a shell.
+
+    It is relative if it lies inside the current folder.
+    """
     path = Path(sys.executable)
     here = Path.cwd()
     return shlex.quote(str(path.relative_to(here) if path.is_relative_to(here) else path))

@@ -1,4 +1,4 @@
-"""A benchmark becomes tables: CSV for programs, Markdown for people."""
+"""Benchmark tables: CSV for programs, Markdown for people."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -140,7 +140,7 @@ def benchmark_frame(benchmark: Benchmark) -> pd.DataFrame:
 
 
 def markdown(benchmark: Benchmark, roles: Mapping[str, str] | None = None) -> str:
-    """Return the tables a reader wants, with machine, notes and, if given, the roles.
+    """Return the tables of a benchmark as Markdown, with machine, notes and, if given, roles.
 
     Quality; details of it; size; speed; throughput by batch size and by threads. Relative to the
     teacher are `points` of test macro-F1 (with their interval, and McNemar's `p`), `speed-up` of
@@ -186,7 +186,7 @@ def _drift_note(facts: Mapping[str, str]) -> str:
 
 
 def benchmark_files(benchmark: Benchmark, roles: Mapping[str, str] | None = None) -> dict[str, str]:
-    """Return the files that a benchmark's tables are kept in, each with its text."""
+    """Return the text of each file of a benchmark's tables, by file name."""
     return {
         "benchmark_results.csv": benchmark_frame(benchmark).to_csv(index=False),
         "benchmark_results.md": markdown(benchmark, roles) + "\n",
