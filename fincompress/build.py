@@ -11,7 +11,7 @@ from fincompress.artifact import Artifact, Products, complete_artifact
 from fincompress.callbacks import Callback
 from fincompress.config import UserError, dump, fingerprint
 from fincompress.evaluation.metrics import classification_scores
-from fincompress.models.storage import FORMAT
+from fincompress.models.storage import TORCH_FORMAT
 from fincompress.runtimes import load_runtime
 from fincompress.techniques import Inputs, Technique, load_technique
 
@@ -36,6 +36,7 @@ class Recipe:
 
     @property
     def fingerprint(self) -> str:
+        """The hash of all that determines the artifact: equal recipes have equal fingerprints."""
         return self.inputs.fingerprint
 
 
@@ -54,7 +55,7 @@ def plan(inputs: Inputs, config: Any, data_fingerprint: str) -> Recipe:
         "budget": dump(inputs.budget),
         "seed": inputs.seed,
         "runtime": inputs.runtime,
-        **({} if inputs.format == FORMAT else {"graph": GRAPH}),
+        **({} if inputs.format == TORCH_FORMAT else {"graph": GRAPH}),
         "notes": inputs.identity().notes,
         "source": inputs.source.manifest.fingerprint,
         "teacher": inputs.teacher.manifest.fingerprint,

@@ -1,6 +1,5 @@
 """The shape of the project: who may import what, how long a file may be, one set of pins."""
 
-import ast
 import subprocess
 import sys
 import tomllib
@@ -13,10 +12,9 @@ from fincompress.cli import CLI_ONLY, OPTIONS, VERBS
 from fincompress.commands.options import Options
 from fincompress.runtimes import load_runtime, runtime_names
 from fincompress.tracking.registry import REQUIREMENTS
+from tests.support.source import MODULES, PACKAGE, ROOT, imports_of, module_name
 
-ROOT = Path(__file__).parents[1]
-PACKAGE = ROOT / "fincompress"
-MODULES = sorted(PACKAGE.rglob("*.py"))
+TESTS = ROOT / "tests"
 
 # From the ground up. A folder is a layer, and so is a module beside the folders; each imports only
 # what stands below it, and those of one line do not import one another.
@@ -59,25 +57,9 @@ ONLY_IN = {
 }
 
 
-def name_of(path: Path) -> str:
-    parts = path.relative_to(PACKAGE).with_suffix("").parts
-    return ".".join(part for part in parts if part != "__init__")
-
-
-def imports_of(path: Path) -> set[str]:
-    found = set()
-    for node in ast.walk(ast.parse(path.read_text())):
-        if isinstance(node, ast.Import):
-            found |= {alias.name for alias in node.names}
-        elif isinstance(node, ast.ImportFrom) and node.module:
-            found.add(node.module)
-            found |= {f"{node.module}.{alias.name}" for alias in node.names}
-    return found
-
-
-@pytest.mark.parametrize("path", MODULES, ids=name_of)
+@pytest.mark.parametrize("path", MODULES, ids=module_name)
 def test_imports_point_down(path: Path) -> None:
-    module = name_of(path)
+    module = module_name(path)
     own = module.partition(".")[0]
     assert own in HEIGHT or not own, f"{module} belongs to no layer"
     for imported in imports_of(path):
@@ -102,7 +84,7 @@ def test_neither_techniques_nor_runtimes_import_one_another(family: str) -> None
 @pytest.mark.parametrize("library", ONLY_IN)
 def test_a_library_is_imported_in_one_place(library: str) -> None:
     users = {
-        name_of(path)
+        module_name(path)
         for path in MODULES
         if any(name.partition(".")[0] == library for name in imports_of(path))
     }
@@ -111,9 +93,25 @@ def test_a_library_is_imported_in_one_place(library: str) -> None:
 
 
 def test_no_file_is_long_and_none_is_a_drawer() -> None:
-    for path in [*MODULES, *(ROOT / "tests").glob("*.py")]:
+    for path in [*MODULES, *TESTS.rglob("*.py")]:
         assert len(path.read_text().splitlines()) <= 400, path
         assert path.stem not in ("utils", "helpers", "common", "base"), path
+
+
+def test_tests_mirror_the_package() -> None:
+    folders = {path.parent.relative_to(TESTS).as_posix() for path in TESTS.rglob("*.py")}
+    packages = {path.parent.relative_to(PACKAGE).as_posix() for path in MODULES}
+    assert folders <= packages | {"contracts", "support"}
+    for folder in folders:
+        assert (TESTS / folder / "__init__.py").exists(), folder
+
+
+def test_no_test_imports_another_nor_a_conftest() -> None:
+    for path in TESTS.rglob("*.py"):
+        for imported in imports_of(path):
+            words = imported.split(".")
+            from_tests = words[0] == "tests" and words[1:2] != ["support"] and len(words) > 1
+            assert not from_tests and "conftest" not in words, f"{path} imports {imported}"
 
 
 def test_the_pins_of_conda_and_pip_are_the_same() -> None:

@@ -48,6 +48,7 @@ class SubjectTimings:
 
     @property
     def subject(self) -> Subject:
+        """What was timed: the subject that the process loaded."""
         return self.process.subject
 
 

@@ -8,7 +8,7 @@ from fincompress.benchmark.environment import read_environment
 from fincompress.benchmark.process import Subject
 from fincompress.benchmark.protocol import FLOOR_SUBJECT, MeasuredSubjects, measure
 from fincompress.commands.builder import Builder, command_run
-from fincompress.commands.failures import FAILED, spare_others
+from fincompress.commands.failures import FAILURE_PREFIX, spare_others
 from fincompress.commands.options import Options
 from fincompress.commands.prepare import log_data_once
 from fincompress.commands.promote import promote, roles_now
@@ -249,4 +249,4 @@ def _note_failures(builder: Builder, measured: MeasuredSubjects) -> None:
         why = message.removeprefix("benchmark: ")
         print(f"benchmark: without {name}: {why}", flush=True)
         if name in builder.versions:
-            builder.failed[name] = FAILED + why
+            builder.failed[name] = FAILURE_PREFIX + why

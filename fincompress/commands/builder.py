@@ -7,7 +7,7 @@ from functools import cached_property
 
 from fincompress.artifact import Artifact
 from fincompress.build import Recipe, build, plan
-from fincompress.commands.failures import SKIPPED, check_complete, spare_others
+from fincompress.commands.failures import SKIPPED_PREFIX, check_complete, spare_others
 from fincompress.commands.workspace import Workspace
 from fincompress.config import UserError
 from fincompress.models.checkpoint import Base, describe_base, import_checkpoint, random_base
@@ -59,8 +59,8 @@ class Builder:
             if title in self.failed:
                 continue
             if why := self.failed.get(workspace.title(source)):
-                skipped = f"{SKIPPED}made from {source}, which failed"
-                self.failed[title] = why if why.startswith(SKIPPED) else skipped
+                skipped = f"{SKIPPED_PREFIX}made from {source}, which failed"
+                self.failed[title] = why if why.startswith(SKIPPED_PREFIX) else skipped
             elif name == TEACHER or workspace.options.variant != ALL:
                 act(name)
             else:

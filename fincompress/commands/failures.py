@@ -8,7 +8,7 @@ from fincompress.tracking.errors import STORE_ERRORS, told, would_repeat
 from fincompress.tuning.trial_queue import SEARCH_ERRORS
 
 STORES = (*STORE_ERRORS, *SEARCH_ERRORS)
-FAILED, SKIPPED = "failed: ", "skipped: "
+FAILURE_PREFIX, SKIPPED_PREFIX = "failed: ", "skipped: "
 
 
 class IncompleteError(UserError):
@@ -26,14 +26,14 @@ def spare_others(failed: dict[str, str], name: str) -> Iterator[None]:
     except Exception as error:
         if would_repeat(error, STORES):
             raise
-        failed[name] = FAILED + told(error).removeprefix(f"{name}: ")
+        failed[name] = FAILURE_PREFIX + told(error).removeprefix(f"{name}: ")
         print(f"{name}: {failed[name]}", flush=True)
 
 
 def check_complete(failed: Mapping[str, str]) -> None:
     """Raise `IncompleteError`, with a line for each of `failed`, if there are any.
 
-    These are reasons by variant; each begins with `FAILED` or `SKIPPED`.
+    These are reasons by variant; each begins with `FAILURE_PREFIX` or `SKIPPED_PREFIX`.
     """
     if failed:
         lines = [f"  {name}: {why}" for name, why in failed.items()]

@@ -73,6 +73,7 @@ class Workspace:
 
     @property
     def splits(self) -> Splits:
+        """The data of the study, read when they are first needed."""
         return self.read_splits()
 
     @property

@@ -12,7 +12,7 @@ from tokenizers import Tokenizer
 from fincompress.artifact import TOKENIZER, Artifact, write_artifact
 from fincompress.models.encoder import Encoder, parameter_count
 
-FORMAT = "torch"
+TORCH_FORMAT = "torch"
 WEIGHTS = "model.safetensors"
 
 
@@ -66,7 +66,7 @@ def manifest_facts(
 ) -> dict[str, Any]:
     """Return the fields of the `Manifest` that `save_encoder` writes, without `files`."""
     return vars(identity) | {
-        "format": FORMAT,
+        "format": TORCH_FORMAT,
         "layout": model.layout,
         "parameters": parameter_count(model),
         "metrics": dict(metrics),
@@ -78,7 +78,7 @@ def load_encoder(artifact: Artifact) -> Encoder:
 
     Raises `UserError` if the artifact's format is not torch.
     """
-    artifact.require_format(FORMAT)
+    artifact.require_format(TORCH_FORMAT)
     with torch.device("meta"):  # no memory and no random numbers for weights read next
         model = Encoder(artifact.manifest.layout)
     model.load_state_dict(load_file(artifact.path / WEIGHTS), assign=True)

@@ -7,10 +7,10 @@ from torch import nn
 
 from fincompress.artifact import Artifact, Products
 from fincompress.models.encoder import Encoder
-from fincompress.models.storage import FORMAT as FORMAT
-from fincompress.models.storage import load_encoder
+from fincompress.models.storage import TORCH_FORMAT, load_encoder
 from fincompress.runtimes import FP32, Classifier, Infer, build_classifier
 
+FORMAT = TORCH_FORMAT
 REQUIREMENTS = ("torch", "safetensors")
 
 

@@ -14,7 +14,7 @@ from pydantic import Field
 from fincompress import studies
 from fincompress.benchmark.tfidf import FLOOR_NAME
 from fincompress.config import UserError, nearest, parse, read_yaml, settings
-from fincompress.models.storage import FORMAT
+from fincompress.models.storage import TORCH_FORMAT
 from fincompress.promotion import ROLES
 from fincompress.runtimes import load_runtime
 from fincompress.studies.search_space import Scalar, Space, read_space, with_values
@@ -159,9 +159,9 @@ def _load_all(
                 f"{paths[name]}: source: unknown variant '{spec.source}'; "
                 f"{nearest(spec.source, known)}"
             )
-        if spec.source != BASE and (found := variants[spec.source].format) != FORMAT:
+        if spec.source != BASE and (found := variants[spec.source].format) != TORCH_FORMAT:
             raise UserError(
-                f"{paths[name]}: source: must be of the format '{FORMAT}', and "
+                f"{paths[name]}: source: must be of the format '{TORCH_FORMAT}', and "
                 f"'{spec.source}' is of '{found}'"
             )
     return {name: own[name] for name in _sources_first(variants) if name in own}

@@ -36,7 +36,7 @@ from fincompress.compression.student import (
     resolve_student,
 )
 from fincompress.config import settings
-from fincompress.models.storage import FORMAT, load_encoder, save_encoder
+from fincompress.models.storage import TORCH_FORMAT, load_encoder, save_encoder
 from fincompress.models.tokenization import batches_by_length, encode, load_tokenizer
 from fincompress.techniques import Inputs
 from fincompress.training.batches import EVALUATION_BATCH, Batch, padded_tensors
@@ -45,7 +45,7 @@ from fincompress.training.loop import Optimizer, fit
 from fincompress.training.losses import attention_loss, hard_loss, hidden_loss, soft_loss
 
 FAMILY = "distill"
-FORMATS = (FORMAT,)
+FORMATS = (TORCH_FORMAT,)
 
 Weight = Annotated[float, Field(ge=0)]
 

@@ -20,13 +20,13 @@ from fincompress.callbacks import Callback
 from fincompress.compression.distillation import distillation_objective
 from fincompress.compression.student import Student, make_student, resolve_student
 from fincompress.config import settings
-from fincompress.models.storage import FORMAT, save_encoder
+from fincompress.models.storage import TORCH_FORMAT, save_encoder
 from fincompress.models.tokenization import load_tokenizer
 from fincompress.techniques import Inputs
 from fincompress.training.loop import Optimizer, fit
 
 FAMILY = "distill"
-FORMATS = (FORMAT,)
+FORMATS = (TORCH_FORMAT,)
 
 
 @settings

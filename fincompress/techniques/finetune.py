@@ -19,7 +19,7 @@ from torch import Tensor
 from fincompress.artifact import Artifact
 from fincompress.callbacks import Callback
 from fincompress.config import settings
-from fincompress.models.storage import FORMAT, load_encoder, save_encoder
+from fincompress.models.storage import TORCH_FORMAT, load_encoder, save_encoder
 from fincompress.models.tokenization import load_tokenizer
 from fincompress.techniques import Inputs
 from fincompress.training.batches import Batch
@@ -27,7 +27,7 @@ from fincompress.training.loop import Optimizer, fit
 from fincompress.training.losses import hard_loss
 
 FAMILY = "teacher"
-FORMATS = (FORMAT,)
+FORMATS = (TORCH_FORMAT,)
 
 
 @settings

@@ -30,7 +30,7 @@ from fincompress.artifact import Artifact
 from fincompress.callbacks import Callback, Step
 from fincompress.config import UserError, settings
 from fincompress.models.encoder import Encoder
-from fincompress.models.storage import FORMAT, save_encoder
+from fincompress.models.storage import TORCH_FORMAT, save_encoder
 from fincompress.models.tokenization import load_tokenizer, pad
 from fincompress.techniques import Inputs
 from fincompress.training.batches import EncodedSentences
@@ -38,7 +38,7 @@ from fincompress.training.device import training_device
 from fincompress.training.loop import validation_scores
 
 FAMILY = "teacher"
-FORMATS = (FORMAT,)
+FORMATS = (TORCH_FORMAT,)
 
 
 @settings

@@ -39,13 +39,13 @@ from fincompress.compression.pruning import (
 from fincompress.config import Positive, UserError, settings
 from fincompress.evaluation.results import VAL_F1
 from fincompress.models.encoder import Encoder, parameter_count
-from fincompress.models.storage import FORMAT, load_encoder, save_encoder
+from fincompress.models.storage import TORCH_FORMAT, load_encoder, save_encoder
 from fincompress.models.tokenization import load_tokenizer
 from fincompress.techniques import Inputs
 from fincompress.training.loop import Optimizer, fit, validation_scores
 
 FAMILY = "prune"
-FORMATS = (FORMAT,)
+FORMATS = (TORCH_FORMAT,)
 MAP_CELL = 64  # neighbouring neurons in a cell of the map that shows what was removed
 
 Share = Annotated[float, Field(ge=0, lt=1)]

@@ -18,7 +18,7 @@ from fincompress.artifact import Artifact, LayerLayout, Products, read_artifact
 from fincompress.config import UserError
 from fincompress.export import export
 from fincompress.models.encoder import Encoder
-from fincompress.models.storage import FORMAT, Identity, load_encoder, save_encoder
+from fincompress.models.storage import TORCH_FORMAT, Identity, load_encoder, save_encoder
 from fincompress.models.tokenization import encode, load_tokenizer, pad
 from fincompress.runtimes import BATCH_TOKENS, Infer, load_runtime, runtime_names
 from tests.support.projects import refusal
@@ -57,7 +57,9 @@ def exported(uneven: Artifact, tmp_path_factory: pytest.TempPathFactory) -> dict
     """`uneven` in the format of each runtime."""
     folder = tmp_path_factory.mktemp("exported")
     return {
-        name: uneven if load_runtime(name).FORMAT == FORMAT else export(uneven, name, folder / name)
+        name: uneven
+        if load_runtime(name).FORMAT == TORCH_FORMAT
+        else export(uneven, name, folder / name)
         for name in runtime_names()
     }
 
