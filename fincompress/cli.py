@@ -1,4 +1,4 @@
-"""Arguments become a call of a verb; a failure becomes one message and an exit code.
+"""Command line: parses a verb and its options, runs the verb, and reports a failure in one line.
 
 `fincompress VERB --name value` and `mlflow run . -e VERB -P name=value` take the same names.
 """
@@ -47,7 +47,7 @@ def path(text: str) -> Path | None:
 
 
 def whole(lowest: int) -> Callable[[str], int]:
-    """A number of `lowest` or more."""
+    """Return a parser of whole numbers of `lowest` or more."""
 
     def read(text: str) -> int:
         if not text.isdecimal() or int(text) < lowest:
@@ -70,68 +70,101 @@ def weights(text: str) -> str:
 
 
 def positive(text: str) -> float | None:
-    """A number above 0; '' is none."""
+    """Parse a number above 0; '' is None, as `mlflow run` passes what is not given."""
     try:
-        found = float(text) if text else None
+        number = float(text) if text else None
     except ValueError:
-        found = -1.0
-    if found is not None and not 0 < found < inf:
+        number = -1.0
+    if number is not None and not 0 < number < inf:
         raise argparse.ArgumentTypeError(f"must be a number above 0, not '{text}'")
-    return found
+    return number
 
 
 def storage(text: str) -> str:
-    """The address of a database; its password comes from the environment."""
+    """Parse the address of a database; one with a password is allowed in the environment only."""
     if not has_password(text):
         return text
-    told = "others can read it in the list of processes; "
+    why = "others can read it in the list of processes; "
     if run_id := os.environ.get("MLFLOW_RUN_ID"):
-        told = f"`mlflow run` has printed it, and run {run_id} keeps it for good; change it, and "
+        why = f"`mlflow run` has printed it, and run {run_id} keeps it for good; change it, and "
     raise argparse.ArgumentTypeError(
-        f"must not hold a password: {told}give the address in the variable {STORAGE}"
+        f"must not hold a password: {why}give the address in the variable {STORAGE}"
     )
 
 
 @dataclass(frozen=True)
 class Option:
-    """How one field of `Options` is written; the default is that field's own."""
+    """How a field of `Options` is given on the command line; its default is that of the field.
+
+    `type`: parses its text. `help`: what the option does.
+    """
 
     type: Callable[[str], Any]
     help: str
 
 
 OPTIONS = {
-    "study": Option(str, "the study: a file of experiments/ without its ending"),
-    "variant": Option(str, "one variant of the family, or all"),
-    "data_dir": Option(path, "the folder of the real corpora (or FINCOMPRESS_DATA_DIR)"),
-    "again": Option(boolean, "build even what is up to date"),
-    "promote": Option(boolean, "move the role aliases after measuring"),
+    "study": Option(str, "name of the study: a file in experiments/, without .yaml"),
+    "variant": Option(
+        str, "name of one variant (a file in experiments/variants/, without .yaml), or all"
+    ),
+    "data_dir": Option(path, "folder with the real corpora (default: FINCOMPRESS_DATA_DIR)"),
+    "again": Option(boolean, "build versions anew, even if they are up to date"),
+    "promote": Option(
+        boolean, "after measuring, decide which versions hold champion and the other role aliases"
+    ),
     "any_cpu": Option(
-        boolean, "let a benchmark move the aliases of a champion of other instruction sets"
+        boolean,
+        "move the role aliases even if the champion was decided on another kind of CPU",
     ),
-    "seeds": Option(whole(1), "how many seeds to build the study for, in one table"),
-    "ablations": Option(str, "all, or names with ',' between: in one table, and no benchmark"),
-    "extra_test": Option(path, "a file of labelled sentences to score everything on, too"),
-    "dry_run": Option(boolean, "decide and explain, and move no alias"),
-    "rollback": Option(boolean, "give the alias champion back to the champion before"),
-    "weights": Option(weights, "random: speeds and sizes alone, of shapes that are not trained"),
-    "commit_to": Option(path, "a folder for the tables and raw timings"),
-    "tuned": Option(boolean, "with the values of the variants' best trials"),
-    "trials": Option(whole(1), "trials that the study is to have in the end"),
-    "workers": Option(whole(0), "processes that share the machine's threads; 0 only prepares"),
-    "epochs": Option(epochs, "epochs of a trial (default: the study's)"),
-    "max_latency_ms": Option(positive, "look for the best macro-F1 within this latency"),
-    "max_f1_drop": Option(positive, "look for the lowest latency this near to the teacher's"),
+    "seeds": Option(
+        whole(1), "number of seeds to build every variant for; a table compares their means"
+    ),
+    "ablations": Option(
+        str,
+        "ablations to build and compare instead of the benchmark: names separated by ',', or all",
+    ),
+    "extra_test": Option(
+        path, "file of labelled sentences to score every variant on, besides the test set"
+    ),
+    "dry_run": Option(boolean, "print the decision and its reasons, but move no alias"),
+    "rollback": Option(boolean, "return the alias champion to the previous champion"),
+    "weights": Option(
+        weights, "trained, or random: untrained models of the same shapes, for speed and size only"
+    ),
+    "commit_to": Option(path, "folder to write the tables and raw timings to"),
+    "tuned": Option(
+        boolean, "build variants with the values of their best trials, where they were tuned"
+    ),
+    "trials": Option(
+        whole(1), "number of trials that the search has in the end, earlier ones included"
+    ),
+    "workers": Option(
+        whole(0),
+        "worker processes, which share the CPU threads; 0 only prepares the search",
+    ),
+    "epochs": Option(epochs, "epochs of each trial (default: those of the study)"),
+    "max_latency_ms": Option(
+        positive, "search for the best macro-F1 with at most this latency, in ms"
+    ),
+    "max_f1_drop": Option(
+        positive,
+        "search for the lowest latency with a macro-F1 at most this far below the teacher's",
+    ),
     "storage": Option(
-        storage, "the database of Optuna's studies (or FINCOMPRESS_STORAGE; else a sqlite file)"
+        storage,
+        "address of the database of searches (default: FINCOMPRESS_STORAGE, or sqlite:///optuna.db)",
     ),
-    "port": Option(whole(1), "the dashboard's port on this machine"),
+    "port": Option(whole(1), "port of the dashboard on this machine"),
 }
 
 
 @dataclass(frozen=True)
 class Verb:
-    """What runs and which options it takes."""
+    """A verb of the command line.
+
+    `run`: the command. `help`: what it does. `options`: the names of the options it takes.
+    """
 
     run: Callable[[Options], None]
     help: str
@@ -146,7 +179,7 @@ def _family(name: str, help: str) -> Verb:
 VERBS = {
     "main": Verb(
         run_study,
-        "the whole study: data, every variant, benchmark, promotion",
+        "run the whole study: data, every variant, benchmark, promotion",
         ("study", "data_dir", "seeds", "ablations", "extra_test", "again", "promote", "any_cpu",
          "tuned", "storage"),
     ),
@@ -157,7 +190,7 @@ VERBS = {
     "prune": _family("prune", "prune the teacher"),
     "tune": Verb(
         tune_variants,
-        "search for better values of a variant's config",
+        "search for better values of a variant's config with Optuna",
         ("study", "variant", "data_dir", "trials", "workers", "epochs", "max_latency_ms",
          "max_f1_drop", "storage"),
     ),
@@ -167,26 +200,29 @@ VERBS = {
         ("study", "data_dir", "weights", "extra_test", "again", "promote", "any_cpu", "tuned",
          "storage"),
     ),
-    "promote": Verb(promote_study, "decide again from the last measurements, or go back",
+    "promote": Verb(promote_study, "decide again from the last measurements, or roll back",
                     ("study", "dry_run", "rollback", "any_cpu")),
-    "report": Verb(report_results, "print the last measurements",
+    "report": Verb(report_results, "print the results of the last benchmark",
                    ("study", "weights", "commit_to")),
-    "dashboard": Verb(serve_dashboard, "open Optuna's dashboard", ("storage", "port")),
-    "recover": Verb(recover_runs, "close the runs of processes that are gone", ()),
+    "dashboard": Verb(serve_dashboard, "serve Optuna's dashboard of all searches on this machine",
+                      ("storage", "port")),
+    "recover": Verb(recover_runs, "end the MLflow runs of processes that no longer exist", ()),
 }  # fmt: skip
 CLI_ONLY = ("recover", "dashboard")
 
 
 class Parser(argparse.ArgumentParser):
-    """One message for a wrong argument, with the nearest right one."""
+    """An argument parser that raises `UserError` where argparse would print usage and exit."""
 
     def error(self, message: str) -> NoReturn:
         raise UserError(message)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the verb and return the exit code: 0, 1 (all or some of it failed), 2 (wrong input), or
-    128 + signal."""
+    """Run the verb and return the exit code.
+
+    0: done; 1: all or part of it failed; 2: wrong input; 128 + signal: interrupted.
+    """
     configure_output()
     raise_when_terminated()
     try:

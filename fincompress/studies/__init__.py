@@ -1,4 +1,4 @@
-"""Studies and variants: what the files under `experiments/` ask for, read strictly."""
+"""Studies and variants: the files under `experiments/`, read and checked strictly."""
 
 from pathlib import Path
 

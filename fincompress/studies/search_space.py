@@ -1,4 +1,4 @@
-"""A variant's `search:` becomes a space of ranges and choices, each value of which it may hold."""
+"""Search space of a variant: ranges and choices for the keys of its config, read and checked."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -15,9 +15,10 @@ Number = int | float
 
 @settings
 class Range:
-    """Numbers from `low` to `high`, both included: whole ones where the config holds whole ones.
+    """An interval of numbers, whole ones if the config's own value is a whole number.
 
-    `log` draws them evenly on a log scale; `step` keeps to `low`, `low + step` and so on.
+    `low`, `high`: its ends, both included. `log`: draw evenly on a logarithmic scale, for which
+    `low` must be above 0. `step`: draw only `low`, `low + step`, and so on; not with `log`.
     """
 
     low: Number
@@ -37,7 +38,10 @@ class Range:
 
 @settings
 class Choices:
-    """One of these values."""
+    """A list of values to choose from.
+
+    `choices`: the values, at least two.
+    """
 
     choices: Annotated[tuple[Scalar, ...], Field(min_length=2)]
 
@@ -52,64 +56,64 @@ Dimension = Range | Choices
 Space = Mapping[str, Dimension]  # by key of the config, dotted where it is nested
 
 
-def read_space(data: Mapping[str, Any], config: object, place: str) -> Space:
-    """Return the space that `data` describes around `config`.
+def read_space(data: Mapping[str, Any], config: object, where: str) -> Space:
+    """Return the search space that `data`, a variant's `search:`, describes for `config`.
 
-    Raises `UserError` for a key that the config does not have, for bounds the wrong way round or
-    outside what the config allows, and for a space that leaves out the config's own value: that
-    is the first trial.
+    `where` names the file and key in messages. Raises `UserError` for a key that the config does
+    not have, for bounds that are reversed or outside what the config allows, and for a space that
+    leaves out the config's own value, which the first trial uses.
     """
     values = flatten(dump(config))
     space = {}
     for name, entry in data.items():
         if name not in values:
-            raise UserError(f"{place}: unknown key '{name}'; {nearest(name, values)}")
-        space[name] = _dimension(entry, values[name], f"{place}.{name}")
+            raise UserError(f"{where}: unknown key '{name}'; {nearest(name, values)}")
+        space[name] = _dimension(entry, values[name], f"{where}.{name}")
         for end in _ends(space[name]):
-            with_values(config, {name: end}, place)
+            with_values(config, {name: end}, where)
         if values[name] not in space[name]:
             raise UserError(
-                f"{place}.{name}: must include the variant's own value {values[name]}, not just "
+                f"{where}.{name}: must include the variant's own value {values[name]}, not just "
                 f"{space[name]}"
             )
     return space
 
 
-def with_values(config: T, values: Mapping[str, Scalar], place: str) -> T:
-    """Return `config` with `values` at their (dotted) keys; raise `UserError` for a wrong one."""
+def with_values(config: T, values: Mapping[str, Scalar], where: str) -> T:
+    """Return `config` with `values` at their (dotted) keys; raise `UserError` if one is invalid."""
     data = dump(config)
     for name, value in values.items():
         *path, last = name.split(".")
-        here = data
+        section = data
         for part in path:
-            here = here[part]
-        here[last] = value
-    return parse(type(config), data, place)
+            section = section[part]
+        section[last] = value
+    return parse(type(config), data, where)
 
 
 def tidy(value: Scalar) -> Scalar:
-    """Six digits of a float: 0.1 + 0.05 is then 0.15, and a YAML of it can be read."""
+    """Round a float to six digits, so that 0.1 + 0.05 is written as 0.15 into a YAML file."""
     return float(f"{value:.6g}") if isinstance(value, float) else value
 
 
-def _dimension(entry: object, own: object, place: str) -> Dimension:
+def _dimension(entry: object, own: object, where: str) -> Dimension:
     if isinstance(entry, dict) and "choices" in entry:
-        return parse(Choices, entry, place)
-    found = parse(Range, entry, place)
+        return parse(Choices, entry, where)
+    interval = parse(Range, entry, where)
     if isinstance(own, bool) or not isinstance(own, int | float):
-        raise UserError(f"{place}: '{own}' is no number; give it `choices: [...]`")
+        raise UserError(f"{where}: '{own}' is not a number; use `choices: [...]`")
     if isinstance(own, float):
-        step = None if found.step is None else float(found.step)
-        found = replace(found, low=float(found.low), high=float(found.high), step=step)
-    elif isinstance(found.step, float):
-        raise UserError(f"{place}: step must be a whole number, not {found.step}")
-    if found.low >= found.high:
-        raise UserError(f"{place}: low must be below high, not {found.low} and {found.high}")
-    if found.step is not None and found.step <= 0:
-        raise UserError(f"{place}: step must be above 0, not {found.step}")
-    if found.log and (found.low <= 0 or found.step is not None):
-        raise UserError(f"{place}: log needs a low above 0 and no step, not {entry}")
-    return found
+        step = None if interval.step is None else float(interval.step)
+        interval = replace(interval, low=float(interval.low), high=float(interval.high), step=step)
+    elif isinstance(interval.step, float):
+        raise UserError(f"{where}: step must be a whole number, not {interval.step}")
+    if interval.low >= interval.high:
+        raise UserError(f"{where}: low must be below high, not {interval.low} and {interval.high}")
+    if interval.step is not None and interval.step <= 0:
+        raise UserError(f"{where}: step must be above 0, not {interval.step}")
+    if interval.log and (interval.low <= 0 or interval.step is not None):
+        raise UserError(f"{where}: log needs a low above 0 and no step, not {entry}")
+    return interval
 
 
 def _ends(dimension: Dimension) -> tuple[Scalar, ...]:

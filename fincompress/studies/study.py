@@ -1,4 +1,4 @@
-"""studies.study: TODO"""
+"""Study: what all variants have in common, read from a file under `experiments/`."""
 
 from typing import Annotated
 
@@ -15,7 +15,19 @@ from fincompress.training.loop import Budget
 
 @settings
 class Study:
-    """What is equal for all variants, so that their comparison is fair."""
+    """The settings that are equal for all variants of a study, so that their comparison is fair.
+
+    `name`: the name of the file without its ending; the file itself does not have this key.
+    `description`: what the study is for; run notes and model cards show it. `data`: the corpora
+    and how they are split. `base`: the pretrained checkpoint of variants with `source: base`.
+    `student_base`: the checkpoint that students take layers from. `max_length_tokens`: texts are
+    cut off after so many tokens, in training and in use. `seed`: of training (the split has a
+    seed of its own).
+    `budget`: epochs, batches and the optimizer of each training. `benchmark`: how latency and
+    throughput are measured. `gate`: what a variant must pass to become champion. `peers_of`: the
+    variant that other ways to run a model are measured with ('': none). `published`: the test
+    macro-F1 (0 to 1) that others report, by variant, which tables show for comparison.
+    """
 
     name: str
     description: str
@@ -28,10 +40,11 @@ class Study:
     benchmark: Timing
     gate: Gate
     peers_of: str = ""
-    published: dict[str, float] = Field(default_factory=dict)  # test macro-F1 of others
+    published: dict[str, float] = Field(default_factory=dict)
 
     @property
     def model_name(self) -> str:
+        """The name of the study's model in the registry."""
         return f"fincompress-{self.name}"
 
 
@@ -43,5 +56,7 @@ def load_study(name: str) -> Study:
     path = studies.EXPERIMENTS / f"{name}.yaml"
     data = read_yaml(path)
     if "name" in data:
-        raise UserError(f"{path}: unknown key 'name'; a study is named by its file")
+        raise UserError(
+            f"{path}: unknown key 'name'; the study takes its name from the file, so remove it"
+        )
     return parse(Study, data | {"name": name}, str(path))

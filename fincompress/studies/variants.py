@@ -1,4 +1,4 @@
-"""The files under `experiments/` become studies and variants, checked as a whole."""
+"""Variants and ablations: one technique applied to one source, read from YAML files."""
 
 import re
 from collections.abc import Iterator, Mapping
@@ -21,16 +21,17 @@ from fincompress.studies.search_space import Scalar, Space, read_space, with_val
 from fincompress.techniques import load_technique
 from fincompress.training.loop import Budget
 
-ALL = "all"  # of what can be named
+ALL = "all"  # names every variant, or every ablation
 BASE = "base"  # the source of a variant that starts from the study's pretrained base
 
 
 @settings
 class Curve:
-    """What an ablation's technique recorded, as a line in a figure of several ablations.
+    """A line that an ablation contributes to a figure of several ablations.
 
-    `figure`: the name of the figure, in which all curves of that name are drawn. `file`: the JSON
-    file of the build's run whose `points` are drawn. `x`, `y`: their keys in each point.
+    `figure`: the name of the figure, in which all curves with that name are drawn. `file`: the JSON
+    file in the build's run whose list `points` is drawn. `x`, `y`: the keys of each point that
+    give its coordinates.
     """
 
     figure: str
@@ -43,11 +44,15 @@ class Curve:
 class VariantSpec:
     """One technique applied to one source, for one runtime.
 
-    `config` is the technique's `Config`, `runtime` a runtime's name. `search` is what tuning
-    varies, `as_written` what the file says. An ablation also has the variant `beside` which it
-    stands, the `question` it answers, and maybe `epochs` other than the study's, a `curve` that is
-    drawn with those of others, and `timed_epoch`: values of its config with which an epoch of it is
-    timed beside one of `beside`.
+    `name`: the name of its file without the ending. `technique`: the name of the module in
+    `fincompress/techniques/`. `source`: the variant it is made from, or `base`. `runtime`: the
+    name of the runtime that it is measured and served with. `config`: the technique's `Config`.
+    `search`: what tuning varies. `as_written`: the content of its YAML file.
+
+    Of ablations only: `beside`: the variant, or ablation, that it is compared with. `question`: the
+    question that the comparison answers. `epochs`: epochs of training, None for the study's.
+    `curve`: a line in a figure of several ablations. `timed_epoch`: values by key of its config,
+    with which the duration of an epoch is compared with that of `beside`.
     """
 
     name: str
@@ -64,42 +69,52 @@ class VariantSpec:
     timed_epoch: Mapping[str, Scalar] | None = None
 
     def budget(self, study: Budget) -> Budget:
-        """The study's, but for an ablation that has epochs of its own."""
+        """Return the study's budget, with the ablation's own epochs if it has any."""
         return replace(study, epochs=self.epochs) if self.epochs else study
 
     @property
     def family(self) -> str:
+        """The verb that builds it: the family of its technique."""
         return load_technique(self.technique).FAMILY
 
     @property
     def format(self) -> str:
+        """The format of its artifact, which its runtime reads."""
         return load_runtime(self.runtime).FORMAT
 
     @property
     def alias(self) -> str:
+        """Its alias in the model registry."""
         return self.name.replace("_", "-")
 
     def tuned(self, values: Mapping[str, Scalar]) -> "VariantSpec":
-        """The variant with other values at these (dotted) keys of its config."""
+        """Return the variant with `values` at these (dotted) keys of its config."""
         return replace(self, config=with_values(self.config, values, f"{self.name}: config"))
 
     def yaml(self, values: Mapping[str, Scalar]) -> str:
-        """The variant's file with other values at these (dotted) keys of its config."""
+        """Return the text of its YAML file with `values` at these (dotted) keys of its config."""
         config = deepcopy(dict(self.as_written.get("config", {})))
         for name, value in values.items():
             *path, last = name.split(".")
-            here = config
+            section = config
             for part in path:
-                here = here.setdefault(part, {})
-            here[last] = value
+                section = section.setdefault(part, {})
+            section[last] = value
         order = ("technique", "source", "runtime", "config", "search")
         data = {**self.as_written, "config": config}
-        return yaml.safe_dump({k: data[k] for k in order if k in data}, sort_keys=False,
-                              default_flow_style=None)  # fmt: skip
+        ordered = {key: data[key] for key in order if key in data}
+        return yaml.safe_dump(ordered, sort_keys=False, default_flow_style=None)
 
 
 @settings
 class _File:
+    """The keys of a variant's or an ablation's file.
+
+    `technique`: the name of a module in `fincompress/techniques/`. `source`: what it is made from:
+    a variant, or `base` for the study's pretrained base. `runtime`: the runtime it is measured and
+    served with. `config`: values of the technique's `Config`; what is left out has its default.
+    """
+
     technique: str
     source: str
     runtime: str = "torch_eager"
@@ -108,11 +123,24 @@ class _File:
 
 @settings
 class _VariantFile(_File):
+    """The file of a variant.
+
+    `search`: the keys of `config` that `tune` varies, each with a `Range` or `Choices`.
+    """
+
     search: dict[str, Any] = Field(default_factory=dict)
 
 
 @settings
 class _AblationFile(_File):
+    """The file of an ablation.
+
+    `beside`: the variant or ablation that it is compared with. `question`: what the comparison
+    answers; tables show it. `epochs`: epochs of training in place of the study's. `curve`: a line
+    that it adds to a figure. `timed_epoch`: values of `config` for a comparison of the duration of
+    an epoch with that of `beside`.
+    """
+
     beside: str
     question: str
     epochs: Annotated[int, Field(ge=1)] | None = None
@@ -121,34 +149,35 @@ class _AblationFile(_File):
 
 
 def load_variants() -> dict[str, VariantSpec]:
-    """Read every variant, each followed by those made from it.
+    """Read every variant, in an order in which each follows its source.
 
-    Raises `UserError` for a wrong file, an unknown source, a circle, a reserved name, or a
-    runtime that cannot run what the technique writes.
+    Raises `UserError` for a wrong file, an unknown source, variants that are each other's
+    sources, a reserved name, or a runtime that cannot run what the technique writes.
     """
     return _load_all("variants", _VariantFile, {})
 
 
 def load_ablations(variants: Mapping[str, VariantSpec]) -> dict[str, VariantSpec]:
-    """Read every ablation: a variant that is no part of the study, `beside` another.
+    """Read every ablation: a variant outside the study that is compared with another one.
 
-    Raises `UserError` as `load_variants` does, and for a name that is a variant's.
+    Raises `UserError` as `load_variants` does, for a name that a variant has, and
+    for a `beside` that does not exist.
     """
-    found = _load_all("ablations", _AblationFile, variants)
-    for name, spec in found.items():
-        place = studies.EXPERIMENTS / "ablations" / f"{name}.yaml"
+    ablations = _load_all("ablations", _AblationFile, variants)
+    for name, spec in ablations.items():
+        where = studies.EXPERIMENTS / "ablations" / f"{name}.yaml"
         if name in variants:
-            raise UserError(f"{place}: '{name}' is a variant's name")
-        if spec.beside not in (known := {*variants, *found} - {name}):
+            raise UserError(f"{where}: '{name}' is a variant's name")
+        if spec.beside not in (known := {*variants, *ablations} - {name}):
             hint = nearest(spec.beside, known)
-            raise UserError(f"{place}: beside: unknown variant '{spec.beside}'; {hint}")
-    return found
+            raise UserError(f"{where}: beside: unknown variant '{spec.beside}'; {hint}")
+    return ablations
 
 
 def _load_all(
     folder: str, file: type[_File], others: Mapping[str, VariantSpec]
 ) -> dict[str, VariantSpec]:
-    """The variants of a folder, made from one another or from `others`."""
+    """Read the variants of a folder, whose sources are among them or among `others`."""
     paths = {path.stem: path for path in sorted((studies.EXPERIMENTS / folder).glob("*.yaml"))}
     own = {name: _load_variant(name, path, file) for name, path in paths.items()}
     variants = {**others, **own}
@@ -159,10 +188,10 @@ def _load_all(
                 f"{paths[name]}: source: unknown variant '{spec.source}'; "
                 f"{nearest(spec.source, known)}"
             )
-        if spec.source != BASE and (found := variants[spec.source].format) != TORCH_FORMAT:
+        if spec.source != BASE and (written := variants[spec.source].format) != TORCH_FORMAT:
             raise UserError(
-                f"{paths[name]}: source: must be of the format '{TORCH_FORMAT}', and "
-                f"'{spec.source}' is of '{found}'"
+                f"{paths[name]}: source: must have the format '{TORCH_FORMAT}', but "
+                f"'{spec.source}' has '{written}'"
             )
     return {name: own[name] for name in _sources_first(variants) if name in own}
 
@@ -175,7 +204,10 @@ def root_of(variants: Mapping[str, VariantSpec], name: str) -> str:
 
 
 def siblings(variants: Mapping[str, VariantSpec]) -> list[tuple[str, str]]:
-    """Return the pairs of one source and family, the later first: which of two ways is better?"""
+    """Return the pairs of variants with the same source and family, the later one first.
+
+    They are alternatives to each other, which a benchmark compares.
+    """
     return [
         (b.name, a.name)
         for a, b in combinations(variants.values(), 2)
@@ -184,7 +216,7 @@ def siblings(variants: Mapping[str, VariantSpec]) -> list[tuple[str, str]]:
 
 
 def select(variants: Mapping[str, VariantSpec], wanted: str, family: str) -> list[str]:
-    """Return the variant `wanted`, or `all` of the family; raise `UserError` for another."""
+    """Return the variant `wanted` of a family, or `all` of them; raise `UserError` for another."""
     members = [name for name, spec in variants.items() if spec.family == family]
     if wanted == ALL:
         return members
@@ -197,10 +229,10 @@ def select(variants: Mapping[str, VariantSpec], wanted: str, family: str) -> lis
 
 
 def select_ablations(ablations: Mapping[str, VariantSpec], wanted: str) -> dict[str, VariantSpec]:
-    """Return those that are named in `wanted`, with ',' between, or `all`.
+    """Return the ablations that `wanted` names, separated by commas, or `all`.
 
-    With them come those that they are made from or stand beside. Raises `UserError` for a name
-    that none has.
+    Ablations that these are made from or compared with are included. Raises `UserError` for an
+    unknown name.
     """
     waiting = [name.strip() for name in wanted.split(",")]
     known = [*ablations, ALL] if ablations else []
@@ -208,13 +240,13 @@ def select_ablations(ablations: Mapping[str, VariantSpec], wanted: str) -> dict[
         if name not in known:
             raise UserError(f"ablations: unknown ablation '{name}'; {nearest(name, known)}")
     waiting += ablations if ALL in waiting else []
-    found = set[str]()
+    selected = set[str]()
     while waiting:
         name = waiting.pop()
-        if name in ablations and name not in found:
-            found.add(name)
+        if name in ablations and name not in selected:
+            selected.add(name)
             waiting += [ablations[name].source, ablations[name].beside]
-    return {name: spec for name, spec in ablations.items() if name in found}
+    return {name: spec for name, spec in ablations.items() if name in selected}
 
 
 def _load_variant(name: str, path: Path, kind: type[_File]) -> VariantSpec:
@@ -232,7 +264,7 @@ def _load_variant(name: str, path: Path, kind: type[_File]) -> VariantSpec:
         raise UserError(f"{path}: {error}") from None
     if format not in technique.FORMATS:
         raise UserError(
-            f"{path}: runtime: '{file.runtime}' runs the format '{format}', and "
+            f"{path}: runtime: '{file.runtime}' runs the format '{format}', but "
             f"'{file.technique}' writes {' or '.join(technique.FORMATS)}"
         )
     config = parse(technique.Config, file.config, f"{path}: config")
@@ -264,5 +296,8 @@ def _sources_first(variants: Mapping[str, VariantSpec]) -> list[str]:
     order = list(made_from(BASE))
     if len(order) < len(variants):
         circle = ", ".join(sorted(set(variants) - set(order)))
-        raise UserError(f"experiments/variants: these are their own sources: {circle}")
+        raise UserError(
+            "experiments/variants: these are made from each other, "
+            f"which leaves no first one: {circle}"
+        )
     return order

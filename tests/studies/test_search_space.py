@@ -69,7 +69,7 @@ WRONG: list[tuple[dict[str, Any], str]] = [
     ({"temperature": {"lo": 1, "high": 8}},
      "here.temperature: unknown key 'lo'; did you mean 'low'?"),
     ({"temperature": {"low": 1}}, "here.temperature: missing key 'high'"),
-    ({"kind": {"low": 1, "high": 2}}, "here.kind: 'round' is no number; give it `choices: [...]`"),
+    ({"kind": {"low": 1, "high": 2}}, "here.kind: 'round' is not a number; use `choices: [...]`"),
     ({"kind": {"choices": ["round", "oval"]}},
      "here: kind: input should be 'round' or 'square', not 'oval'"),
     ({"kind": {"choices": ["round"]}}, "here.kind: choices: tuple should have at least 2 items"),

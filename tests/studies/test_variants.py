@@ -96,7 +96,11 @@ BAD_VARIANTS = [
     ("Big-One", "technique: finetune\nsource: base", "must be lower case"),
     ("a", "technique: fintune\nsource: base", "unknown technique 'fintune'; did you mean"),
     ("a", "technique: finetune\nsource: bse", "source: unknown variant 'bse'; did you mean 'base'"),
-    ("a", "technique: finetune\nsource: a", "are their own sources: a"),
+    (
+        "a",
+        "technique: finetune\nsource: a",
+        "are made from each other, which leaves no first one: a",
+    ),
     ("a", "technique: finetune", "missing key 'source'"),
     ("a", "technique: finetune\nsource: base\nruntime: torch", "did you mean 'torch_eager'"),
     (
@@ -133,12 +137,12 @@ BAD_VARIANTS = [
     (
         "a",
         "technique: finetune\nsource: base\nruntime: onnx_runtime",
-        "a.yaml: runtime: 'onnx_runtime' runs the format 'onnx', and 'finetune' writes torch",
+        "a.yaml: runtime: 'onnx_runtime' runs the format 'onnx', but 'finetune' writes torch",
     ),
     (
         "a",
         "technique: quantize_aware\nsource: base",
-        "runtime: 'torch_eager' runs the format 'torch', and 'quantize_aware' writes onnx or "
+        "runtime: 'torch_eager' runs the format 'torch', but 'quantize_aware' writes onnx or "
         "openvino",
     ),
 ]
@@ -159,7 +163,7 @@ def test_nothing_is_made_from_what_is_no_torch_artifact(folder: Path) -> None:
     with pytest.raises(UserError) as error:
         load_variants()
     assert str(error.value).endswith(
-        "b.yaml: source: must be of the format 'torch', and 'a' is of 'openvino'"
+        "b.yaml: source: must have the format 'torch', but 'a' has 'openvino'"
     )
 
 
@@ -176,7 +180,9 @@ def test_a_wrong_study_is_refused(folder: Path) -> None:
     (folder / "cpu.yaml").write_text("name: x")
     with pytest.raises(UserError, match="did you mean 'cpu'"):
         load_study("cpuu")
-    with pytest.raises(UserError, match="unknown key 'name'; a study is named by its file"):
+    with pytest.raises(
+        UserError, match="unknown key 'name'; the study takes its name from the file"
+    ):
         load_study("cpu")
     (folder / "cpu.yaml").write_text("budget: {epoch: 3, patience: 1}")
     with pytest.raises(UserError, match=r"cpu.yaml: "):
