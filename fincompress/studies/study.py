@@ -20,13 +20,13 @@ class Study:
     `name`: the name of the file without its ending; the file itself does not have this key.
     `description`: what the study is for; run notes and model cards show it. `data`: the corpora
     and how they are split. `base`: the pretrained checkpoint of variants with `source: base`.
-    `student_base`: the checkpoint that students take layers from. `max_length_tokens`: texts are
-    cut off after so many tokens, in training and in use. `seed`: of training (the split has a
-    seed of its own).
-    `budget`: epochs, batches and the optimizer of each training. `benchmark`: how latency and
-    throughput are measured. `gate`: what a variant must pass to become champion. `peers_of`: the
-    variant that other ways to run a model are measured with ('': none). `published`: the test
-    macro-F1 (0 to 1) that others report, by variant, which tables show for comparison.
+    `student_base`: the checkpoint that students start from whose shape is not the teacher's.
+    `max_length_tokens`: texts are cut off after so many tokens, in training and in use. `seed`: of
+    training; the split has a seed of its own. `budget`: epochs, patience and batch size of each
+    training. `benchmark`: how latency and throughput are measured. `gate`: what a variant must
+    pass to become champion. `peers_of`: the variant that is measured in other people's engines,
+    too ('': the teacher). `published`: the test macro-F1 (0 to 1) that others report, by variant,
+    which tables show for comparison.
     """
 
     name: str
