@@ -1,12 +1,47 @@
 """Names and docstrings: what a reader may rely on, wherever in the package he opens a file."""
 
+import ast
 import re
-from collections.abc import Iterable
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from fincompress.studies import EXPERIMENTS
 from fincompress.techniques import technique_names
-from tests.support.source import MODULES, module_name
+from tests.support.source import MODULES, module_name, parse_source
+
+# Each technique, and each runtime, defines these for itself: they are the protocol of its folder.
+PROTOCOLS = {
+    "techniques": {"FAMILY", "FORMATS", "Config", "resolve", "compress"},
+    "runtimes": {"FORMAT", "REQUIREMENTS", "MODEL", "load", "precisions", "count_products"},
+}
+# Entry points of modules that are run as programs.
+PROGRAMS = {("cli", "main"), ("tracking.served_model_process", "main")}
+Definition = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
+
+
+def public_names(tree: ast.Module) -> Iterator[str]:
+    """Yield the names that a module defines at its top level, without a leading underscore."""
+    for node in tree.body:
+        names: list[str] = []
+        if isinstance(node, Definition):
+            names = [node.name]
+        elif isinstance(node, ast.Assign | ast.AnnAssign):
+            targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+            parts = [part for target in targets for part in ast.walk(target)]
+            names = [part.id for part in parts if isinstance(part, ast.Name)]
+        yield from (name for name in names if not name.startswith("_"))
+
+
+def test_a_public_name_is_defined_in_one_module() -> None:
+    modules = defaultdict(set)
+    for path in MODULES:
+        module = module_name(path)
+        for name in public_names(parse_source(path)):
+            folder = module.partition(".")[0]
+            if name not in PROTOCOLS.get(folder, ()) and (module, name) not in PROGRAMS:
+                modules[name].add(module)
+    assert not {name: users for name, users in modules.items() if len(users) > 1}
 
 
 def test_the_package_names_no_variant_but_the_teacher() -> None:

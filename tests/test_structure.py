@@ -11,7 +11,7 @@ import yaml
 from fincompress.cli import CLI_ONLY, OPTIONS, VERBS
 from fincompress.commands.options import Options
 from fincompress.runtimes import load_runtime, runtime_names
-from fincompress.tracking.registry import REQUIREMENTS
+from fincompress.tracking.registry import COMMON_REQUIREMENTS
 from tests.support.source import MODULES, PACKAGE, ROOT, imports_of, module_name
 
 TESTS = ROOT / "tests"
@@ -147,4 +147,7 @@ def test_a_served_model_needs_only_what_it_requires(runtime: str) -> None:
     common = {"tokenizers", "numpy", "pydantic", "yaml"}
     assert common | (set() if runtime == "auto" else own) <= loaded  # which loads what it takes
     assert not (ours | engines - own) & loaded
-    assert {name.lower() for name in REQUIREMENTS} == (common - {"yaml"}) | {"pyyaml", "mlflow"}
+    assert {name.lower() for name in COMMON_REQUIREMENTS} == (common - {"yaml"}) | {
+        "pyyaml",
+        "mlflow",
+    }

@@ -58,7 +58,7 @@ from fincompress.reports.columns import (
 )
 
 SYNTHETIC = "Synthetic corpus: these scores say nothing of real financial text."
-RANDOM = "Random weights: speed and size alone, there is no accuracy to report."
+RANDOM_NOTE = "Random weights: speed and size alone, there is no accuracy to report."
 ENVIRONMENT_SHOWN = (
     "cpu", "instruction_sets", "cores", "threads", "load_average", "torch", "onnxruntime",
     "openvino", "commit", EXTRA_TEST, REFERENCE_FIRST, REFERENCE_LAST, REFERENCE_BEFORE,
@@ -152,7 +152,7 @@ def markdown(benchmark: Benchmark, roles: Mapping[str, str] | None = None) -> st
     facts = benchmark.environment
     shown = ", ".join(f"{key} {facts[key]}" for key in ENVIRONMENT_SHOWN if key in facts)
     notes = [SYNTHETIC] if benchmark.synthetic else list(benchmark.notes)
-    notes += [RANDOM] if benchmark.random_weights else []
+    notes += [RANDOM_NOTE] if benchmark.random_weights else []
     held: dict[str, list[str]] = {}
     for role, variant in (roles or {}).items():
         held.setdefault(variant, []).append(role)

@@ -24,7 +24,13 @@ PACKAGE_FOLDER = Path(__file__).parents[1]
 ARTIFACT = "artifact"  # the folder with the artifact, in a logged model or in a run
 LONGEST = 5000  # characters of a description that every database accepts
 KEPT = "kept"  # tag of a run that stores an unregistered artifact
-REQUIREMENTS = ("mlflow", "tokenizers", "numpy", "pydantic", "PyYAML")  # and the runtime's own
+COMMON_REQUIREMENTS = (
+    "mlflow",
+    "tokenizers",
+    "numpy",
+    "pydantic",
+    "PyYAML",
+)  # and the runtime's own
 
 
 @dataclass(frozen=True)
@@ -98,7 +104,7 @@ def publish(study: Study, spec: VariantSpec, artifact: Artifact, card: Path) -> 
     is created last and with all its tags, so that an interruption leaves no incomplete version;
     then the variant's alias is moved to it.
     """
-    required = (*REQUIREMENTS, *load_runtime(spec.runtime).REQUIREMENTS)
+    required = (*COMMON_REQUIREMENTS, *load_runtime(spec.runtime).REQUIREMENTS)
     logged = mlflow.pyfunc.log_model(
         name=spec.alias,
         python_model=str(Path(__file__).with_name("pyfunc_model.py")),

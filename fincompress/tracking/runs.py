@@ -21,7 +21,7 @@ from fincompress.tracking.errors import STORE_ERRORS
 from fincompress.tracking.store import is_missing
 
 PROCESS = "fincompress.process"
-ERROR = "fincompress.error"
+ERROR_TAG = "fincompress.error"
 NOTE = "mlflow.note.content"
 RUN_NAME = "mlflow.runName"
 TABLES = "mlflow.loggedArtifacts"
@@ -50,9 +50,9 @@ def step(
     if active is not None:
         mlflow.set_experiment(experiment_id=active.info.experiment_id)
     try:
-        if ERROR in run.data.tags:  # what ended it before
+        if ERROR_TAG in run.data.tags:  # what ended it before
             with suppress(mlflow.MlflowException):  # another machine was faster
-                mlflow.delete_tag(ERROR)
+                mlflow.delete_tag(ERROR_TAG)
         # Whether artifacts can be written shows now, not after hours of training.
         mlflow.log_dict(dict(own), "step.json")
         yield run.info.run_id
@@ -60,7 +60,7 @@ def step(
         status = RunStatus.FAILED if isinstance(error, Exception) else RunStatus.KILLED
         # A store that cannot take this must not hide what went wrong; `recover` closes the run.
         with suppress(*STORE_ERRORS, OSError):
-            mlflow.set_tag(ERROR, f"{type(error).__name__}: {reason(error)}"[:500])
+            mlflow.set_tag(ERROR_TAG, f"{type(error).__name__}: {reason(error)}"[:500])
             if isinstance(error, Exception) and not isinstance(error, UserError):
                 mlflow.log_text(masked(traceback.format_exc()), "traceback.txt")
             mlflow.end_run(RunStatus.to_string(status))
@@ -152,7 +152,7 @@ def close(run_id: str, why: str) -> None:
     """End a run of a process that is gone as KILLED, with `why` as a tag, if it is still open."""
     client = mlflow.MlflowClient()
     if exists(run_id) and client.get_run(run_id).info.status == "RUNNING":
-        client.set_tag(run_id, ERROR, why)
+        client.set_tag(run_id, ERROR_TAG, why)
         client.set_terminated(run_id, RunStatus.to_string(RunStatus.KILLED))
 
 
