@@ -36,6 +36,7 @@ FAILED, USAGE, INTERRUPTED = 1, 2, 130
 
 
 def boolean(text: str) -> bool:
+    """Read true, yes or 1, and false, no or 0, in any case."""
     words = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
     if text.lower() not in words:
         raise argparse.ArgumentTypeError(f"must be true or false, not '{text}'")
@@ -43,6 +44,7 @@ def boolean(text: str) -> bool:
 
 
 def path(text: str) -> Path | None:
+    """Read a path; an empty text is none."""
     return Path(text) if text else None  # `mlflow run` passes '' for what is not given
 
 
@@ -60,10 +62,12 @@ def whole(lowest: int) -> Callable[[str], int]:
 
 
 def epochs(text: str) -> int | None:
+    """Read a number of epochs; an empty text is none."""
     return whole(1)(text) if text else None
 
 
 def weights(text: str) -> str:
+    """Read which weights models are to have."""
     if text not in WEIGHT_KINDS:
         raise argparse.ArgumentTypeError(f"must be {' or '.join(WEIGHT_KINDS)}, not '{text}'")
     return text

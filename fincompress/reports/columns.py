@@ -14,13 +14,19 @@ class Scored(Protocol):
     """A row of a table: a variant that was measured, or built with several seeds."""
 
     @property
-    def variant(self) -> str: ...
+    def variant(self) -> str:
+        """The name of the row."""
+        ...
 
     @property
-    def metrics(self) -> Mapping[str, float]: ...
+    def metrics(self) -> Mapping[str, float]:
+        """Its metrics by key; a cell is empty where its metric is missing."""
+        ...
 
     @property
-    def intervals(self) -> Mapping[str, tuple[float, float]]: ...
+    def intervals(self) -> Mapping[str, tuple[float, float]]:
+        """The 95 % intervals of some of these metrics."""
+        ...
 
 
 Cell = Callable[[Any], str]  # of a row

@@ -1,0 +1,1 @@
+"""Tuning: searches for better values of a variant's config, by Optuna."""
