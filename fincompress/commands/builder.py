@@ -33,6 +33,10 @@ class Builder:
     versions: dict[str, Version] = field(default_factory=dict)
     failed: dict[str, str] = field(default_factory=dict)
 
+    def __post_init__(self) -> None:
+        # Of extra seeds and ablations it is a folder of its own, which fetched files need.
+        self.workspace.scratch.mkdir(parents=True, exist_ok=True)
+
     def build(self, wanted: Collection[str]) -> None:
         """Find or build the variants `wanted`, and first whatever they are made from.
 

@@ -234,7 +234,6 @@ def _draw_curves(builder: Builder, ablations: Mapping[str, VariantSpec]) -> None
             title=f"{y} against {x}", x=f"{x}, millions" if large else x, y=y, lines=lines
         )
         workspace = builder.workspace
-        workspace.scratch.mkdir(exist_ok=True)
         file = workspace.scratch / f"{figure}.png"
         plots.draw(chart, workspace.labelled(workspace.study.name), file)
         runs.log_file(file)
@@ -262,7 +261,8 @@ def _time_epochs(builder: Builder, ablations: Mapping[str, VariantSpec]) -> None
         if spec.timed_epoch is None or not {name, spec.beside} <= builder.versions.keys():
             continue
         beside = builder.recipe(workspace.variants[spec.beside], budget)
-        ablation = builder.recipe(spec.tuned(spec.timed_epoch), budget)
+        same = {"batch_size": budget.batch_size} if "batch_size" in spec.timed_epoch else {}
+        ablation = builder.recipe(spec.tuned({**spec.timed_epoch, **same}), budget)
         builder.import_bases()
         first, second = epoch_seconds([beside, ablation])
         seconds = {spec.beside: first, name: second, "ratio": second / first}

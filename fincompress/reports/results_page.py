@@ -170,10 +170,12 @@ def _section(results: CommittedResults) -> str:
             markdown(results.benchmark, results.roles),
         ]
     for name, table in results.tables.items():
-        kind, _, names = name.partition("-")
-        parts.append(f"### {HEADINGS[kind]}" + (f": {names.replace('-', ', ')}" if names else ""))
+        kind, _, selected = name.partition("-")
+        # Of many selected ablations the file's name has a hash, and the table the names.
+        ablations = [row.variant for row in table.rows if row.question] if selected else []
+        parts.append(f"### {HEADINGS[kind]}" + (f": {', '.join(ablations)}" if ablations else ""))
         seeds = f" -P seeds={len(table.seeds)}" if len(table.seeds) > 1 else ""
-        wanted = f" -P ablations={names.replace('-', ',') or 'all'}" if kind == "ablations" else ""
+        wanted = f" -P ablations={','.join(ablations) or 'all'}" if kind == "ablations" else ""
         parts.append(_command(f"mlflow run . -e main -P study={study}{seeds}{wanted}"))
         parts.append(seed_markdown(table, name))
     if results.searches:

@@ -12,6 +12,7 @@ from fincompress.artifact import read_artifact
 from fincompress.cli import main
 from fincompress.commands.seeds import _read_curve
 from fincompress.studies.variants import Curve, load_ablations, load_variants
+from fincompress.tracking import registry
 from tests.support.projects import Project, open_project, refusal, tiny_sentences, write_csv
 
 pytestmark = pytest.mark.slow  # every variant, twice, and every ablation
@@ -146,3 +147,13 @@ def test_report_prints_and_commits_the_tables_where_there_is_no_benchmark(
     kept = {file.name for file in (tmp_path / "tiny").iterdir()}
     twice = "-".join(["ablations", *TWICE]) + ".md"
     assert {"seeds.csv", "seeds.json", "seeds.md", "ablations.md", twice} <= kept
+
+
+def test_what_a_store_on_another_machine_keeps_is_reused(
+    finished: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its files are fetched into the folders of seeds and ablations, before anything is built."""
+    built = len(runs("build"))
+    monkeypatch.setattr(registry, "is_local_uri", lambda uri: False)
+    assert main(["main", "--study", "tiny", "--seeds", "2", "--ablations", TWICE[1]]) == 0
+    assert len(runs("build")) == built

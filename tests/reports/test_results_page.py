@@ -87,3 +87,12 @@ def test_a_broken_file_is_named(tmp_path: Path) -> None:
     assert refusal(lambda: read_results(tmp_path)).startswith(
         f"{tmp_path / 'cpu' / 'seeds.json'}: is not JSON: "
     )
+
+
+def test_the_command_of_many_selected_ablations_has_their_names() -> None:
+    results = COMMITTED["cpu"]
+    table = results.tables["ablations"]
+    page = results_page([replace(results, tables={"ablations-0123456789abcdef": table})])
+    names = [row.variant for row in table.rows if row.question]
+    assert len(names) > 3
+    assert f"-P study=cpu -P ablations={','.join(names)}\n" in page
