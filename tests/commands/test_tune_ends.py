@@ -70,7 +70,7 @@ def test_a_trial_that_is_stopped_early_is_killed(
     whole, stopped = trial_runs("student_vanilla_kd")
     assert (whole.info.status, stopped.info.status) == ("FINISHED", "KILLED")
     assert stopped.data.tags["fincompress.error"] == (
-        "Stop: after epoch 1 among the worst quarter of the trials before it"
+        "StopTraining: after epoch 1 among the worst quarter of the trials before it"
     )
     assert [row["state"] for row in table("student_vanilla_kd")] == ["complete", "pruned"]
 
