@@ -18,22 +18,10 @@ from fincompress.runtimes import load_runtime
 from fincompress.studies.study import Study
 from fincompress.tracking import registry, served_model, served_model_process
 from tests.support.projects import refusal, tiny_sentences
-from tests.support.registry import MODEL, register, registered, roles
+from tests.support.registry import MODEL, register, roles
 
 TEXTS = [text for text, _ in tiny_sentences()[:6]]
 AGAIN = "; run: fincompress benchmark --study tiny"
-
-
-@pytest.fixture(scope="module")
-def study(
-    tmp_path_factory: pytest.TempPathFactory,
-    checkpoint: Path,
-    student_checkpoint: Path,
-    base: Artifact,
-) -> Iterator[Study]:
-    folder = tmp_path_factory.mktemp("served")
-    with registered(folder, checkpoint, student_checkpoint, base) as opened:
-        yield opened
 
 
 @pytest.fixture

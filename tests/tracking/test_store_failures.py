@@ -17,7 +17,6 @@ from fincompress.studies.study import Study, load_study
 from fincompress.studies.variants import load_variants
 from fincompress.tracking import registry, runs
 from tests.support.projects import Project
-from tests.support.registry import registered
 
 NOT_THERE = (404, {"error_code": "RESOURCE_DOES_NOT_EXIST", "message": "no such thing"})
 BROKEN = (503, {"error_code": "TEMPORARILY_UNAVAILABLE", "message": "the database is away"})
@@ -74,19 +73,13 @@ def test_a_server_that_is_away_is_not_one_without_aliases_or_runs(server: HTTPSe
 
 
 @pytest.fixture(scope="module")
-def study(
-    tmp_path_factory: pytest.TempPathFactory,
-    checkpoint: Path,
-    student_checkpoint: Path,
-    base: Artifact,
-) -> Iterator[Study]:
-    folder = tmp_path_factory.mktemp("stored")
-    with registered(folder, checkpoint, student_checkpoint, base) as opened:
-        kept = replace(load_variants()["teacher"], name="kept")
-        tags = {"stage": "build", "study": "tiny", "variant": "kept", "fingerprint": "f"}
-        with runs.step("kept", tags):
-            registry.keep(opened, kept, base)
-        yield opened
+def study(study: Study, base: Artifact) -> Study:
+    """A model is kept in its run, too."""
+    kept = replace(load_variants()["teacher"], name="kept")
+    tags = {"stage": "build", "study": "tiny", "variant": "kept", "fingerprint": "f"}
+    with runs.step("kept", tags):
+        registry.keep(study, kept, base)
+    return study
 
 
 def both(study: Study, base: Artifact) -> list[registry.Version | None]:
