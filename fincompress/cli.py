@@ -48,6 +48,11 @@ def path(text: str) -> Path | None:
     return Path(text) if text else None  # `mlflow run` passes '' for what is not given
 
 
+def paths(text: str) -> tuple[Path, ...]:
+    """Read paths that are separated by ','; an empty text is none."""
+    return tuple(Path(each.strip()) for each in text.split(",") if each.strip())
+
+
 def whole(lowest: int) -> Callable[[str], int]:
     """Return a parser of whole numbers of `lowest` or more."""
 
@@ -129,7 +134,9 @@ OPTIONS = {
         "ablations to build and compare instead of the benchmark: names separated by ',', or all",
     ),
     "extra_test": Option(
-        path, "file of labelled sentences to score every variant on, besides the test set"
+        paths,
+        "files of labelled sentences to score every variant on, besides the test set, separated "
+        "by ','",
     ),
     "dry_run": Option(boolean, "print the decision and its reasons, but move no alias"),
     "rollback": Option(boolean, "return the alias champion to the previous champion"),
@@ -285,14 +292,17 @@ def _add(parser: argparse.ArgumentParser, name: str) -> None:
     default = getattr(Options, name)
     # `--again` alone means true; `mlflow run` always writes the value.
     flag: dict[str, Any] = {"nargs": "?", "const": True} if option.type is boolean else {}
-    shown = f"{option.help} (default: {default})" if default not in (None, "") else option.help
+    shown = f"{option.help} (default: {default})" if default not in (None, "", ()) else option.help
     parser.add_argument(f"--{name}", type=option.type, default=default, help=shown, **flag)
 
 
 def _as_logged(value: object) -> str:
     """The text that `mlflow run` logs for a parameter: lower case for a boolean, shell-quoted."""
-    text = str(value).lower() if isinstance(value, bool) else "" if value is None else str(value)
-    return shlex.quote(text)
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, tuple):
+        return shlex.quote(",".join(map(str, value)))
+    return shlex.quote("" if value is None else str(value))
 
 
 def _underscored(word: str) -> str:

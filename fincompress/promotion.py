@@ -13,7 +13,15 @@ from pydantic import Field
 
 from fincompress.config import settings
 from fincompress.evaluation.metrics import paired_ratio
-from fincompress.evaluation.results import AGREEMENT, F1_DROP, SPEEDUP, Measurement
+from fincompress.evaluation.results import (
+    AGREEMENT,
+    ALL_FAMILIES,
+    BEHAVIOUR_OPEN,
+    F1_DROP,
+    SPEEDUP,
+    Measurement,
+    behaviour_key,
+)
 
 CHAMPION, CHALLENGER, FASTEST = "champion", "challenger", "fastest"
 SMALLEST, MOST_ACCURATE = "smallest", "most-accurate"
@@ -23,6 +31,7 @@ AT_LEAST, AT_MOST = "at least", "at most"
 # The rules of the gate, as they are shown.
 DROP_RULE, AGREEMENT_RULE = "validation F1 drop", "teacher's labels"
 SPEEDUP_RULE, RELIABLE_RULE = "speed-up", "reliable"
+BEHAVIOUR_RULE = "behavioural tests"
 SIZE_RULE, SAME_ANSWERS_RULE = "size in MB", "same answers"
 ROLLED_BACK_RULE = "rolled back"  # about the role of champion alone
 TIMING_RULES = (SPEEDUP_RULE, RELIABLE_RULE)
@@ -31,6 +40,7 @@ GATE_KEYS = {
     AGREEMENT_RULE: "min_agreement",
     SPEEDUP_RULE: "min_speedup",
     SIZE_RULE: "max_size_mb",
+    BEHAVIOUR_RULE: "min_behaviour",
 }
 # Why the teacher's own speed-up, which is 1 by definition, counts as unknown.
 TEACHER_NOT_TIMED = "no other variant was timed reliably"
@@ -43,15 +53,17 @@ class Gate:
     `max_f1_drop`: the largest drop of macro-F1 below the teacher's. `min_agreement`: the smallest
     share of sentences with the teacher's label. `min_speedup`: the smallest speed-up, the teacher's
     latency over the variant's. `max_size_mb`: the largest size of the files that are deployed, in
-    10^6 bytes; without it any size passes. `reliable`: whether a variant fails if its speed-up is
-    not known well: measured in fewer than 20 rounds, or with an interval that includes 1 and is
-    wider than a tenth of it to either side.
+    10^6 bytes; without it any size passes. `min_behaviour`: the smallest share of the open half of
+    the behavioural tests that a variant must pass; without it any share does. `reliable`: whether a
+    variant fails if its speed-up is not known well: measured in fewer than 20 rounds, or with an
+    interval that includes 1 and is wider than a tenth of it to either side.
     """
 
     max_f1_drop: Annotated[float, Field(ge=0, lt=1)] = 0.01
     min_agreement: Annotated[float, Field(ge=0, le=1)] = 0.9
     min_speedup: Annotated[float, Field(gt=0)] = 1.0
     max_size_mb: Annotated[float, Field(gt=0)] | None = None
+    min_behaviour: Annotated[float, Field(ge=0, le=1)] | None = None
     reliable: bool = True
 
 
@@ -302,6 +314,9 @@ def _checks(
     yield _check(m, SPEEDUP_RULE, m.metrics[SPEEDUP], AT_LEAST, gate.min_speedup)
     if gate.max_size_mb is not None:
         yield _check(m, SIZE_RULE, m.size_mb, AT_MOST, gate.max_size_mb)
+    if gate.min_behaviour is not None:
+        passed = m.metrics.get(behaviour_key(ALL_FAMILIES, BEHAVIOUR_OPEN), 0.0)
+        yield _check(m, BEHAVIOUR_RULE, passed, AT_LEAST, gate.min_behaviour)
     yield _check(m, RELIABLE_RULE, float(not m.unreliable), AT_LEAST, 1.0, m.unreliable)
     if m.variant in same_answers:
         same = same_answers[m.variant]

@@ -5,6 +5,8 @@ from dataclasses import dataclass, replace
 
 from fincompress.benchmark.protocol import MeasuredSubjects
 from fincompress.data import Sentences
+from fincompress.data.behaviour import Family
+from fincompress.evaluation.behaviour import score_behaviour
 from fincompress.evaluation.quality import add_quality, collect_answers, compare_variants
 from fincompress.evaluation.results import PUBLISHED_PEER, Answers, Benchmark, Measurement
 from fincompress.evaluation.speedups import add_speedups
@@ -31,14 +33,16 @@ class Relations:
 def compare(
     measured: MeasuredSubjects,
     parts: Mapping[str, Sentences],
+    families: Sequence[Family],
     relations: Relations,
     blank: Benchmark,
 ) -> tuple[Benchmark, Answers]:
     """Return the benchmark of what was `measured`, and the answers that it was scored by.
 
-    `parts` are the sentences that were answered, by part; none if nothing is to be scored. `blank`
-    is the benchmark without measurements: study, notes and environment. Pure. Raises `UserError`
-    if the teacher was not measured.
+    `parts` are the sentences that were answered, by part; none if nothing is to be scored.
+    `families` are the behavioural tests that registered versions answered. `blank` is the benchmark
+    without measurements: study, notes and environment. Pure. Raises `UserError` if the teacher was
+    not measured.
     """
     results = measured.results
     logits = {r.measurement.variant: r.logits for r in results if r.logits}
@@ -61,4 +65,6 @@ def compare(
         for pair, seconds in relations.pairs.items()
         if {*pair} <= answers.logits.keys()
     )
-    return replace(blank, measurements=measurements, pairs=pairs), answers
+    qualities, behaviour = score_behaviour(families, [answers], relations.teacher)
+    measurements = tuple(m.with_quality(*qualities.get(m.variant, ({}, {}))) for m in measurements)
+    return replace(blank, measurements=measurements, pairs=pairs, behaviour=behaviour), answers

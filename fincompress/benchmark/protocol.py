@@ -118,15 +118,18 @@ def measure(
     timing: Timing,
     *,
     parts: Mapping[str, Sequence[str]],
+    version_parts: Mapping[str, Sequence[str]] | None = None,
 ) -> MeasuredSubjects:
     """Time all subjects in turns on test sentences, and let each answer the texts of `parts`.
 
-    The first subject is the reference. One whose process fails or dies is left out from then on.
-    Raises `UserError` if the reference fails.
+    Those of `version_parts` are answered by registered versions and the floor alone: peers, which
+    are the same models in slower engines, would take minutes. The first subject is the reference.
+    One whose process fails or dies is left out from then on. Raises `UserError` if the reference
+    fails.
     """
     texts = splits.test.texts
     batches = _throughput_calls(texts, timing.throughput_batch, timing)
-    train = (splits.train.texts, splits.train.labels)
+    train = (splits.learned.texts, splits.learned.labels)
     with measuring_processes(subjects, timing.threads, texts[0], train, needed=1) as everyone:
         models = [timings for timings in everyone if timings.subject.artifact is not None]
         warmup = one_text_calls(texts, timing.warmup)
@@ -147,6 +150,10 @@ def measure(
             calls = _batches(part_texts, timing.throughput_batch)
             take_turns(everyone, partial(record_logits, part=part, calls=calls))
         take_turns(everyone, record_memory)
+        shipped = [t for t in everyone if t.subject.version or t.subject.artifact is None]
+        for part, part_texts in (version_parts or {}).items():
+            calls = _batches(part_texts, timing.throughput_batch)
+            take_turns(shipped, partial(record_logits, part=part, calls=calls))
         other_threads = _other_thread_counts(timing)
         for number, threads in enumerate(other_threads):
             take_turns(models, partial(time_threads, threads=threads, calls=batches), number)

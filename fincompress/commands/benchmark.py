@@ -14,6 +14,7 @@ from fincompress.commands.prepare import log_data_once
 from fincompress.commands.promote import promote, roles_now
 from fincompress.commands.workspace import Workspace, describe_extra, open_workspace
 from fincompress.config import UserError, dump, nearest
+from fincompress.evaluation.behaviour import behaviour_parts
 from fincompress.evaluation.results import (
     EXTRA_TEST,
     REFERENCE_BEFORE,
@@ -78,7 +79,13 @@ def run_benchmark(builder: Builder) -> Benchmark:
         names = ", ".join(subject.variant for subject in selection.subjects)
         print(f"benchmark: {names}", flush=True)
         texts = {part: sentences.texts for part, sentences in scored.items()}
-        measured = measure(selection.subjects, workspace.splits, study.benchmark, parts=texts)
+        measured = measure(
+            selection.subjects,
+            workspace.splits,
+            study.benchmark,
+            parts=texts,
+            version_parts=behaviour_parts(workspace.families),
+        )
         _note_failures(builder, measured)
         relations = Relations(
             teacher=TEACHER,
@@ -93,13 +100,19 @@ def run_benchmark(builder: Builder) -> Benchmark:
             before=before.measurements if before else (),
         )
         blank = _blank_benchmark(workspace, facts, measured, before)
-        benchmark, answers = compare(measured, scored, relations, blank)
+        benchmark, answers = compare(measured, scored, workspace.families, relations, blank)
         samples = {r.measurement.variant: r.samples for r in measured.results}
         log_benchmark(
-            study, benchmark, answers, samples,
-            specs=workspace.variants, versions=builder.versions, data=workspace.data_facts,
+            study,
+            benchmark,
+            answers,
+            samples,
+            families=workspace.families,
+            specs=workspace.variants,
+            versions=builder.versions,
+            data=workspace.data_facts,
             scratch=workspace.scratch,
-        )  # fmt: skip
+        )
     if workspace.options.promote and scored:
         promote(study, benchmark, answers, any_cpu=workspace.options.any_cpu)
     print(markdown(benchmark, roles_now(study, benchmark)))

@@ -96,6 +96,8 @@ class Builder:
         """
         workspace = self.workspace
         study, splits, weights = workspace.study, workspace.splits, workspace.weights
+        if spec.training_only is not None:
+            splits = splits.with_training_only(spec.training_only)
         if spec.source == BASE:
             source = teacher = self.bases[study.base]
         else:
@@ -103,7 +105,7 @@ class Builder:
             teacher = self.version(root_of(workspace.variants, spec.name)).artifact
         inputs = Inputs.of(
             splits if weights.sentences is None else splits.first(weights.sentences),
-            corpus=splits.train.texts,
+            corpus=splits.learned.texts,
             source=source,
             teacher=teacher,
             pretrained=self.bases[study.student_base],
@@ -114,7 +116,7 @@ class Builder:
             shape_only=weights.random,
         )
         try:
-            return plan(inputs, spec.config, splits.fingerprint)
+            return plan(inputs, spec.config, splits.training_fingerprint)
         except UserError as error:
             raise UserError(f"{spec.name}: {error}") from None
 

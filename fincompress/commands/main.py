@@ -28,7 +28,7 @@ def run_study(options: Options) -> None:
         builder = Builder(workspace)
         with command_run(builder, "main") as last_lines:
             check_teacher(workspace)
-            known = load_ablations(workspace.variants) if options.ablations else {}
+            known = load_ablations(workspace.variants, options.study) if options.ablations else {}
             ablations = select_ablations(known, options.ablations) if options.ablations else {}
             log_data_once(workspace)
             builders = build_seeds(builder, options.seeds)

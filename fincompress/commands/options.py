@@ -18,9 +18,9 @@ class Options:
     build or tune, or `all`. `data_dir`: the folder of the corpora. `again`: build what is up to
     date, too. `promote`: move the role aliases after a benchmark. `any_cpu`: also where the
     champion was decided on a CPU with other instruction sets. `seeds`: how many to build the study
-    for. `ablations`: names with `,` between, or `all`. `extra_test`: a file of labelled sentences
-    to score as well. `dry_run`: decide, and move no alias. `rollback`: return to the champion
-    before. `weights`: `trained`, or `random` for models of the study's shapes that are only timed.
+    for. `ablations`: names with `,` between, or `all`. `extra_test`: files of labelled sentences to
+    score as well. `dry_run`: decide, and move no alias. `rollback`: return to the champion before.
+    `weights`: `trained`, or `random` for models of the study's shapes that are only timed.
     `commit_to`: the folder that a report is written to. `tuned`: build with the values of the best
     trials. `trials`: how many a search is to have in the end. `workers`: processes that run them.
     `epochs`: those of a trial, in place of the study's. `max_latency_ms`, `max_f1_drop`: the
@@ -36,7 +36,7 @@ class Options:
     any_cpu: bool = False
     seeds: int = 1
     ablations: str = ""
-    extra_test: Path | None = None
+    extra_test: tuple[Path, ...] = ()
     dry_run: bool = False
     rollback: bool = False
     weights: str = TRAINED

@@ -1,5 +1,8 @@
 """Verb `prepare`: read, clean and split a study's data, and log what it consists of."""
 
+from collections import Counter
+from collections.abc import Mapping
+
 from fincompress.commands.options import Options
 from fincompress.commands.workspace import Workspace, open_workspace
 from fincompress.config import dump, fingerprint
@@ -35,12 +38,19 @@ def log_data(workspace: Workspace) -> None:
             "in_the_split_already": splits.transfer.known,
             "near_duplicates_of_held_out": splits.transfer.alike,
         }
+        training_only = {
+            **Counter(splits.training_only.sentences.origins),
+            "in_the_split_already": splits.training_only.known,
+            "near_duplicates_of_held_out": splits.training_only.alike,
+        }
         facts = {"name": splits.name, "fingerprint": splits.fingerprint, "sizes": sizes}
-        runs.log_json(facts | {"near_duplicates": duplicates, "transfer": transfer}, "data.json")
+        facts |= {"near_duplicates": duplicates, "transfer": transfer}
+        runs.log_json(facts | {"training_only": training_only}, "data.json")
         runs.log_inputs(splits)
         counts = {f"sentences/{part}": size for part, size in sizes.items()}
         counts |= {f"near_duplicates/{pair}": count for pair, count in duplicates.items()}
         counts |= {f"transfer/{name}": count for name, count in transfer.items()}
+        counts |= {f"training_only/{name}": count for name, count in training_only.items()}
         runs.log_metrics(counts)
         folder = workspace.scratch / "data"
         folder.mkdir()
@@ -51,10 +61,18 @@ def log_data(workspace: Workspace) -> None:
     print(f"data: {workspace.data_line}")
     pairs = ", ".join(f"{pair.replace('_', '-')} {count}" for pair, count in duplicates.items())
     print(f"data: near duplicates: {pairs}")
+    if workspace.study.data.training_only:
+        print(f"data: read by training alone: {_counted(training_only)}")
     if workspace.study.data.transfer:
-        counted = ", ".join(f"{count} {name.replace('_', ' ')}" for name, count in transfer.items())
-        print(f"data: transfer set: {counted}")
+        print(f"data: transfer set: {_counted(transfer)}")
+
+
+def _counted(counts: Mapping[str, int]) -> str:
+    return ", ".join(f"{count} {name.replace('_', ' ')}" for name, count in counts.items())
 
 
 def _fingerprints(splits: Splits) -> dict[str, str]:
-    return {"fingerprint": splits.fingerprint, "transfer": fingerprint(splits.transfer.texts)}
+    return {
+        "fingerprint": splits.training_fingerprint,
+        "transfer": fingerprint(splits.transfer.texts),
+    }

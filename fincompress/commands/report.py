@@ -44,7 +44,7 @@ def report_results(options: Options) -> None:
     tables, tuned = dict[str, SeedTable](), dict[str, str]()
     if not random:
         tables = last_tables(study)
-        tuned = last_tuning_runs(study.name, load_variants())
+        tuned = last_tuning_runs(study.name, load_variants(study.name))
     texts, measured, folder = dict[str, str](), None, None
     if options.commit_to is not None:
         folder = options.commit_to / (f"{study.name}{RANDOM_WEIGHTS}" if random else study.name)

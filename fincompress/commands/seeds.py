@@ -17,8 +17,14 @@ from fincompress.commands.epochs import epoch_seconds
 from fincompress.commands.keeping import InRun
 from fincompress.commands.workspace import describe_extra
 from fincompress.config import UserError, dump, fingerprint
+from fincompress.evaluation.behaviour import behaviour_parts, score_behaviour
 from fincompress.evaluation.metrics import classification_scores
-from fincompress.evaluation.quality import collect_answers, compare_variants, quality_metrics
+from fincompress.evaluation.quality import (
+    Quality,
+    collect_answers,
+    compare_variants,
+    quality_metrics,
+)
 from fincompress.evaluation.results import (
     EXTRA_TEST,
     PUBLISHED_F1,
@@ -149,6 +155,7 @@ def _tabulate(
         facts[EXTRA_TEST] = describe_extra(workspace)
     with runs.step(f"{file} table", workspace.tags(stage, **{FILE: file}), workspace.note):
         answers = [_answers(builder, rows) for builder in builders]
+        qualities, behaviour = score_behaviour(workspace.families, answers, TEACHER)
         table = SeedTable(
             study=workspace.study.name,
             synthetic=workspace.splits.synthetic,
@@ -162,8 +169,10 @@ def _tabulate(
                 for builder in builders
             },
             rows=tuple(
-                _row(workspace.study, answers, name, beside) for name, beside in rows.items()
+                _row(workspace.study, answers, name, beside, qualities.get(name, ({}, {})))
+                for name, beside in rows.items()
             ),
+            behaviour=behaviour,
             pairs=tuple(
                 compare_variants(answers, *pair, training_seconds(builders[0], pair))
                 for pair in pairs
@@ -186,7 +195,9 @@ def _tabulate(
 def _answers(builder: Builder, wanted: Collection[str]) -> Answers:
     """What those of the `wanted` that there are answer, variants and floor."""
     workspace = builder.workspace
-    parts, train = workspace.scored, workspace.splits.train
+    parts, train = workspace.scored, workspace.splits.learned
+    asked = {part: sentences.texts for part, sentences in parts.items()}
+    asked |= behaviour_parts(workspace.families)
 
     def logits(name: str) -> dict[str, NDArray[np.float32]]:
         if name == FLOOR_NAME:
@@ -194,13 +205,16 @@ def _answers(builder: Builder, wanted: Collection[str]) -> Answers:
         else:
             runtime = load_runtime(workspace.variants[name].runtime)
             predictor = runtime.load(builder.versions[name].artifact, torch.get_num_threads())
-        return {part: predictor(sentences.texts) for part, sentences in parts.items()}
+        return {part: predictor(texts) for part, texts in asked.items()}
 
     return collect_answers(parts, {name: logits(name) for name in wanted})
 
 
-def _row(study: Study, answers: Sequence[Answers], name: str, beside: Beside) -> SeedTableRow:
+def _row(
+    study: Study, answers: Sequence[Answers], name: str, beside: Beside, behaviour: Quality
+) -> SeedTableRow:
     metrics, intervals = quality_metrics(answers, name, TEACHER, beside.variant or None)
+    metrics, intervals = metrics | behaviour[0], intervals | behaviour[1]
     if name in study.published:
         metrics[PUBLISHED_F1] = study.published[name]
     each = [

@@ -11,11 +11,13 @@ from pathlib import Path
 
 import torch
 
+from fincompress import studies
 from fincompress.artifact import sha256
 from fincompress.commands.keeping import InRegistry, Keeping, Nowhere
 from fincompress.commands.options import RANDOM, TRAINED, Options
 from fincompress.config import UserError
 from fincompress.data import LABELS, SAMPLE, DataConfig, Sentences, Splits, load_splits
+from fincompress.data.behaviour import Family, load_families
 from fincompress.data.corpora import read_file
 from fincompress.data.near_duplicates import near_duplicates
 from fincompress.evaluation.results import EXTRA, TEST, VAL, mark_synthetic
@@ -59,7 +61,8 @@ class Workspace:
     values where these were asked for. `scratch`: a folder that goes with the command.
     `read_splits`: reads the study's data at the first call. `extra`: the user's own labelled
     sentences, which are scored beside the study's test. `weights`: trained or random.
-    `kept_elsewhere`: the variants that are kept in another place than `weights` says.
+    `kept_elsewhere`: the variants that are kept in another place than `weights` says. `families`:
+    the behavioural tests that models are scored on, as well.
     """
 
     options: Options
@@ -70,6 +73,7 @@ class Workspace:
     extra: Sentences | None
     weights: Weights
     kept_elsewhere: Mapping[str, Keeping]
+    families: tuple[Family, ...] = ()
 
     @property
     def splits(self) -> Splits:
@@ -111,6 +115,9 @@ class Workspace:
     def data_facts(self) -> dict[str, str]:
         """The data and the seed, as a model card lists them."""
         facts = {"data": self.data_line, "seed": str(self.study.seed)}
+        if origins := Counter(self.splits.training_only.sentences.origins):
+            counted = ", ".join(f"{count} of {origin}" for origin, count in origins.items())
+            facts["read by training alone"] = counted
         if count := len(self.splits.transfer.texts):
             facts["transfer set"] = f"{count} sentences without labels"
         return facts
@@ -133,20 +140,23 @@ class Workspace:
 
 
 def describe_extra(workspace: Workspace) -> str:
-    """Return what the user's own sentences are, and how many resemble known ones.
+    """Return what the user's own files hold, and how many sentences resemble known ones.
 
     Known are those that models learned from or were chosen by.
     """
-    extra, file, splits = workspace.extra, workspace.options.extra_test, workspace.splits
-    assert extra is not None and file is not None
-    counts = Counter(extra.labels)
-    known = splits.train.texts + splits.transfer.texts + splits.val.texts
-    duplicates = near_duplicates(extra.texts, known)
-    classes = ", ".join(f"{counts[index]} {label}" for index, label in enumerate(LABELS))
-    return (
-        f"{file.name} (sha256 {sha256(file)[:16]}): {classes}; "
-        f"{duplicates} near duplicates of sentences that were learned from or chose"
-    )
+    splits = workspace.splits
+    known = splits.learned.texts + splits.transfer.texts + splits.val.texts
+    described = []
+    for file in workspace.options.extra_test:
+        own = Sentences.of(read_file(file))
+        counts = Counter(own.labels)
+        classes = ", ".join(f"{counts[index]} {label}" for index, label in enumerate(LABELS))
+        described.append(
+            f"{file.name} (sha256 {sha256(file)[:16]}): {classes}; "
+            f"{near_duplicates(own.texts, known)} near duplicates of sentences that were learned "
+            "from or chose"
+        )
+    return "; ".join(described)
 
 
 @contextmanager
@@ -158,12 +168,13 @@ def open_workspace(options: Options) -> Iterator[Workspace]:
     weights = _WEIGHTS[options.weights]
     if options.extra_test and weights.random:
         raise UserError("extra_test: random weights are not scored; leave out one of both")
-    study, variants = limit_threads(load_study(options.study)), load_variants()
+    study, variants = limit_threads(load_study(options.study)), load_variants(options.study)
     torch.set_num_threads(min(torch.get_num_threads(), usable_cores()))
     open_store()
     if options.tuned:
         variants = _with_best_trials(options, variants)
-    extra = Sentences.of(read_file(options.extra_test)) if options.extra_test else None
+    rows = [row for file in options.extra_test for row in read_file(file)]
+    extra = Sentences.of(rows) if rows else None
     folder = options.data_dir or _data_dir_of_environment()
     data = study.data
     if weights.random and folder is None:
@@ -178,6 +189,7 @@ def open_workspace(options: Options) -> Iterator[Workspace]:
             extra=extra,
             weights=weights,
             kept_elsewhere={},
+            families=_families(study) if not weights.random else (),
         )
 
 
@@ -195,6 +207,12 @@ def limit_threads(study: Study) -> Study:
         flush=True,
     )
     return replace(study, benchmark=replace(study.benchmark, threads=cores))
+
+
+def _families(study: Study) -> tuple[Family, ...]:
+    """The behavioural tests of a study; none in a checkout without their folder."""
+    folder = studies.EXPERIMENTS / "behaviour"
+    return load_families(folder) if study.behaviour and folder.is_dir() else ()
 
 
 def _data_dir_of_environment() -> Path | None:

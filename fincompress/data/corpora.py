@@ -72,10 +72,14 @@ def read_phrasebank(data_dir: Path | None) -> tuple[list[Row], str]:
 def read_disputed(data_dir: Path | None) -> tuple[list[Row], str]:
     """Return PhraseBank's sentences on which at least half of the annotators agreed, but not all.
 
-    Raises `UserError` as `read_phrasebank` does.
+    Their labels are the majority's. Raises `UserError` as `read_phrasebank` does.
     """
     agreed = {row[0] for row in _phrasebank(data_dir, "All")}
-    rows = [row for row in _phrasebank(data_dir, "50") if row[0] not in agreed]
+    rows = [
+        (text, label, "phrasebank_disputed")
+        for text, label, _ in _phrasebank(data_dir, "50")
+        if text not in agreed
+    ]
     return rows, PHRASEBANK_NOTE
 
 
@@ -98,12 +102,15 @@ def _phrasebank(data_dir: Path | None, agreement: str) -> list[Row]:
 def read_fiqa(data_dir: Path | None) -> tuple[list[Row], str]:
     """Return FiQA's headlines and posts, with one row for each aspect of a text that has a score.
 
-    Scores within `FIQA_NEUTRAL` of zero are neutral. Raises `UserError` if a file is missing or
-    malformed.
+    The origin of a headline is `fiqa_headlines`, that of a post `fiqa_posts`. Scores within
+    `FIQA_NEUTRAL` of zero are neutral. Raises `UserError` if a file is missing or malformed.
     """
     if data_dir is None:
         rows, revision = download_dataset(FIQA_ON_THE_HUB)
-        scored = [(row["sentence"], float(row["sentiment_score"])) for row in rows]
+        scored = [
+            (row["sentence"], float(row["sentiment_score"]), _fiqa_origin(row.get("format", "")))
+            for row in rows
+        ]
         note = f"{FIQA_NOTE} Read from {FIQA_ON_THE_HUB} at revision {revision}."
         return _fiqa(scored), note
     folder = data_dir / "fiqa_2018"
@@ -114,14 +121,21 @@ def read_fiqa(data_dir: Path | None) -> tuple[list[Row], str]:
     return _fiqa(scored), FIQA_NOTE
 
 
-def _fiqa(scored: list[tuple[str, float]]) -> list[Row]:
-    return [(clean_text(text), _polarity(score), "fiqa") for text, score in scored]
+def _fiqa(scored: list[tuple[str, float, str]]) -> list[Row]:
+    return [(clean_text(text), _polarity(score), origin) for text, score, origin in scored]
 
 
-def _fiqa_rows(path: Path) -> list[tuple[str, float]]:
+def _fiqa_origin(form: str) -> str:
+    return f"fiqa_{form}s" if form else "fiqa"
+
+
+def _fiqa_rows(path: Path) -> list[tuple[str, float, str]]:
+    origin = _fiqa_origin(next((f for f in ("headline", "post") if f"_{f}" in path.name), ""))
     try:
         entries = json.loads(path.read_text(encoding="utf-8")).values()
-        return [(e["sentence"], float(i["sentiment_score"])) for e in entries for i in e["info"]]
+        return [
+            (e["sentence"], float(i["sentiment_score"]), origin) for e in entries for i in e["info"]
+        ]
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise UserError(f"{path}: is not a FiQA task 1 file: {error!r}") from None
 

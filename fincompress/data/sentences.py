@@ -2,12 +2,13 @@
 
 import hashlib
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
 import pandas as pd
 
+from fincompress.config import fingerprint
 from fincompress.data.near_duplicates import near_duplicates
 
 LABELS = ("negative", "neutral", "positive")  # the index is the class
@@ -48,6 +49,20 @@ class Sentences:
         """Return the first `count` sentences, or all if there are fewer."""
         return Sentences(self.texts[:count], self.labels[:count], self.origins[:count])
 
+    def __add__(self, other: "Sentences") -> "Sentences":
+        return Sentences(
+            self.texts + other.texts, self.labels + other.labels, self.origins + other.origins
+        )
+
+    def of_origins(self, origins: Collection[str]) -> "Sentences":
+        """Return the sentences that come from one of `origins`."""
+        kept = [i for i, origin in enumerate(self.origins) if origin in origins]
+        return Sentences(
+            tuple(self.texts[i] for i in kept),
+            tuple(self.labels[i] for i in kept),
+            tuple(self.origins[i] for i in kept),
+        )
+
     def frame(self) -> pd.DataFrame:
         """Return a table with a row a sentence and the columns `text`, `label` and `origin`."""
         names = [LABELS[label] for label in self.labels]
@@ -55,11 +70,25 @@ class Sentences:
 
 
 @dataclass(frozen=True)
+class TrainingOnly:
+    """Labelled sentences that only training reads, beside those of the split.
+
+    `sentences`: those that are used. `known`: how many were left out because they are in the split,
+    word for word. `alike`: how many were left out as near duplicates of validation or test.
+    """
+
+    sentences: Sentences = Sentences((), (), ())
+    known: int = 0
+    alike: int = 0
+
+
+@dataclass(frozen=True)
 class Transfer:
     """The transfer set: texts without labels, which students learn from by their teacher's answers.
 
-    `texts`: the texts that are used. `known`: how many were left out because they are in the split,
-    word for word. `alike`: how many were left out as near duplicates of validation or test.
+    `texts`: the texts that are used. `known`: how many were left out because they have a label
+    already: they are in the split or read by training, word for word. `alike`: how many were left
+    out as near duplicates of validation or test.
     """
 
     texts: tuple[str, ...] = ()
@@ -71,10 +100,10 @@ class Transfer:
 class Splits:
     """A study's data: training, validation and test sentences.
 
-    `name`: of the corpora, for people. `train`: what models learn from. `val`: what they are
-    chosen by. `test`: what is only reported. `notes`: licences and warnings that every model
+    `name`: of the corpora, for people. `train`: the split's part to learn from. `val`: what models
+    are chosen by. `test`: what is only reported. `notes`: licences and warnings that every model
     trained on the data has to carry. `synthetic`: whether the sentences are invented. `transfer`:
-    texts without labels.
+    texts without labels. `training_only`: labelled sentences beside the split's.
     """
 
     name: str
@@ -84,6 +113,17 @@ class Splits:
     notes: tuple[str, ...]
     synthetic: bool
     transfer: Transfer = Transfer()
+    training_only: TrainingOnly = TrainingOnly()
+
+    @property
+    def learned(self) -> Sentences:
+        """All labelled sentences that models learn from."""
+        return self.train + self.training_only.sentences
+
+    def with_training_only(self, origins: Collection[str]) -> "Splits":
+        """Return the splits with only those sentences beside the split that are of `origins`."""
+        added = self.training_only.sentences.of_origins(origins)
+        return replace(self, training_only=replace(self.training_only, sentences=added))
 
     def parts(self) -> dict[str, Sentences]:
         """Return the labelled parts by their names `train`, `val` and `test`."""
@@ -92,10 +132,12 @@ class Splits:
     def first(self, count: int) -> "Splits":
         """Return at most `count` sentences of training and of validation, and all of test.
 
-        There is no transfer set.
+        There is neither a transfer set nor any other sentence to learn from.
         """
         train, val = self.train.first(count), self.val.first(count)
-        return replace(self, train=train, val=val, transfer=Transfer())
+        return replace(
+            self, train=train, val=val, transfer=Transfer(), training_only=TrainingOnly()
+        )
 
     def near_duplicates(self) -> dict[str, int]:
         """Return how many sentences of one part are near duplicates of one in another part.
@@ -117,3 +159,14 @@ class Splits:
             for text, label in zip(sentences.texts, sentences.labels, strict=True):
                 digest.update(f"{part}\t{LABELS[label]}\t{text}\n".encode())
         return digest.hexdigest()
+
+    @property
+    def training_fingerprint(self) -> str:
+        """The fingerprint of the split and of all other labelled sentences that training reads.
+
+        It is that of the split where there are no others.
+        """
+        added = self.training_only.sentences
+        if not added.texts:
+            return self.fingerprint
+        return fingerprint([self.fingerprint, added.texts, added.labels])

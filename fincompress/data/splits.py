@@ -12,7 +12,7 @@ from sklearn.model_selection import train_test_split
 from fincompress.config import UserError, settings
 from fincompress.data import corpora
 from fincompress.data.near_duplicates import NEAR, resemblance
-from fincompress.data.sentences import LABELS, Row, Sentences, Splits, Transfer
+from fincompress.data.sentences import LABELS, Row, Sentences, Splits, TrainingOnly, Transfer
 from fincompress.data.synthetic import generator
 
 SAMPLE = "sample"
@@ -27,19 +27,22 @@ class DataConfig:
     `sources`: the corpora `phrasebank`, `phrasebank_disputed` and `fiqa`, or paths of CSV, JSON or
     Parquet files, whose sentences are put together; or `sample` alone, the synthetic corpus.
     `transfer`: corpora or files whose texts students learn from as well, by their teacher's answers
-    and without labels. `split_seed`: the seed by which sentences are assigned to training,
+    and without labels. `training_only`: corpora, files, or `generated` (see `data.synthetic`),
+    whose labelled sentences training reads as well, while validation and test stay those of
+    `sources`. `split_seed`: the seed by which sentences are assigned to training,
     validation and test (of `sample`: by which they are generated). `fingerprint`: the sha256 of the
     split that the study was made for; other data are then an error.
     """
 
     sources: Annotated[tuple[str, ...], Field(min_length=1)]
     transfer: tuple[str, ...] = ()
+    training_only: tuple[str, ...] = ()
     split_seed: int = 42
     fingerprint: str | None = None
 
 
 def load_splits(config: DataConfig, data_dir: Path | None) -> Splits:
-    """Read, clean, deduplicate and split the sources of `config`, and read its transfer set.
+    """Read, clean, deduplicate and split the sources of `config`, and read what training adds.
 
     `data_dir` is the folder of the corpora's files; without it they come from the Hugging Face Hub.
     Raises `UserError` for missing files, for rows that cannot be used, and for a split other than
@@ -55,6 +58,7 @@ def load_splits(config: DataConfig, data_dir: Path | None) -> Splits:
         splits = _sample_splits(config.split_seed)
     else:
         splits = _split(config, data_dir)
+    splits = _with_training_only(splits, config.training_only, data_dir)
     splits = _with_transfer(splits, config.transfer, data_dir)
     if config.fingerprint in (None, splits.fingerprint):
         return splits
@@ -106,17 +110,42 @@ def _split(config: DataConfig, data_dir: Path | None) -> Splits:
     )
 
 
+def _with_training_only(splits: Splits, origins: Sequence[str], data_dir: Path | None) -> Splits:
+    """Return `splits` with the sentences of `origins` but those that `TrainingOnly` counts."""
+    read = [corpora.read_rows(origin, data_dir, "data.training_only") for origin in origins]
+    rows = {row[0]: row for row in _deduplicated([row for part, _ in read for row in part])}
+    kept, known, alike = _unseen(list(rows), splits)
+    added = Sentences.of([rows[text] for text in kept]) if kept else Sentences((), (), ())
+    return replace(
+        splits,
+        training_only=TrainingOnly(added, known, alike),
+        notes=_joined_notes(splits, [note for _, note in read]),
+    )
+
+
 def _with_transfer(splits: Splits, origins: Sequence[str], data_dir: Path | None) -> Splits:
     """Return `splits` with the texts of `origins` but those that `Transfer` only counts."""
     read = [corpora.read_texts(origin, data_dir) for origin in origins]
     texts = list(dict.fromkeys(text for part, _ in read for text in part))
-    split = {text for sentences in splits.parts().values() for text in sentences.texts}
-    fresh = [text for text in texts if text not in split]
+    kept, known, alike = _unseen(texts, splits)
+    return replace(
+        splits,
+        transfer=Transfer(tuple(kept), known, alike),
+        notes=_joined_notes(splits, [note for _, note in read]),
+    )
+
+
+def _unseen(texts: Sequence[str], splits: Splits) -> tuple[list[str], int, int]:
+    """Those of `texts` that training may add, and how many are known or resemble held-out ones."""
+    seen = {*splits.learned.texts, *splits.val.texts, *splits.test.texts}
+    fresh = [text for text in texts if text not in seen]
     alike = resemblance(fresh, splits.val.texts + splits.test.texts) >= NEAR
-    kept = tuple(text for text, near in zip(fresh, alike, strict=True) if not near)
-    notes = tuple(dict.fromkeys((*splits.notes, *(note for _, note in read if note))))
-    transfer = Transfer(kept, known=len(texts) - len(fresh), alike=int(alike.sum()))
-    return replace(splits, transfer=transfer, notes=notes)
+    kept = [text for text, near in zip(fresh, alike, strict=True) if not near]
+    return kept, len(texts) - len(fresh), int(alike.sum())
+
+
+def _joined_notes(splits: Splits, notes: Sequence[str]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys((*splits.notes, *(note for note in notes if note))))
 
 
 def _deduplicated(rows: Sequence[Row]) -> list[Row]:

@@ -44,8 +44,8 @@ def f1_intervals(
     """
     truth = np.asarray(labels)
     f1 = _resampled_f1(truth, predicted, _counts(len(truth), seed))  # (labels, resamples)
-    per_class = {f"f1_{name}": _ends(row) for name, row in zip(LABELS, f1, strict=True)}
-    return {"macro_f1": _ends(f1.mean(axis=0)), **per_class}
+    per_class = {f"f1_{name}": interval_ends(row) for name, row in zip(LABELS, f1, strict=True)}
+    return {"macro_f1": interval_ends(f1.mean(axis=0)), **per_class}
 
 
 def macro_f1_difference_interval(
@@ -59,7 +59,7 @@ def macro_f1_difference_interval(
     truth = np.asarray(labels)
     counts = _counts(len(truth), seed)
     difference = _resampled_f1(truth, first, counts) - _resampled_f1(truth, second, counts)
-    return _ends(difference.mean(axis=0))
+    return interval_ends(difference.mean(axis=0))
 
 
 def mcnemar_p_value(labels: Sequence[int], first: ArrayLike, second: ArrayLike) -> float:
@@ -101,7 +101,7 @@ def percentile_intervals(
             for _ in range(RESAMPLES)
         ]
     )
-    return {name: _ends(resampled[:, column]) for column, name in enumerate(percentiles)}
+    return {name: interval_ends(resampled[:, column]) for column, name in enumerate(percentiles)}
 
 
 def round_medians(timings: Sequence[float], size: int) -> tuple[float, ...]:
@@ -127,7 +127,7 @@ def paired_ratio(
     ratios = np.asarray(numerator) / np.asarray(denominator)  # (rounds,)
     rng = np.random.default_rng(seed)
     chosen = rng.integers(0, len(ratios), (RESAMPLES, len(ratios)))
-    return float(np.median(ratios)), _ends(np.median(ratios[chosen], axis=1))
+    return float(np.median(ratios)), interval_ends(np.median(ratios[chosen], axis=1))
 
 
 def _counts(count: int, seed: int) -> NDArray[np.float64]:
@@ -141,8 +141,8 @@ def _counts(count: int, seed: int) -> NDArray[np.float64]:
     )
 
 
-def _ends(resampled: NDArray[np.float64]) -> tuple[float, float]:
-    """The ends of the 95 % percentile interval of a resampled statistic, (resamples,)."""
+def interval_ends(resampled: NDArray[np.float64]) -> tuple[float, float]:
+    """Return the ends of the 95 % percentile interval of a resampled statistic, (resamples,)."""
     low, high = np.percentile(resampled, [2.5, 97.5])
     return float(low), float(high)
 

@@ -6,10 +6,9 @@ not what another seed would give.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from fincompress.data import Sentences
 from fincompress.evaluation.calibration import (
@@ -34,9 +33,12 @@ from fincompress.evaluation.results import (
     Answers,
     Measurement,
     PairComparison,
+    confident_errors_key,
     difference_keys,
     origin_key,
 )
+
+CONFIDENT = 0.9  # the probability above which a wrong answer is a confident error
 
 Quality = tuple[dict[str, float], dict[str, tuple[float, float]]]  # metrics, intervals
 Classes = NDArray[np.int64]
@@ -85,11 +87,7 @@ def add_quality(
         metrics, intervals = quality_metrics([answers], measurement.variant, teacher, source)
         if measurement.variant in published:
             metrics[PUBLISHED_F1] = published[measurement.variant]
-        return replace(
-            measurement,
-            metrics=measurement.metrics | metrics,
-            intervals=measurement.intervals | intervals,
-        )
+        return measurement.with_quality(metrics, intervals)
 
     return tuple(with_quality(m) for m in measurements)
 
@@ -104,9 +102,11 @@ def quality_metrics(
     * for each part, the scores, the share of sentences that get the teacher's label, and the
       difference of macro-F1 to the `teacher` and to the `source`, with McNemar's p (over several
       seeds the smallest, Bonferroni-corrected for their number);
+    * for each part, the number of confident errors, wrong answers with a probability above
+      `CONFIDENT`;
     * how far macro-F1 on validation is below the teacher's;
-    * on test, the temperature and the calibration error before and after temperature scaling, and
-      macro-F1 by origin where the sentences come from more than one corpus.
+    * on test, the temperature and the calibration error before and after temperature scaling;
+    * macro-F1 by origin, for each part but validation whose sentences have several.
     """
     metrics: dict[str, float] = {}
     intervals: dict[str, tuple[float, float]] = {}
@@ -125,13 +125,18 @@ def quality_metrics(
             metrics[p_key] = min(1.0, len(p_values) * min(p_values))
         agreement = np.mean(classes == _classes(answers, teacher, part))
         metrics[f"{part}/agreement"] = float(agreement)
+        errors = [confident_errors(labels, one.logits[variant][part]) for one in answers]
+        metrics[confident_errors_key(part)] = float(np.mean(errors))
+        if part != VAL:
+            by_origin, origin_intervals = _f1_by_origin(answers, variant, part)
+            metrics |= by_origin
+            intervals |= origin_intervals
     key, _ = difference_keys("teacher", VAL)
     low, high = intervals[key]
     metrics[F1_DROP], intervals[F1_DROP] = 0.0 - metrics[key], (0.0 - high, 0.0 - low)
     calibration = np.mean([_calibration(one, variant) for one in answers], axis=0)  # (3,)
     metrics |= dict(zip((TEMPERATURE, ECE, ECE_SCALED), calibration.tolist(), strict=True))
-    by_origin, origin_intervals = _f1_by_origin(answers, variant)
-    return metrics | by_origin, intervals | origin_intervals
+    return metrics, intervals
 
 
 def compare_variants(
@@ -166,17 +171,28 @@ def temperature_scaling(
     return temperature, class_probabilities(logits), class_probabilities(logits, temperature)
 
 
-def _f1_by_origin(answers: Sequence[Answers], variant: str) -> Quality:
-    """Macro-F1 on the test sentences of each origin; nothing if there is only one."""
+def confident_errors(labels: Sequence[int], logits: ArrayLike) -> int:
+    """Return how many wrong answers have a probability above `CONFIDENT`.
+
+    Labels are class indices, (n,), and logits (n, labels).
+    """
+    probabilities = class_probabilities(logits)  # (n, labels)
+    wrong = probabilities.argmax(axis=1) != np.asarray(labels)
+    return int((wrong & (probabilities.max(axis=1) > CONFIDENT)).sum())
+
+
+def _f1_by_origin(answers: Sequence[Answers], variant: str, part: str) -> Quality:
+    """Macro-F1 on the sentences of each origin of a part; nothing if there is only one."""
     metrics, intervals = {}, {}
-    origins = np.array(answers[0].sources[TEST])
-    labels = np.array(answers[0].labels[TEST])
+    origins = np.array(answers[0].sources[part])
+    labels = np.array(answers[0].labels[part])
     names = sorted(set(origins.tolist()))
     for name in names if len(names) > 1 else []:
         rows = np.flatnonzero(origins == name)
-        own_labels, own_classes = labels[rows].tolist(), _classes(answers, variant, TEST)[:, rows]
-        metrics[origin_key(name)] = _mean_scores(own_labels, own_classes)["macro_f1"]
-        intervals[origin_key(name)] = f1_intervals(own_labels, own_classes)["macro_f1"]
+        own_labels, own_classes = labels[rows].tolist(), _classes(answers, variant, part)[:, rows]
+        key = origin_key(name, part)
+        metrics[key] = _mean_scores(own_labels, own_classes)["macro_f1"]
+        intervals[key] = f1_intervals(own_labels, own_classes)["macro_f1"]
     return metrics, intervals
 
 

@@ -6,14 +6,20 @@ default, and none may be renamed.
 
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import Field
 
 from fincompress.config import settings
 
 # The parts of the data that variants answer; `extra` only where the study names a file for it.
 VAL, TEST, EXTRA = "val", "test", "extra"
+# The halves of the behavioural tests: variants may be chosen by the open one, and are reported on
+# the other.
+BEHAVIOUR_OPEN, BEHAVIOUR = "behaviour_open", "behaviour"
+ALL_FAMILIES = "all"
 
 # Metric keys: quality.
 VAL_F1 = "val/macro_f1"
@@ -66,10 +72,20 @@ def difference_keys(other: str, part: str) -> tuple[str, str]:
     return f"{part}/f1_vs_{other}", f"{part}/mcnemar_vs_{other}"
 
 
-def origin_key(origin: str) -> str:
-    """Return the key of test macro-F1 on the sentences from one corpus."""
+def origin_key(origin: str, part: str = TEST) -> str:
+    """Return the key of macro-F1 on the sentences of a part that come from one corpus or file."""
     # MLflow refuses other characters.
-    return f"{TEST_F1}/{re.sub(r'[^0-9A-Za-z]', '_', origin)}"
+    return f"{part}/macro_f1/{re.sub(r'[^0-9A-Za-z]', '_', origin)}"
+
+
+def confident_errors_key(part: str) -> str:
+    """Return the key of the number of wrong answers on `part` with a high probability."""
+    return f"{part}/confident_errors"
+
+
+def behaviour_key(family: str, part: str = BEHAVIOUR) -> str:
+    """Return the key of the share of a family's cases that pass, or of `ALL_FAMILIES`."""
+    return f"{part}/{family}"
 
 
 def batch_throughput_key(size: int) -> str:
@@ -124,6 +140,14 @@ class Measurement:
     intervals: dict[str, tuple[float, float]]
     round_medians_ms: tuple[float, ...] = ()
     unreliable: str = ""
+
+    def with_quality(
+        self, metrics: Mapping[str, float], intervals: Mapping[str, tuple[float, float]]
+    ) -> "Measurement":
+        """Return the measurement with `metrics` and `intervals` added to its own."""
+        return replace(
+            self, metrics={**self.metrics, **metrics}, intervals={**self.intervals, **intervals}
+        )
 
     def flat(self) -> dict[str, float]:
         """Return the metrics and the ends of their intervals, ready to be logged."""
@@ -201,7 +225,8 @@ class Answers:
 
     The keys of all fields but `logits` are parts: val, test, and extra if there is one.
     `texts`: the sentences. `labels`: their true class indices. `sources`: the origin of each, the
-    corpus it comes from. `logits`: by variant, then by part, a row of logits for each sentence.
+    corpus it comes from. `logits`: by variant, then by part, a row of logits for each sentence;
+    registered variants have them for the two halves of the behavioural tests as well.
     """
 
     texts: dict[str, tuple[str, ...]]
@@ -216,6 +241,28 @@ class Answers:
 
 
 @settings
+class FamilyResult:
+    """What the variants scored on one family of behavioural tests, on its held-out half.
+
+    `family`: its name, or `all` for all families together. `question`: the capability that it asks
+    for. `kind`: how it asks. `cases`: how many there are. By variant are `shares`: the share of
+    cases that pass, a mean over seeds; `intervals`: the 95 % intervals of these; `differences`: the
+    share less the teacher's; `difference_intervals`: the 95 % intervals of these; `p_values`:
+    McNemar's p of the difference, corrected for the number of families (Holm) and of seeds.
+    """
+
+    family: str
+    question: str
+    kind: str
+    cases: int
+    shares: dict[str, float]
+    intervals: dict[str, tuple[float, float]]
+    differences: dict[str, float]
+    difference_intervals: dict[str, tuple[float, float]]
+    p_values: dict[str, float] = Field(default_factory=dict)
+
+
+@settings
 class Benchmark:
     """All results of one benchmark; `benchmark_results.json` holds them.
 
@@ -223,6 +270,7 @@ class Benchmark:
     whether the models are untrained, so that only their speeds and sizes mean something. `notes`:
     licences and warnings of data and bases. `environment`: CPU, library versions and the like.
     `measurements`: one for each model. `pairs`: the comparisons that the study asks for.
+    `behaviour`: the results of the behavioural tests, those of all families first.
     """
 
     study: str
@@ -232,6 +280,7 @@ class Benchmark:
     environment: dict[str, str]
     measurements: tuple[Measurement, ...]
     pairs: tuple[PairComparison, ...] = ()
+    behaviour: tuple[FamilyResult, ...] = ()
 
 
 def mark_synthetic(text: str, synthetic: bool) -> str:

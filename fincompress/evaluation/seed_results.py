@@ -7,7 +7,7 @@ none may be renamed.
 from pydantic import Field
 
 from fincompress.config import settings
-from fincompress.evaluation.results import PairComparison
+from fincompress.evaluation.results import FamilyResult, PairComparison
 
 
 @settings
@@ -35,6 +35,7 @@ class SeedTable:
     warnings of data and bases. `environment`: CPU, library versions and the like. `seeds`: the
     training seeds. `runs`: for each seed, the MLflow run in which each variant was built. `rows`:
     one for each variant or ablation. `pairs`: the comparisons that the study asks for.
+    `behaviour`: the results of the behavioural tests, those of all families first.
     """
 
     study: str
@@ -45,3 +46,4 @@ class SeedTable:
     runs: dict[str, dict[str, str]] = Field(default_factory=dict)
     rows: tuple[SeedTableRow, ...]
     pairs: tuple[PairComparison, ...] = ()
+    behaviour: tuple[FamilyResult, ...] = ()

@@ -1,11 +1,12 @@
 """What a benchmark logs into its MLflow run: tables, raw timings, answers, plots, model cards."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from fincompress.callbacks import Chart
 from fincompress.config import dump
+from fincompress.data.behaviour import Family
 from fincompress.evaluation.error_analysis import (
     confusion_by_variant,
     disagreements_with_teacher,
@@ -14,6 +15,7 @@ from fincompress.evaluation.error_analysis import (
 from fincompress.evaluation.results import VAL_F1, Answers, Benchmark, Samples, mark_synthetic
 from fincompress.promotion import TEACHER
 from fincompress.reports import plots
+from fincompress.reports.behaviour_tables import behaviour_frame, failed_cases
 from fincompress.reports.model_card import MODEL_CARD, model_card
 from fincompress.reports.tables import benchmark_files, benchmark_frame
 from fincompress.studies.study import Study
@@ -29,6 +31,7 @@ def log_benchmark(
     answers: Answers,
     samples: Mapping[str, Samples],
     *,
+    families: Sequence[Family],
     specs: Mapping[str, VariantSpec],
     versions: Mapping[str, Version],
     data: Mapping[str, str],
@@ -38,8 +41,8 @@ def log_benchmark(
 
     After everything is logged, the measurements are added to the model cards of registered
     versions. `answers`: the logits of each variant. `samples`: the raw timings by variant or peer.
-    `specs`, `versions`: by variant. `data`: facts for the model cards, by title. `scratch`: a
-    folder for temporary files.
+    `families`: the behavioural tests that were answered. `specs`, `versions`: by variant. `data`:
+    facts for the model cards, by title. `scratch`: a folder for temporary files.
     """
     _log_measurements(study, benchmark, versions)
     folder = scratch / "benchmark"
@@ -49,6 +52,13 @@ def log_benchmark(
     plots.throughput(benchmark, folder / "throughput.png")
     if answers.logits:
         _write_answers(folder, benchmark, answers, specs, versions)
+    if benchmark.behaviour:
+        names = list(benchmark.behaviour[0].shares)
+        failed = failed_cases(families, answers, names)
+        failed.to_csv(folder / "behaviour_failures.csv", index=False)
+        title = mark_synthetic(benchmark.study, benchmark.synthetic)
+        plots.behaviour(benchmark.behaviour, title, folder / "behaviour.png")
+        runs.leaderboard(behaviour_frame(benchmark.behaviour), "behaviour.json")
     runs.log_folder(folder)
     runs.leaderboard(benchmark_frame(benchmark), "leaderboard.json")
     runs.set_tag("measured", benchmark_kind(benchmark.random_weights))

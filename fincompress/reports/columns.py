@@ -6,7 +6,7 @@ A cell is a function of one row, and empty where the row has no such metric.
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
-from fincompress.evaluation.results import TEST, difference_keys, format_points
+from fincompress.evaluation.results import EXTRA, TEST, difference_keys, format_points, origin_key
 from fincompress.promotion import TEACHER
 
 
@@ -80,6 +80,16 @@ def p_value_cell(other: str, part: str = TEST) -> Cell:
         return f"{own.metrics[key]:.2g}" if _compared(own, key, other) else ""
 
     return cell
+
+
+def origin_columns(rows: Sequence[Scored]) -> dict[str, Cell]:
+    """Return cells of macro-F1 on the sentences of each origin, of test and of the extra files."""
+    cells: dict[str, Cell] = {}
+    for part, prefix in ((TEST, ""), (EXTRA, "extra: ")):
+        start = origin_key("", part)
+        keys = {key for row in rows for key in row.metrics if key.startswith(start)}
+        cells |= {prefix + key.removeprefix(start): with_interval(key) for key in sorted(keys)}
+    return cells
 
 
 def _compared(own: Scored, key: str, other: str) -> bool:

@@ -7,7 +7,10 @@ from collections.abc import Mapping, Sequence
 
 from fincompress.artifact import Manifest
 from fincompress.data import LABELS
+from fincompress.evaluation.quality import CONFIDENT
 from fincompress.evaluation.results import (
+    ALL_FAMILIES,
+    BEHAVIOUR,
     ECE,
     ECE_SCALED,
     EXTRA_F1,
@@ -21,9 +24,12 @@ from fincompress.evaluation.results import (
     THROUGHPUT,
     VAL_F1,
     Measurement,
+    behaviour_key,
+    confident_errors_key,
     difference_keys,
     format_points,
 )
+from fincompress.reports.behaviour_tables import describe_weaknesses
 from fincompress.studies.study import Study
 from fincompress.studies.variants import BASE, VariantSpec
 from fincompress.techniques import load_technique
@@ -49,6 +55,7 @@ def model_card(
     method = (load_technique(spec.technique).__doc__ or "").strip().splitlines()[0]
     layers = manifest.layout.layers
     heads, neurons = _span([one.heads for one in layers]), _span([one.ffn for one in layers])
+    limits = describe_weaknesses(measured.metrics) if measured else ""
     notes = manifest.notes or ("No licence is on record for its data.",)
     metrics = _measured(spec, measured, environment or {}) if measured else _built(manifest)
     return "\n".join([
@@ -71,6 +78,7 @@ def model_card(
         *metrics,
         "",
         "## Limits",
+        *([f"* {limits}"] if limits else []),
         "* single English sentences of news and posts on companies; other text was not measured",
         "* sentiment as annotators of news saw it for an investor: no advice, and no forecast",
         "* how often it is right is not what its scores say: see the calibration error above"
@@ -110,6 +118,15 @@ def _measured(
             said.append(f"* over its {name}, on test: {gained} points, McNemar's p {found[p]:.2g}")
     if EXTRA_F1 in found:
         said.append(f"* macro-F1 on {environment.get(EXTRA_TEST, 'other text')}: {f1(EXTRA_F1)}")
+    everything = behaviour_key(ALL_FAMILIES)
+    if everything in found:
+        low, high = intervals[everything]
+        said.append(
+            f"* of the behavioural tests' held-out half it passes {found[everything]:.1%} "
+            f"[{low:.1%}, {high:.1%}]; {found[confident_errors_key(BEHAVIOUR)]:.0f} sentences of "
+            f"it, and {found[confident_errors_key(TEST)]:.0f} of test, get a wrong label with a "
+            f"score above {CONFIDENT}"
+        )
     machine = ", ".join(environment.get(key, "unknown") for key in ("cpu", "commit"))
     threads = environment.get("threads", "unknown")
     return [

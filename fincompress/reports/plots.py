@@ -9,7 +9,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter
+from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter, PercentFormatter
 
 from fincompress.callbacks import Chart, Heatmap
 from fincompress.data import LABELS, Splits
@@ -19,6 +19,7 @@ from fincompress.evaluation.results import (
     SIZE,
     TEST_F1,
     Benchmark,
+    FamilyResult,
     Samples,
     batch_throughput_key,
     mark_synthetic,
@@ -181,6 +182,27 @@ def confusion_matrices(
         axes.set_yticks(range(len(LABELS)), LABELS)
     figure.colorbar(image, ax=places, label="share of the right class", shrink=0.6)
     figure.suptitle(f"Confusion, {of}")
+    _save(figure, file)
+
+
+def behaviour(results: Sequence[FamilyResult], of: str, file: Path) -> None:
+    """Draw the share that each variant passes of each family as a coloured table into `file`."""
+    variants = list(results[0].shares)
+    shares = np.array([[result.shares[name] for name in variants] for result in results])
+    size = (0.75 * len(variants) + 3.5, 0.2 * len(results) + 2.2)
+    figure, axes = plt.subplots(figsize=size, layout="constrained")
+    image = axes.imshow(shares, aspect="auto", cmap="RdYlGn", vmin=0, vmax=1)
+    for row, column in np.ndindex(shares.shape):
+        dark = abs(shares[row, column] - 0.5) > 0.42
+        axes.text(
+            column, row, f"{100 * shares[row, column]:.0f}", ha="center", va="center", fontsize=7,
+            color="white" if dark else "black",
+        )  # fmt: skip
+    axes.set_xticks(range(len(variants)), variants, rotation=40, ha="left", fontsize=8)
+    axes.xaxis.tick_top()
+    axes.set_yticks(range(len(results)), [result.family for result in results], fontsize=7)
+    axes.set_title(f"Behavioural tests, held-out half: % that pass\n{of}")
+    figure.colorbar(image, shrink=0.3, format=PercentFormatter(1.0, decimals=0))
     _save(figure, file)
 
 

@@ -7,24 +7,31 @@ import pandas as pd
 
 from fincompress.config import dump
 from fincompress.evaluation.results import (
+    ALL_FAMILIES,
+    BEHAVIOUR,
     ECE,
     ECE_SCALED,
     EXTRA,
     EXTRA_F1,
     PUBLISHED_F1,
+    TEST,
     TEST_AGREEMENT,
     TEST_F1,
     VAL_F1,
+    behaviour_key,
+    confident_errors_key,
     mark_synthetic,
-    origin_key,
     with_interval_ends,
 )
 from fincompress.evaluation.seed_results import SeedTable
+from fincompress.reports.behaviour_tables import behaviour_files
 from fincompress.reports.columns import (
     Cell,
     difference_cell,
     markdown_table,
     metric_cell,
+    metric_with_interval,
+    origin_columns,
     p_value_cell,
     with_interval,
 )
@@ -38,9 +45,6 @@ EXPLAINED = (
 
 
 def _columns(table: SeedTable) -> dict[str, Cell]:
-    origins = sorted(
-        {key for row in table.rows for key in row.metrics if key.startswith(origin_key(""))}
-    )
     return {
         "question": lambda row: row.question,
         "test macro-F1": with_interval(TEST_F1),
@@ -54,7 +58,10 @@ def _columns(table: SeedTable) -> dict[str, Cell]:
         "val macro-F1": with_interval(VAL_F1),
         "ECE": metric_cell(ECE, "{:.3f}".format),
         "scaled": metric_cell(ECE_SCALED, "{:.3f}".format),
-        **{key.removeprefix(origin_key("")): with_interval(key) for key in origins},
+        "behavioural tests": metric_with_interval(behaviour_key(ALL_FAMILIES), "{:.1%}".format),
+        "confident errors": metric_cell(confident_errors_key(TEST), "{:.1f}".format),
+        "in behavioural tests": metric_cell(confident_errors_key(BEHAVIOUR), "{:.0f}".format),
+        **origin_columns(table.rows),
         "extra macro-F1": with_interval(EXTRA_F1),
         "extra over teacher": difference_cell("teacher", EXTRA),
         "extra p": p_value_cell("teacher", EXTRA),
@@ -79,6 +86,7 @@ def table_files(table: SeedTable, name: str) -> dict[str, str]:
         f"{name}.json": json.dumps(dump(table), indent=2) + "\n",
         f"{name}.md": seed_markdown(table, name) + "\n",
         f"{name}.csv": seed_frame(table).to_csv(index=False),
+        **behaviour_files(table.behaviour, f"{name}_"),
     }
 
 

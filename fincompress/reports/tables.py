@@ -7,6 +7,9 @@ import pandas as pd
 
 from fincompress.evaluation.results import (
     AGREEMENT,
+    ALL_FAMILIES,
+    BEHAVIOUR,
+    BEHAVIOUR_OPEN,
     COLD_START,
     ECE,
     ECE_SCALED,
@@ -43,16 +46,19 @@ from fincompress.evaluation.results import (
     Benchmark,
     Measurement,
     batch_throughput_key,
-    origin_key,
+    behaviour_key,
+    confident_errors_key,
     thread_throughput_key,
 )
-from fincompress.promotion import TEACHER
+from fincompress.promotion import CHAMPION, TEACHER
+from fincompress.reports.behaviour_tables import behaviour_files, describe_weaknesses
 from fincompress.reports.columns import (
     Cell,
     difference_cell,
     markdown_table,
     metric_cell,
     metric_with_interval,
+    origin_columns,
     p_value_cell,
     with_interval,
 )
@@ -86,6 +92,10 @@ QUALITY: dict[str, Cell] = {
     "as teacher": metric_cell(AGREEMENT, "{:.1%}".format),
 }
 DETAILS: dict[str, Cell] = {
+    "behavioural tests": metric_with_interval(behaviour_key(ALL_FAMILIES), "{:.1%}".format),
+    "their open half": metric_cell(behaviour_key(ALL_FAMILIES, BEHAVIOUR_OPEN), "{:.1%}".format),
+    "confident errors": metric_cell(confident_errors_key(TEST), "{:.0f}".format),
+    "in behavioural tests": metric_cell(confident_errors_key(BEHAVIOUR), "{:.0f}".format),
     "test agreement": metric_cell(TEST_AGREEMENT, "{:.1%}".format),
     "accuracy": metric_cell(f"{TEST}/accuracy", "{:.3f}".format),
     "negative": with_interval(f"{TEST}/f1_negative"),
@@ -156,14 +166,19 @@ def markdown(benchmark: Benchmark, roles: Mapping[str, str] | None = None) -> st
     held: dict[str, list[str]] = {}
     for role, variant in (roles or {}).items():
         held.setdefault(variant, []).append(role)
-    scored = () if benchmark.random_weights else (QUALITY, DETAILS | _by_source(benchmark))
+    scored = (
+        ()
+        if benchmark.random_weights
+        else (QUALITY, DETAILS | origin_columns(benchmark.measurements))
+    )
     columns = (*scored, _share_of_size(benchmark) | SIZES, SPEED, _by_load(benchmark))
     names = {variant: f"{variant} ({', '.join(own)})" for variant, own in held.items()}
     tables = [markdown_table(benchmark.measurements, each, names) for each in columns]
     heading = f"Study `{benchmark.study}`. {' '.join(notes)}"
     pairs = "\n".join(str(pair) for pair in benchmark.pairs)
+    limits = _champion_limits(benchmark, roles or {})
     return "\n\n".join(
-        part for part in (heading, *tables, pairs, _drift_note(facts), shown) if part
+        part for part in (heading, *tables, pairs, limits, _drift_note(facts), shown) if part
     )
 
 
@@ -175,6 +190,14 @@ def reference_drift(facts: Mapping[str, str]) -> float | None:
     if not {REFERENCE_FIRST, REFERENCE_LAST} <= facts.keys():
         return None
     return float(facts[REFERENCE_LAST]) / float(facts[REFERENCE_FIRST]) - 1
+
+
+def _champion_limits(benchmark: Benchmark, roles: Mapping[str, str]) -> str:
+    """What the champion cannot do, by the behavioural tests."""
+    champion = roles.get(CHAMPION)
+    own = next((m for m in benchmark.measurements if m.variant == champion), None)
+    described = describe_weaknesses(own.metrics) if own else ""
+    return f"Limits of {champion}, the champion: {described}." if described else ""
 
 
 def _drift_note(facts: Mapping[str, str]) -> str:
@@ -190,6 +213,7 @@ def benchmark_files(benchmark: Benchmark, roles: Mapping[str, str] | None = None
     return {
         "benchmark_results.csv": benchmark_frame(benchmark).to_csv(index=False),
         "benchmark_results.md": markdown(benchmark, roles) + "\n",
+        **behaviour_files(benchmark.behaviour),
     }
 
 
@@ -216,13 +240,6 @@ def _by_load(benchmark: Benchmark) -> dict[str, Cell]:
         for n in measured_loads(benchmark, thread_throughput_key)
     }
     return batches | threads
-
-
-def _by_source(benchmark: Benchmark) -> dict[str, Cell]:
-    """Test macro-F1 of the sentences from each source."""
-    start = origin_key("")
-    keys = {key for m in benchmark.measurements for key in m.metrics if key.startswith(start)}
-    return {key.removeprefix(start): with_interval(key) for key in sorted(keys)}
 
 
 def _rate(key: str) -> Cell:

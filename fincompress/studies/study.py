@@ -23,7 +23,8 @@ class Study:
     `student_base`: the checkpoint that students start from whose shape is not the teacher's.
     `max_length_tokens`: texts are cut off after so many tokens, in training and in use. `seed`: of
     training; the split has a seed of its own. `budget`: epochs, patience and batch size of each
-    training. `benchmark`: how latency and throughput are measured. `gate`: what a variant must
+    training. `benchmark`: how latency and throughput are measured. `behaviour`: whether variants
+    are scored on the behavioural tests in `experiments/behaviour`. `gate`: what a variant must
     pass to become champion. `peers_of`: the variant that is measured in other people's engines,
     too ('': the teacher). `published`: the test macro-F1 (0 to 1) that others report, by variant,
     which tables show for comparison.
@@ -38,6 +39,7 @@ class Study:
     seed: Annotated[int, Field(ge=0)] = 42
     budget: Budget
     benchmark: Timing
+    behaviour: bool = True
     gate: Gate
     peers_of: str = ""
     published: dict[str, float] = Field(default_factory=dict)

@@ -52,7 +52,8 @@ class VariantSpec:
     Of ablations only: `beside`: the variant, or ablation, that it is compared with. `question`: the
     question that the comparison answers. `epochs`: epochs of training, None for the study's.
     `curve`: a line in a figure of several ablations. `timed_epoch`: values by key of its config,
-    with which the duration of an epoch is compared with that of `beside`.
+    with which the duration of an epoch is compared with that of `beside`. `training_only`: the
+    origins of the study's `data.training_only` that it learns from, None for all.
     """
 
     name: str
@@ -67,6 +68,7 @@ class VariantSpec:
     epochs: int | None = None
     curve: Curve | None = None
     timed_epoch: Mapping[str, Scalar] | None = None
+    training_only: tuple[str, ...] | None = None
 
     def budget(self, study: Budget) -> Budget:
         """Return the study's budget, with the ablation's own epochs if it has any."""
@@ -138,7 +140,8 @@ class _AblationFile(_File):
     `beside`: the variant or ablation that it is compared with. `question`: what the comparison
     answers; tables show it. `epochs`: epochs of training in place of the study's. `curve`: a line
     that it adds to a figure. `timed_epoch`: values of `config` for a comparison of the duration of
-    an epoch with that of `beside`.
+    an epoch with that of `beside`. `training_only`: the origins of the study's
+    `data.training_only` that it learns from; without it, all.
     """
 
     beside: str
@@ -146,26 +149,30 @@ class _AblationFile(_File):
     epochs: Annotated[int, Field(ge=1)] | None = None
     curve: Curve | None = None
     timed_epoch: dict[str, Scalar] | None = None
+    training_only: tuple[str, ...] | None = None
 
 
-def load_variants() -> dict[str, VariantSpec]:
-    """Read every variant, in an order in which each follows its source.
+def load_variants(study: str = "") -> dict[str, VariantSpec]:
+    """Read every variant of a study, in an order in which each follows its source.
 
-    Raises `UserError` for a wrong file, an unknown source, variants that are each other's
-    sources, a reserved name, or a runtime that cannot run what the technique writes.
+    These are the files in `experiments/variants`, and those in its subfolder of the study's name,
+    which are of that study alone; one of the same name takes the place of the shared one. Raises
+    `UserError` for a wrong file, an unknown source, variants that are each other's sources, a
+    reserved name, or a runtime that cannot run what the technique writes.
     """
-    return _load_all("variants", _VariantFile, {})
+    return _load_all("variants", study, _VariantFile, {})
 
 
-def load_ablations(variants: Mapping[str, VariantSpec]) -> dict[str, VariantSpec]:
-    """Read every ablation: a variant outside the study that is compared with another one.
+def load_ablations(variants: Mapping[str, VariantSpec], study: str = "") -> dict[str, VariantSpec]:
+    """Read every ablation of a study: a variant outside it that is compared with another one.
 
-    Raises `UserError` as `load_variants` does, for a name that a variant has, and
-    for a `beside` that does not exist.
+    They are found as `load_variants` finds variants, in `experiments/ablations`. Raises `UserError`
+    as `load_variants` does, for a name that a variant has, and for a `beside` that does not exist.
     """
-    ablations = _load_all("ablations", _AblationFile, variants)
+    ablations = _load_all("ablations", study, _AblationFile, variants)
+    paths = _files("ablations", study)
     for name, spec in ablations.items():
-        where = studies.EXPERIMENTS / "ablations" / f"{name}.yaml"
+        where = paths[name]
         if name in variants:
             raise UserError(f"{where}: '{name}' is a variant's name")
         if spec.beside not in (known := {*variants, *ablations} - {name}):
@@ -174,11 +181,19 @@ def load_ablations(variants: Mapping[str, VariantSpec]) -> dict[str, VariantSpec
     return ablations
 
 
+def _files(folder: str, study: str) -> dict[str, Path]:
+    """The files of a study in a folder under `experiments/`, by name, in alphabetical order."""
+    shared = studies.EXPERIMENTS / folder
+    own = (shared / study).glob("*.yaml") if study else ()
+    paths = {path.stem: path for path in (*shared.glob("*.yaml"), *own)}
+    return dict(sorted(paths.items()))
+
+
 def _load_all(
-    folder: str, file: type[_File], others: Mapping[str, VariantSpec]
+    folder: str, study: str, file: type[_File], others: Mapping[str, VariantSpec]
 ) -> dict[str, VariantSpec]:
     """Read the variants of a folder, whose sources are among them or among `others`."""
-    paths = {path.stem: path for path in sorted((studies.EXPERIMENTS / folder).glob("*.yaml"))}
+    paths = _files(folder, study)
     own = {name: _load_variant(name, path, file) for name, path in paths.items()}
     variants = {**others, **own}
     for name, spec in own.items():
@@ -282,6 +297,7 @@ def _load_variant(name: str, path: Path, kind: type[_File]) -> VariantSpec:
             epochs=file.epochs,
             curve=file.curve,
             timed_epoch=file.timed_epoch,
+            training_only=file.training_only,
         )
     return spec
 

@@ -65,8 +65,8 @@ class Inputs:
     `pretrained`: the study's pretrained base for students. All three are in PyTorch's format.
     `train`, `val`: labelled sentences. Validation is for early stopping and choices.
     `transfer`: further texts without labels, to be learned from by a teacher's answers.
-    `corpus`: the texts of the whole training split, even where `train` is only a part of it; they
-    decide which vocabulary is kept.
+    `corpus`: all texts that have a label to learn from, even where `train` is only a part of them;
+    they decide which vocabulary is kept.
     `notes`: licences and warnings of the data, which the artifact carries on.
     `budget`: the study's training budget. `seed`: of everything random.
     `technique`: the name of the technique. `runtime`: the one that will run the artifact.
@@ -94,11 +94,11 @@ class Inputs:
     def of(cls, splits: Splits, **rest: Any) -> "Inputs":
         """Return inputs whose sentences and notes are those of `splits`, unless `rest` has them."""
         from_splits = {
-            "corpus": splits.train.texts,
+            "corpus": splits.learned.texts,
             "transfer": splits.transfer.texts,
             "notes": splits.notes,
         }
-        return cls(train=splits.train, val=splits.val, **(from_splits | rest))
+        return cls(train=splits.learned, val=splits.val, **(from_splits | rest))
 
     @property
     def format(self) -> str:

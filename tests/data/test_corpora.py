@@ -137,7 +137,7 @@ def write_fiqa(data_dir: Path, name: str, entries: dict[str, Any]) -> Path:
 )
 def test_fiqa_scores_within_a_tenth_are_neutral(tmp_path: Path, score: str, label: str) -> None:
     write_fiqa(tmp_path, "post", {"1": {"sentence": "a", "info": [{"sentiment_score": score}]}})
-    assert read_rows("fiqa", tmp_path)[0] == [("a", label, "fiqa")]
+    assert read_rows("fiqa", tmp_path)[0] == [("a", label, "fiqa_posts")]
 
 
 def test_fiqa_gives_a_row_for_each_aspect_with_files_in_order_of_name(tmp_path: Path) -> None:
@@ -227,13 +227,13 @@ def test_a_corpus_from_the_hub_has_its_parts_in_order_of_name(
 ) -> None:
     connect(monkeypatch, reachable=True)
     parts = {
-        "train": [{"sentence": "b", "sentiment_score": 0.1}],
+        "train": [{"sentence": "b", "sentiment_score": 0.1, "format": "post"}],
         "test": [{"sentence": "a ", "sentiment_score": -0.2}],
     }
     shelf = {("pauri32/fiqa-2018", "abc"): parts}
     monkeypatch.setattr(datasets, "load_dataset", lambda repo, revision: shelf[repo, revision])
     rows, note = read_rows("fiqa", None)
-    assert rows == [("a", "negative", "fiqa"), ("b", "neutral", "fiqa")]
+    assert rows == [("a", "negative", "fiqa"), ("b", "neutral", "fiqa_posts")]
     assert note.endswith("Read from pauri32/fiqa-2018 at revision abc.")
 
 

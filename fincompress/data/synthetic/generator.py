@@ -21,7 +21,7 @@ Item = tuple[str, str]  # sentence, label name
 PART_SIZES = {"train": 1800, "val": 360, "test": 360}
 SHARES = {"positive": 0.34, "negative": 0.33, "neutral": 0.33}
 WORTHS = [1] * 5 + [-1]  # how often more of a quantity is good (1), and how often bad (-1)
-HELD_OUT = 0.3  # probability that val and test take a word, or a frame, from their own tier
+OWN_TIER = 0.3  # probability that val and test take a word, or a frame, from their own tier
 
 
 # Quantities, by whether each is a result or drives one, and whether more of it is good (1) or bad
@@ -149,8 +149,8 @@ class _Writer:
         self.rng, self.split = rng, split
 
     def pick(self, table: Tiers) -> str:
-        """Return a random entry of the common tier or, by chance (`HELD_OUT`), of the part's."""
-        return self.rng.choice(table[self.split if self.rng.random() < HELD_OUT else "train"])
+        """Return a random entry of the common tier or, by chance (`OWN_TIER`), of the part's."""
+        return self.rng.choice(table[self.split if self.rng.random() < OWN_TIER else "train"])
 
     def move(self, role: str, worth: int, outcome: int) -> list[str]:
         """Return a quantity, its unit, and the forms of a verb that give it the outcome."""

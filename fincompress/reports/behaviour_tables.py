@@ -1,0 +1,147 @@
+"""Behaviour tables: what each variant passes of each family of behavioural tests."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import pandas as pd
+
+from fincompress.data.behaviour import OPEN, Family
+from fincompress.data.sentences import LABELS
+from fincompress.evaluation.behaviour import passed_cases
+from fincompress.evaluation.calibration import class_probabilities
+from fincompress.evaluation.results import (
+    ALL_FAMILIES,
+    BEHAVIOUR_OPEN,
+    Answers,
+    FamilyResult,
+    behaviour_key,
+)
+
+WEAK = 0.8  # the share of a family below which a variant is said not to have the capability
+SIGNIFICANT = 0.05
+FAILURES_OF_A_FAMILY = 5  # listed of each variant
+BEHAVIOUR_EXPLAINED = (
+    "Share of each family's cases that pass, on the held-out half; in brackets points to the "
+    "teacher, where the difference is beyond noise (McNemar's p below 0.05 after Holm's correction "
+    "for the number of families). `all` weighs families alike; its intervals come from resampling "
+    "frames."
+)
+
+
+def behaviour_frame(results: Sequence[FamilyResult]) -> pd.DataFrame:
+    """Return one row per family and variant: share, difference to the teacher, intervals and p."""
+    rows = []
+    for result in results:
+        for variant, share in result.shares.items():
+            low, high = result.intervals[variant]
+            difference_low, difference_high = result.difference_intervals[variant]
+            rows.append(
+                {
+                    "family": result.family,
+                    "kind": result.kind,
+                    "question": result.question,
+                    "cases": result.cases,
+                    "variant": variant,
+                    "passed": share,
+                    "passed_low": low,
+                    "passed_high": high,
+                    "over_teacher": result.differences[variant],
+                    "over_teacher_low": difference_low,
+                    "over_teacher_high": difference_high,
+                    "p": result.p_values.get(variant),
+                }
+            )
+    return pd.DataFrame(rows)
+
+
+def behaviour_markdown(results: Sequence[FamilyResult]) -> str:
+    """Return a table with a row a family and a column a variant; "" if there are no results."""
+    if not results:
+        return ""
+    variants = list(results[0].shares)
+    header = ["family", "cases", *variants]
+    lines = ["| " + " | ".join(header) + " |", "|---" * len(header) + "|"]
+    for result in results:
+        cells = [_cell(result, variant) for variant in variants]
+        lines.append("| " + " | ".join([result.family, str(result.cases), *cells]) + " |")
+    return "\n".join([BEHAVIOUR_EXPLAINED, "", *lines])
+
+
+def behaviour_files(results: Sequence[FamilyResult], prefix: str = "") -> dict[str, str]:
+    """Return the text of each file of the tables, by file name; none if there are no results."""
+    if not results:
+        return {}
+    return {
+        f"{prefix}behaviour.csv": behaviour_frame(results).to_csv(index=False),
+        f"{prefix}behaviour.md": behaviour_markdown(results) + "\n",
+    }
+
+
+def _cell(result: FamilyResult, variant: str) -> str:
+    share = f"{result.shares[variant]:.0%}"
+    if result.family == ALL_FAMILIES:
+        low, high = result.intervals[variant]
+        return f"{share} [{100 * low:.0f}, {100 * high:.0f}]"
+    if result.p_values.get(variant, 1.0) < SIGNIFICANT:
+        return f"{share} ({100 * result.differences[variant]:+.0f})"
+    return share
+
+
+def weaknesses(metrics: Mapping[str, float]) -> list[tuple[str, float]]:
+    """Return the families that a variant passes less than `WEAK` of, the weakest first."""
+    start = behaviour_key("")
+    shares = {
+        key.removeprefix(start): value
+        for key, value in metrics.items()
+        if key.startswith(start) and key != behaviour_key(ALL_FAMILIES)
+    }
+    weak = [(family, share) for family, share in shares.items() if share < WEAK]
+    return sorted(weak, key=lambda pair: pair[1])
+
+
+def describe_weaknesses(metrics: Mapping[str, float]) -> str:
+    """Return what a variant cannot do, as one sentence; "" if it did not answer the tests."""
+    if behaviour_key(ALL_FAMILIES) not in metrics:
+        return ""
+    weak = weaknesses(metrics)
+    if not weak:
+        return f"of every family of behavioural tests it passes at least {WEAK:.0%}"
+    listed = ", ".join(f"{family} {share:.0%}" for family, share in weak)
+    return f"families of behavioural tests of which it passes less than {WEAK:.0%}: {listed}"
+
+
+def failed_cases(
+    families: Sequence[Family], answers: Answers, variants: Sequence[str]
+) -> pd.DataFrame:
+    """Return some cases of the open half that each variant fails, with its answers.
+
+    They are at most `FAILURES_OF_A_FAMILY` of a family. Those of the held-out half are not shown,
+    so that nobody mends a model by them.
+    """
+    rows = []
+    for variant in variants:
+        logits = answers.logits[variant][BEHAVIOUR_OPEN]
+        outcomes = passed_cases(families, OPEN, logits)
+        probabilities = class_probabilities(np.array(logits))  # (texts, labels)
+        start = 0
+        for family in families:
+            cases = family.cases[OPEN]
+            sides = len(cases[0].texts) if cases else 0
+            own = probabilities[start : start + sides * len(cases)]
+            start += sides * len(cases)
+            failed = np.flatnonzero(~outcomes[family.name][0]).tolist() if cases else []
+            for i in failed[:FAILURES_OF_A_FAMILY]:
+                given = own[sides * i : sides * (i + 1)]
+                rows.append(
+                    {
+                        "variant": variant,
+                        "family": family.name,
+                        "question": family.question,
+                        "text": cases[i].texts[0],
+                        "changed": cases[i].texts[1] if sides > 1 else "",
+                        "label": "" if family.label is None else LABELS[family.label],
+                        "answers": " / ".join(LABELS[row.argmax()] for row in given),
+                        "scores": " / ".join(f"{row.max():.3f}" for row in given),
+                    }
+                )
+    return pd.DataFrame(rows)
