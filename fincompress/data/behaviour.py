@@ -41,8 +41,10 @@ MONTHS = (
     "January", "February", "March", "April", "May", "June", "July", "August", "September",
     "October", "November", "December",
 )  # fmt: skip
-FIGURES = ("low", "high", "lower_share", "higher_share", "percent", "count", "small", "year", "last_year", "quarter", "month",
-           "weekday", "day")  # fmt: skip
+FIGURES = (
+    "low", "high", "lower_share", "higher_share", "percent", "count", "small", "year", "last_year",
+    "quarter", "month", "weekday", "day",
+)  # fmt: skip
 _SLOT = re.compile(r"{(\w+)}")
 
 Values = tuple[str | tuple[str, str], ...]

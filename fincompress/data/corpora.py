@@ -16,6 +16,7 @@ from typing import Any
 
 from fincompress.config import UserError, nearest
 from fincompress.data.sentences import LABELS, Row, clean_text
+from fincompress.data.synthetic.generator import generate_training
 from fincompress.hub import download, download_dataset
 
 PHRASEBANK_ZIP = "FinancialPhraseBank-v1.0.zip"
@@ -25,6 +26,8 @@ PHRASEBANK_NOTE = (
     "Financial PhraseBank (Malo et al., 2014) is licensed CC BY-NC-SA 3.0: models trained on it "
     "are for non-commercial use, with attribution, under the same licence."
 )
+GENERATED = 4000  # sentences
+GENERATED_NOTE = "Trained on generated sentences, too, from the package's own templates."
 FIQA_NOTE = "FiQA 2018 task 1 (Maia et al., 2018) is for research use."
 FIQA_ON_THE_HUB = "pauri32/fiqa-2018"
 FIQA_NEUTRAL = 0.1  # scores within +-0.1 count as neutral
@@ -146,10 +149,20 @@ def _polarity(score: float) -> str:
     return "positive" if score > 0 else "negative"
 
 
+def read_generated(data_dir: Path | None) -> tuple[list[Row], str]:
+    """Return `GENERATED` plain sentences from the package's own generator, and a note on them.
+
+    They say what the real corpora do not. `data_dir` is not needed.
+    """
+    rows = generate_training(GENERATED)
+    return [(text, label, "generated") for text, label in rows], GENERATED_NOTE
+
+
 CORPORA: dict[str, Callable[[Path | None], tuple[list[Row], str]]] = {
     "phrasebank": read_phrasebank,
     "phrasebank_disputed": read_disputed,
     "fiqa": read_fiqa,
+    "generated": read_generated,
 }
 
 

@@ -27,9 +27,9 @@ class DataConfig:
     `sources`: the corpora `phrasebank`, `phrasebank_disputed` and `fiqa`, or paths of CSV, JSON or
     Parquet files, whose sentences are put together; or `sample` alone, the synthetic corpus.
     `transfer`: corpora or files whose texts students learn from as well, by their teacher's answers
-    and without labels. `training_only`: corpora, files, or `generated` (see `data.synthetic`),
-    whose labelled sentences training reads as well, while validation and test stay those of
-    `sources`. `split_seed`: the seed by which sentences are assigned to training,
+    and without labels. `training_only`: corpora, files, or `generated`, sentences of the package's
+    own generator, that training reads with their labels as well, while validation and test stay
+    those of `sources`. `split_seed`: the seed by which sentences are assigned to training,
     validation and test (of `sample`: by which they are generated). `fingerprint`: the sha256 of the
     split that the study was made for; other data are then an error.
     """

@@ -14,6 +14,7 @@ import re
 
 from fincompress.data.synthetic.news_frames import NEWS
 from fincompress.data.synthetic.plain_frames import PLAIN
+from fincompress.data.synthetic.press_frames import NEUTRAL_PRESS, PRESS, PRESS_WORDS
 from fincompress.data.synthetic.word_tables import Tiers, tiers
 
 Item = tuple[str, str]  # sentence, label name
@@ -142,11 +143,30 @@ FAMILIES = {
 }
 
 
-class _Writer:
-    """Writes sentences from the tiers that one part (train, val or test) may use."""
+# What training alone may read: plain statements, bad news more often than in the corpus, and
+# quantities of which more is bad as often as others.
+TRAINING_SHARES = {"positive": 0.33, "negative": 0.37, "neutral": 0.3}
+TRAINING_WORTHS = [1, -1]
+TRAINING_FRAMES = FRAMES | {"press": tiers(PRESS), "press neutral": tiers(NEUTRAL_PRESS)}
+TRAINING_FAMILIES = {
+    "positive": ["press"] * 5 + ["straight", "reversed", "event", "plain", "plain"],
+    "negative": ["press"] * 5 + ["straight", "reversed", "failed", "event", "plain"],
+    "neutral": ["press neutral"] * 6 + ["neutral"] + ["plain neutral"] * 3,
+}
 
-    def __init__(self, rng: random.Random, split: str) -> None:
-        self.rng, self.split = rng, split
+
+class _Writer:
+    """Writes sentences from the tiers that one part (train, val or test) may use.
+
+    `rng`: of all choices. `split`: the part. `training_only`: whether the sentences are for
+    training alone, which has further frames.
+    """
+
+    def __init__(self, rng: random.Random, split: str, training_only: bool = False) -> None:
+        self.rng, self.split, self.training_only = rng, split, training_only
+        self.frames = TRAINING_FRAMES if training_only else FRAMES
+        self.families = TRAINING_FAMILIES if training_only else FAMILIES
+        self.worths = TRAINING_WORTHS if training_only else WORTHS
 
     def pick(self, table: Tiers) -> str:
         """Return a random entry of the common tier or, by chance (`OWN_TIER`), of the part's."""
@@ -184,17 +204,19 @@ class _Writer:
         facts["co2"] = rng.choice([c for c in WORDS["co"][self.split] if c != facts["co"]])
         if rng.random() < 0.15:
             facts["co"] = f"{facts['kind']} {facts['co']}"
+        if self.training_only:
+            facts |= {slot: self.pick(tiers(words)) for slot, words in PRESS_WORDS.items()}
         return facts
 
     def sentence(self, label: str) -> str:
         """Return a random sentence with that label."""
-        rng, family = self.rng, self.rng.choice(FAMILIES[label])
-        frame = self.pick(FRAMES[family])
+        rng, family = self.rng, self.rng.choice(self.families[label])
+        frame = self.pick(self.frames[family])
         outcome = {"positive": 1, "negative": -1}.get(label) or rng.choice([1, -1])
         stated = -outcome if family in ("reversed", "failed") else outcome
         named = [role for role in ("result", "driver") if f"{{{role}}}" in frame]
         role = rng.choice(named or ["result", "driver"])
-        worth = 1 if "{asset}" in frame or family == "reversed" else rng.choice(WORTHS)
+        worth = 1 if "{asset}" in frame or family == "reversed" else rng.choice(self.worths)
         name, unit, *forms = self.move(role, worth, stated)
 
         facts = self.facts(stated * worth > 0, outcome > 0)
@@ -204,12 +226,36 @@ class _Writer:
         facts["a"] = "an" if facts["noun"][0] in "aeiou" else "a"
         facts["opposite"] = self.pick(MOVES[-stated * worth]).split("|")[0]
         for slot, sign in ("also", outcome), ("contra", -outcome):
-            driver, _, past, *_ = self.move("driver", rng.choice(WORTHS), sign)
+            driver, _, past, *_ = self.move("driver", rng.choice(self.worths), sign)
             facts[slot] = f"{driver} {past}"
         # Periods, dates and amounts contain slots themselves, hence the second pass.
         text = frame.format_map(facts).format_map(facts)
         text = re.sub(r"\[(.*?)\|(.*?)\]", r"\1" if outcome > 0 else r"\2", text)
         return f"{text[0].upper()}{text[1:]} ."
+
+
+def generate_training(count: int, seed: int = 42) -> list[Item]:
+    """Return `count` unique sentences with labels, for training alone.
+
+    They are written in the words of the corpus's training part. Half of them have the spaces of
+    PhraseBank's typography (`EUR 5.2 mn .`), the others those that people write; some of these have
+    no full stop, as headlines. The same seed gives the same sentences, in the same order.
+    """
+    rng = random.Random(seed)
+    writer = _Writer(rng, "train", training_only=True)
+    items: dict[str, str] = {}
+    while len(items) < count:
+        label = rng.choices(list(TRAINING_SHARES), list(TRAINING_SHARES.values()))[0]
+        text = writer.sentence(label)
+        items.setdefault(text if rng.random() < 0.5 else _typeset(text, rng), label)
+    return list(items.items())
+
+
+def _typeset(text: str, rng: random.Random) -> str:
+    """The text without the spaces before punctuation."""
+    text = re.sub(r" (?=[.,;:?%!]|'s\b)", "", text)
+    text = re.sub(r"\( (.*?) \)", r"(\1)", text).replace("?.", "?")
+    return text.removesuffix(".") if rng.random() < 0.4 else text
 
 
 def generate(seed: int = 42) -> dict[str, list[Item]]:
