@@ -7,7 +7,7 @@ import pytest
 
 from fincompress.config import UserError, parse
 from fincompress.evaluation.results import Measurement
-from fincompress.promotion import ROLES, Decision, Gate, SameAnswers, decide
+from fincompress.promotion import CHAMPION, ROLES, Decision, Gate, SameAnswers, decide, remedies
 from tests.support.measurements import GATE, GOOD, QUICK, TEACHER, VERSIONS, measured, noisy, uneven
 
 KEPT = "as it was"
@@ -245,6 +245,23 @@ def test_every_check_is_explained() -> None:
         "quick  size in MB          20     at most 90    margin +70     passes",
         "quick  reliable            0      at least 1    margin -1      fails   the clock jumped",
     ]
+
+
+def test_a_gate_may_ask_for_a_share_of_the_behavioural_tests() -> None:
+    gate = Gate(max_f1_drop=0.1, min_behaviour=0.8)
+    weak, able = (
+        m.with_quality({"behaviour_open/all": share}, {})
+        for m, share in ((QUICK, 0.7), (GOOD, 0.8))
+    )
+    decision = decide([TEACHER, able, weak], gate)
+    assert decision.roles[CHAMPION] == "good"
+    failed = {c.variant: str(c) for c in decision.checks if not c.passed}
+    assert failed == {
+        "teacher": "behavioural tests 0, at least 0.8",  # of a benchmark without them
+        "quick": "behavioural tests 0.7, at least 0.8",
+    }
+    asked = remedies(decide([weak], gate), "experiments/s.yaml")
+    assert asked[0].startswith("to let quick pass: gate.min_behaviour: 0.7 in experiments/s.yaml")
 
 
 def test_a_value_that_is_no_number_does_not_pass() -> None:

@@ -25,6 +25,7 @@ from fincompress.data.sentences import LABELS
 OPEN, HELD_OUT = HALVES = ("open", "held_out")
 CASES = {OPEN: 30, HELD_OUT: 60}  # of each family
 SHARED_WORDS = "words.yaml"
+RESERVED = ("all", "confident_errors")  # names of metrics, beside those of families
 ADDED = "added"  # the slot of a direction family that is empty in the first of two sentences
 
 MINIMUM_FUNCTIONALITY, INVARIANCE, DIRECTION = "minimum_functionality", "invariance", "direction"
@@ -41,7 +42,7 @@ MONTHS = (
     "January", "February", "March", "April", "May", "June", "July", "August", "September",
     "October", "November", "December",
 )  # fmt: skip
-FIGURES = (
+FIGURE_SLOTS = (
     "low", "high", "lower_share", "higher_share", "percent", "count", "small", "year", "last_year",
     "quarter", "month", "weekday", "day",
 )  # fmt: skip
@@ -168,6 +169,8 @@ def load_families(folder: Path) -> tuple[Family, ...]:
             where = f"{path}: {name}"
             if name in families:
                 raise UserError(f"{where}: another file has a family of this name")
+            if name in RESERVED:
+                raise UserError(f"{where}: the name is that of a metric over all families")
             families[name] = _family(name, file, words, where)
     return tuple(families.values())
 
@@ -221,7 +224,7 @@ def _cases(
 
 def _check_slots(file: FamilyFile, part: HalfFile, words: Mapping[str, Values], where: str) -> None:
     used = {slot for frame in part.frames for slot in _SLOT.findall(frame)}
-    for slot in sorted(used - words.keys() - set(FIGURES)):
+    for slot in sorted(used - words.keys() - set(FIGURE_SLOTS)):
         raise UserError(f"{where}: no words for the slot '{slot}'; {nearest(slot, words)}")
     for slot in sorted(part.words.keys() - used):
         raise UserError(f"{where}: words: no frame has the slot '{slot}'")
@@ -274,7 +277,7 @@ def _shuffled(values: Values, rng: random.Random) -> Iterator[str | tuple[str, s
 
 
 def _figures(rng: random.Random) -> dict[str, str]:
-    """Values of the slots in `FIGURES`."""
+    """Values of the slots in `FIGURE_SLOTS`."""
     digits = rng.choice([0, 1])
     low = rng.uniform(2, 400)
     high = low * rng.uniform(1.06, 1.6) + 1

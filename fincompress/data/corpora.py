@@ -26,7 +26,7 @@ PHRASEBANK_NOTE = (
     "Financial PhraseBank (Malo et al., 2014) is licensed CC BY-NC-SA 3.0: models trained on it "
     "are for non-commercial use, with attribution, under the same licence."
 )
-GENERATED = 4000  # sentences
+GENERATED = 5000  # sentences
 GENERATED_NOTE = "Trained on generated sentences, too, from the package's own templates."
 FIQA_NOTE = "FiQA 2018 task 1 (Maia et al., 2018) is for research use."
 FIQA_ON_THE_HUB = "pauri32/fiqa-2018"

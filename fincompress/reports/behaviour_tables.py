@@ -11,10 +11,12 @@ from fincompress.evaluation.behaviour import passed_cases
 from fincompress.evaluation.calibration import class_probabilities
 from fincompress.evaluation.results import (
     ALL_FAMILIES,
+    BEHAVIOUR,
     BEHAVIOUR_OPEN,
     Answers,
     FamilyResult,
     behaviour_key,
+    confident_errors_key,
 )
 
 WEAK = 0.8  # the share of a family below which a variant is said not to have the capability
@@ -90,10 +92,11 @@ def _cell(result: FamilyResult, variant: str) -> str:
 def weaknesses(metrics: Mapping[str, float]) -> list[tuple[str, float]]:
     """Return the families that a variant passes less than `WEAK` of, the weakest first."""
     start = behaviour_key("")
+    others = (behaviour_key(ALL_FAMILIES), confident_errors_key(BEHAVIOUR))
     shares = {
         key.removeprefix(start): value
         for key, value in metrics.items()
-        if key.startswith(start) and key != behaviour_key(ALL_FAMILIES)
+        if key.startswith(start) and key not in others
     }
     weak = [(family, share) for family, share in shares.items() if share < WEAK]
     return sorted(weak, key=lambda pair: pair[1])

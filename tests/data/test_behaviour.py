@@ -164,6 +164,12 @@ def test_a_mistake_is_named(tmp_path: Path, mistake: str) -> None:
     assert message in str(error.value)
 
 
+@pytest.mark.parametrize("name", ["all", "confident_errors"])
+def test_a_metric_s_name_is_no_family_s(tmp_path: Path, name: str) -> None:
+    with pytest.raises(UserError, match=rf"some.yaml: {name}: the name is that of a metric"):
+        load(tmp_path, {name: falls()})
+
+
 def test_a_name_belongs_to_one_family(tmp_path: Path) -> None:
     load(tmp_path, {"loss_grows": falls()})
     (tmp_path / "other.yaml").write_text((tmp_path / "some.yaml").read_text(), encoding="utf-8")

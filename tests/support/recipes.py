@@ -12,6 +12,12 @@ from fincompress.training.loop import Budget
 VARIANTS = load_variants()
 TRAINER = "teacher_by_trainer"  # the one technique that no variant uses
 VARIANTS[TRAINER] = load_ablations(VARIANTS)[TRAINER]
+# What the variants of `practical` add.
+VARIANTS |= {
+    f"{v.name}_of_practical": v
+    for v in load_variants("practical").values()
+    if v not in VARIANTS.values()
+}
 BUDGET = Budget(epochs=2, patience=2, batch_size=8)
 
 

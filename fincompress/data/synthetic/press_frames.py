@@ -1,11 +1,12 @@
 """Press frames: plain statements of what happened to a company, for training alone.
 
-Of `[this|that]` the first is good news and the second bad. `generator.py` fills the slots. The real
-corpora lack such sentences: a model that has learned from them alone takes "Net loss widened" for
-good news, and "It will lay off 400 workers" for none. No frame is one of the behavioural tests'.
+`FIGURES` say where a quantity went, `EVENTS` what happened: of `[this|that]` the first is good news
+and the second bad. `NO_NEWS` are facts. `generator.py` fills the slots. The real corpora lack such
+sentences: a model that has learned from them alone takes "Net loss widened" for good news, and "It
+will lay off 400 workers" for none. No frame is one of the behavioural tests'.
 """
 
-PRESS = """
+FIGURES = """
 {q} {past}; {q} {past} in the {nth} quarter; {q} of {co} {past} again
 {q} {past} at {who} , as it did in {z}; {co} said on {day} that its {q} {past} {per}
 {co} {q} {past} by {by}; {q} {past} {by} , says {co}; {co} : {q} {past} to {new} ( {old} )
@@ -21,6 +22,34 @@ analysts had counted on {q} of {old} , {co} came out at {new}
 {q} is {above} the forecast of {old}; {q} {above} expectations
 {q} at {co} was {above} what analysts had in mind; {q} is seen {more} in {next} , {co} says
 {co} guides for {more} {q} in {next}
+{co} now puts its result for {next} at {better} , not {worse}; {bank} moves {co} to {rating}
+{bank} 's new target for {co} is {better} instead of {worse}
+{co} earned {better} , analysts had said {worse}; although {contra} , {result} {past} at {co}
+{result} {past} at {who} although {contra}; even though {contra} , {co} 's {result} {past}
+{contra} - {result} {past} all the same at {co}; {contra}; however , {result} {past}
+{result} of {co} {past} in spite of the fact that {contra}; {also} at {co}
+{also} , says {person}; {also} and {result} {past}; at {co} {also} {per}
+{q} amounted to {new}, the year before it had been {old}
+from {old} in {z} to {new} in {y} : {q} of {co}; {z} {old} , {y} {new} - {q} at {co}
+{q} {new} after {old} at {co}; {q} of {new} , previously {old}
+in {z} , {q} at {co} was {old} , and a year later it was {new}
+{co} reports {q} of {new} ( previous year {old} )
+{q} of {co} came to {new} , compared with {old} a year before
+{co} recorded {q} of {new} in {y} , while the figure for {z} was {old}
+{q} at {new} , a year before at {old} , says the report of {co}
+{person} : {q} is {new} now , and was {old} in {z}
+{co} 's {q} for the first half was {new} , versus {old} for the first half of {z}
+the {sector} firm 's {q} : {new} , previous year {old}
+{q} in {month} {new} , same month of {z} {old}; {co} had {more} {q} in {y} {than}
+{more} {q} at {co}; {more} {q} {per} , {co} says; with {new} , {q} of {co} is {way} {by} on {z}
+{q} of {co} will be {more} in {next}; {q} should {verb} in {next} , expects {person}
+{co} says that {q} may {verb}; {q} {past} because of the market , {who} explained
+{q} {past} in {city} and elsewhere; {q} {past} faster than in {z}
+{q} {past} for the whole group by {by} , in {city} even more
+the {nth} quarter saw {q} of {co} {verb} to {new}; {co} let its {q} {verb} to {new}
+{a} {noun} of {by} : that is the {q} of {co}; {q} has {limit} years of {noun} behind it
+"""
+EVENTS = """
 {co} [makes money|loses money] in {y} , after [losing|earning] {m} in {z}
 {co} [moved from a loss to a profit|moved from a profit to a loss] of {m}
 [profit|loss] instead of [loss|profit] at {who} {per}
@@ -50,18 +79,15 @@ orders for {goods} from {co} [poured in|dried out]; [a flood|a lack] of orders a
 {co} [took|gave up] market share {per}; rivals are [losing to|winning against] {co}
 {co} [raises|lowers] its forecast for {next}; {co} has become [more|less] confident of {next}
 {co} [revises its outlook up|revises its outlook down]; outlook [raised|lowered] at {who}
-{co} now puts its result for {next} at {better} , not {worse}
 [earnings upgrade|earnings alert] at {co}
 {co} says results will be [better|weaker] than it first thought
 guidance for {next} : [up|down] at {co}; the full-year goal of {co} is [raised|out of reach]
 the board of {co} is [more upbeat|less upbeat] {than}
-[bright|dim] prospects for {co} , it says itself; {bank} moves {co} to {rating}
+[bright|dim] prospects for {co} , it says itself
 {bank} is [more positive|more negative] on {co} and says [buy|sell]
 {bank} : {co} [upgraded|downgraded]; [upgrade|downgrade] for {co}
-{co} [added to|removed from] the buy list of {bank}
-{bank} 's new target for {co} is {better} instead of {worse}
-{co} price target [hiked|lowered] by {bank}; {bank} [likes|dislikes] {co}
-the shares of {co} are [a bargain|overvalued] , {bank} says
+{co} [added to|removed from] the buy list of {bank}; {co} price target [hiked|lowered] by {bank}
+{bank} [likes|dislikes] {co}; the shares of {co} are [a bargain|overvalued] , {bank} says
 {co} pays [a higher|a lower] dividend
 the dividend of {co} is [raised|reduced] to {payout} from {paid}; dividend [up|gone] at {co}
 {co} [restores|drops] its dividend; shareholders of {co} get [more|nothing] this time
@@ -108,7 +134,6 @@ shares in {co} [rocket|collapse]; shares in {co} close [higher|lower] at {payout
 the shares [went up|went down] after {co} spoke to analysts; the market [rewards|punishes] {co}
 {co} [leads|is bottom of] the index today; {co} [tops|misses] estimates
 {co} [beat|missed] forecasts {per}; revenue [ahead of|short of] estimates at {co}
-{co} earned {better} , analysts had said {worse}
 profit [better|poorer] than the consensus at {co}; earnings [surprise|disappoint] at {co}
 results [above|below] plan at {who}; sales [beat|miss] at {co}
 {who} did [better|worse] than anyone foresaw; investors are [pleased by|let down by] {co}
@@ -124,16 +149,11 @@ nobody will [lose|get] a job at {co}; no plant will be [closed|opened] in {city}
 the [crisis|boom] that {co} was [afraid of|waiting for] never came
 {co} was spared [the worst|nothing]; it was [less bad|less good] than {co} had [feared|hoped]
 {co} [fared better|fared worse] than thought; what {co} had [dreaded|hoped for] did not happen
-[fears|hopes] for {co} are gone; although {contra} , {result} {past} at {co}
-{result} {past} at {who} although {contra}; even though {contra} , {co} 's {result} {past}
-{contra} - {result} {past} all the same at {co}; {contra}; however , {result} {past}
-{result} of {co} {past} in spite of the fact that {contra}
-sales were [lower|higher] , but {co} [earned more|earned less]
+[fears|hopes] for {co} are gone; sales were [lower|higher] , but {co} [earned more|earned less]
 despite [lower|higher] sales {co} made [more|less] profit
 {co} [grew|shrank] in a [difficult|good] market; in a [hard|fine] year {co} did [well|badly]
 there was [bad|good] weather but {co} had a [good|bad] summer
-{co} [gained|lost] though the market [fell|rose]; {also} at {co}; {also} , says {person}
-{also} and {result} {past}; at {co} {also} {per}; {co} [better|worse] than a year ago
+{co} [gained|lost] though the market [fell|rose]; {co} [better|worse] than a year ago
 compared with {z} , {co} did [better|worse]; {y} [beats|falls behind] {z} at {co}
 {tick} [looks strong|looks weak]; {tick} [going up|going down] from here; [long|short] {tick}
 {tick} [buy|sell]; {tick} [nice move , holding|bad move , getting out]
@@ -154,8 +174,92 @@ the factory in {city} runs [at full tilt|far below capacity]
 {co} [doubles|halves] its result; {asset} of {co} [doubles|halves]
 {co} [triples|loses most of] its profit; {co} [strengthens|weakens] in {city}
 {person} [optimistic|gloomy] for {co}; [success|setback] for {co} in {city}
+{co} is [firing on all cylinders|running out of steam]; business at {co} is [buoyant|sluggish]
+[robust|lacklustre] trading at {co} {per}; [brisk|subdued] demand for {goods} from {co}
+{co} enjoys [tailwinds|headwinds] in {city}; conditions [favour|work against] {co}
+a [bumper|meagre] year for {co}; [stellar|dismal] quarter at {who}
+[upbeat|downbeat] tone at {co}; a weak currency [boosts|dents] the earnings of {co}
+new rules [help|hurt] {co}
+[higher|lower] prices for {goods} [lift|depress] the earnings of {co}
+earnings at {co} were [boosted|dented] by one-off [gains|charges]
+{co} books a [gain|charge] of {m}; {co} [posts a windfall|takes a hit] of {m}
+a [gift|blow] for {co} : {co2} [pays|defaults]
+{co} [rebounds|slips] after a [weak|strong] start; {co} [gains|loses] momentum
+green shoots [appear|wither] at {co}; the mood at {co} [brightens|sours]
+{co} [bounces back|falls back]; recovery at {co} is [under way|stalling]
+{co} [picks up speed|grinds to a halt]; {co} [bolsters|undermines] its finances
+the balance sheet of {co} is [solid|shaky]; {co} [has deep pockets|is strapped for money]
+{co} [generates plenty of|bleeds] cash; {co} [renews|cannot renew] its credit line
+banks [extend|cut] credit to {co}; lenders [stand by|turn their backs on] {co}
+suppliers [trust|demand prepayment from] {co}; investors [cheer|boo] {co}
+investors [warm to|shy away from] {co}; the market [applauds|frowns on] {co}
+{co} [rallies|retreats] on the news; {co} [edges higher|edges lower]
+{co} stock [extends gains|extends losses]; {co} shares [bounce|sag] after the report
+[rally|rout] in {co} shares; {co} [outshines|lags] its peers
+{co} [in demand|under pressure] on the exchange; shares of {co} [in favour|in free fall]
+{bank} sees [room for gains|more losses to come] at {co}; {bank} [warms to|cools on] {co}
+{bank} says [own|avoid] {co}; {bank} raised its [estimates for|doubts about] {co}
+{bank} 's analyst [admires|is fed up with] {co}; top [pick|worry] of {bank} : {co}
+{co} [sweetens|trims] its dividend; {co} [lifts|suspends] the payment to its owners
+{co} [returns money to|asks for money from] its shareholders; [generous|stingy] {co}
+{co} [hires again|freezes hiring]; {co} [calls back workers|sends workers home] in {city}
+{co} puts staff on [overtime|short time]
+[extra shifts|shorter weeks] at the {city} works of {co}
+{co} offers {k} people [a job|a package to leave]; staff [join|are shown the door at] {co}
+pink slips at {co} [withdrawn|handed out]; {co} [spares|eliminates] {n} posts
+{co} [snaps up|loses out on] a contract; {co2} [chooses|snubs] {co}; {co2} [trusts|drops] {co}
+{co} [seals|botches] the sale of its {city} unit; bid of {co} [accepted|rejected]
+talks with {co2} [bear fruit|break down]; partnership of {co} and {co2} [flourishes|falls apart]
+{co2} [extends|terminates] its contract with {co}; tender in {city} : {co} [first|last]
+watchdog [lets {co} off|targets {co}]; {co} [off the hook|in hot water] with regulators
+court [frees {co} from|holds {co} to] a claim of {m}
+{co} [prevails|is defeated] in a legal battle
+{co} [settles an old dispute|faces a new dispute] with the tax office
+charges against {co} [dropped|filed]; {co} [gains|is stripped of] a licence
+{co} [may export|is barred from exporting] {goods}
+health agency [endorses|shelves] the product of {co}; trial of {co} 's drug [succeeds|fails]
+{co} 's test results [exceed hopes|are a letdown]; [breakthrough|setback] in research at {co}
+{co} [inaugurates|scraps] a plant in {city}; production at {co} [ramps up|is halted]
+{co} [modernises|neglects] its {city} site; {co} [builds on|backs out of] its {city} project
+bottlenecks at {co} [ease|worsen]; {co} [solves|is plagued by] supply problems
+quality at {co} [improves|slips]; {co} customers [satisfied|furious]
+{co} [averts|calls in] the receiver; rescue of {co} [agreed|fails]; {co} [stays afloat|sinks]
+{co} [emerges from|slides towards] insolvency; [lifeline|last rites] for {co}
+{co} [can breathe again|is fighting for survival]; {co} is [out of the woods|on the ropes]
+labour dispute at {co} [resolved|flares up]; unions and {co} [shake hands|clash]
+workers of {co} [accept|reject] the offer and [work on|stop working]
+picket lines at {co} [dissolve|form]; {co} names a [respected|disputed] chief
+boss of {co} [earns praise|under fire]; {co} board [united|split]
+{co} [regains|loses] the trust of the market; scandal at {co} [cleared up|deepens]
+{co} [delivers|disappoints]; {co} [shines|stumbles]; {co} [thrives|suffers]
+{co} [prospers|struggles]; {co} [steps up|scales down] growth plans
+{co} [in expansion mode|in retreat]; {co} earnings [blow past|fall shy of] forecasts
+{co} [surpasses|undercuts] its targets; {co} numbers [delight|alarm] analysts
+report of {co} [better|poorer] than hoped for; {co} [outdid|fell behind] forecasts , says {bank}
+consensus [too low|too high] for {co}; the feared [slump|hit] at {co} [does not come|comes]
+{co} [dodges|cannot dodge] a loss; {co} [will not need|needs] fresh capital
+{co} [no longer depends|still depends] on aid
+nothing came of the [lay-offs|growth] at {co} that were [feared|promised]
+no [write-off|upturn] at {co}; {co} sees no [risk|end] of losses
+[neither|both] strike [nor|and] loss at {co}; {co} [is not|is] to blame for the accident
+{co} was not [hurt|helped] by the slump; it could have been [worse|better] for {co}
+{co} [proves the sceptics wrong|lets its fans down]
+{co} [made good|did not make good] on its plan; promised savings at {co} [arrive|fail to arrive]
+despite a [downturn|boom] , {co} [did well|did badly]; {co} [up|down] against the trend
+sales fell , yet {co} [made more|also made less] money
+{co} [copes|does not cope] with rising costs; {contra} , while {result} {past} at {co}
+{result} of {co} {past} even as {contra}; {co} bucks the trend as {result} {past}
+{result} {past} , though {contra} , at {who}; {co} [at its best|at its worst] since {z}
+{y} [outclassed|could not match] {z} at {co}; {co} [improves on|falls behind] last year
+[up|down] on {z} : {co}; {co} [ahead of|behind] its {z} figures
+{tick} [ready to pop|about to drop]; {tick} [oversold , buying|overbought , selling]
+{tick} [bottom is in|top is in]; {tick} [printing money|burning money]
+{tick} [upgrade|downgrade] today; got {tick} at {d} , [smiling|crying]; {tick} [solid|junk]
+{tick} [accumulate|dump]; {tick} [undervalued|bubble]; {tick} [green all day|red all day]
+my {tick} position is [up big|deep under water]; {tick} holders [rejoice|suffer]
+{tick} [squeeze|sell-off] coming; {tick} [higher highs|lower lows]
 """
-NEUTRAL_PRESS = """
+NO_NEWS = """
 {q} of {co} was {new} in {y}; {q} amounts to {new}; {co} has {q} of {new} a year
 {q} was the same as in {z}; {q} was unchanged at {new}; {q} at {co} stayed flat {per}
 {q} was on the level of {z} , {co} said; {co} 's {q} has not changed; {q} remains at {new}
@@ -207,6 +311,23 @@ trading ends at {limit} p.m.; {co} reports in two segments; {co} uses {goods} of
 the share of exports was {share} %; exports make up {share} % of sales; {co} has {n} customers
 {co} has a market value of {m}; the order is worth {m} and had been announced in {month}
 research costs {co} {m} a year; {co} spent {m} on machines in {y} , as in {z}; taxes came to {m}
+{co} takes part in a study of the {sector} industry; {co} is known for {goods}
+{co} has {k} suppliers; {co} uses the same auditor as {co2}
+{co} and {co2} are neighbours in {city}; {co} prints its report; {person} speaks for {co}
+{person} studied in {city}; {person} sits on the boards of {co} and {co2}
+{person} joins {co} from {co2}; {person} moves to the {city} office of {co}
+new secretary at {co} : {person}; {co} collects data for its annual report
+{co} counts its stock in {month}; {co} hands over {k} {goods}
+{co} releases its calendar for {next}; {co} webcast on {day}; {co} report out on {date}
+{co} : {q} {new}; {q} at {co} totals {new} {per}; {co} 's {q} is reported as {new}
+{co} neither gained nor lost {per}; {co} closes unchanged; {tick} flat on the day
+{tick} sideways; {q} meets the forecast; {co} is where it wanted to be; {q} as planned
+figures of {co} without surprises; {co} has a licence for {goods}; {co} runs {k} lorries
+{co} owns {limit} ships; {co} ships {goods} from {city}; {co} paid for {goods} in {month}
+{co} rents {k} {goods}; {co} has insured its {goods}; {co} will decide in {month}
+{co} is looking into it; {co} has no comment on {co2}; {co} splits its shares
+{co} has one class of shares; the votes of {co2} in {co} are {share} %; {co} is {k} years old
+{co} belongs to the {sector} sector; {co} exports to {limit} countries
 """
 PRESS_WORDS = {
     "tick": "$AURV; $KOLX; $TMTR; $OSTV; $DRMD; $VSTR; $SRVX; $PLMK; $JRBK; $YKLN",
