@@ -4,7 +4,12 @@ from fincompress.commands.benchmark import check_teacher, run_benchmark
 from fincompress.commands.builder import Builder, command_run
 from fincompress.commands.options import Options
 from fincompress.commands.prepare import log_data_once
-from fincompress.commands.seeds import build_seeds, tabulate_ablations, tabulate_seeds
+from fincompress.commands.seeds import (
+    build_seeds,
+    tabulate_ablations,
+    tabulate_seeds,
+    variants_beside,
+)
 from fincompress.commands.workspace import Workspace, open_workspace
 from fincompress.config import UserError
 from fincompress.evaluation.results import Benchmark
@@ -18,7 +23,8 @@ def run_study(options: Options) -> None:
     """Prepare the data, build every variant, benchmark and promote.
 
     With `seeds` above 1 everything is built for further seeds too, and tabulated. With `ablations`
-    these are built and tabulated in place of the benchmark. A variant that fails is left out.
+    these, and the variants that they stand beside, are all that is built, and tabulated in place of
+    the benchmark. A variant that fails is left out.
     Raises `UserError` for options that exclude one another or a study without a teacher, and in the
     end `IncompleteError` if some variants failed.
     """
@@ -31,12 +37,14 @@ def run_study(options: Options) -> None:
             known = load_ablations(workspace.variants, options.study) if options.ablations else {}
             ablations = select_ablations(known, options.ablations) if options.ablations else {}
             log_data_once(workspace)
-            builders = build_seeds(builder, options.seeds)
-            if options.seeds > 1:
-                tabulate_seeds(builders)
             if ablations:
+                beside = variants_beside(workspace.variants, ablations)
+                builders = build_seeds(builder, options.seeds, beside)
                 tabulate_ablations(builders, ablations, whole=ablations.keys() == known.keys())
                 return
+            builders = build_seeds(builder, options.seeds, list(workspace.variants))
+            if options.seeds > 1:
+                tabulate_seeds(builders)
             last_lines.append(_summary(workspace, run_benchmark(builder)))
 
 

@@ -34,7 +34,8 @@ def log_data(workspace: Workspace) -> None:
         runs.log_config({"data": dump(workspace.study.data)})
         duplicates = splits.near_duplicates()
         transfer = {
-            "sentences": len(splits.transfer.texts),
+            "sentences": len(splits.unlabelled),
+            "with_a_label": len(splits.transfer.texts) - len(splits.unlabelled),
             "in_the_split_already": splits.transfer.known,
             "near_duplicates_of_held_out": splits.transfer.alike,
         }

@@ -49,13 +49,21 @@ SHOWN = ("cpu", "instruction_sets", "cores", "threads", "torch", "onnxruntime", 
 MILLION = 1e6  # from which on a curve's x is shown in millions
 
 
-def build_seeds(builder: Builder, count: int) -> list[Builder]:
-    """Return a builder for each of `count` seeds from the study's own on, all variants built.
+def variants_beside(
+    variants: Mapping[str, VariantSpec], ablations: Mapping[str, VariantSpec]
+) -> list[str]:
+    """Return the variants that a table of `ablations` shows beside them; the teacher is one."""
+    beside = {spec.beside for spec in ablations.values()} | {TEACHER}
+    return [name for name in variants if name in beside]
+
+
+def build_seeds(builder: Builder, count: int, wanted: Collection[str]) -> list[Builder]:
+    """Return a builder for each of `count` seeds from the study's own on, with `wanted` built.
 
     Only the versions of the first seed are registered; those of others are kept in their runs.
     """
     workspace, builders = builder.workspace, [builder]
-    builder.build(workspace.variants)
+    builder.build(wanted)
     first = workspace.study.seed
     for seed in range(first + 1, first + count):
         other = Builder(
@@ -69,7 +77,7 @@ def build_seeds(builder: Builder, count: int) -> list[Builder]:
         )
         tags = workspace.tags("seed", seed=str(seed))
         with runs.step(f"seed {seed}", tags, workspace.note):
-            other.build(workspace.variants)
+            other.build(wanted)
         builders.append(other)
     return builders
 
@@ -100,8 +108,7 @@ def tabulate_ablations(
             builder.build(ablations)
         _draw_curves(widened[0], ablations)
         _time_epochs(widened[0], ablations)
-        beside = {spec.beside for spec in ablations.values()} | {TEACHER}
-        rows = {name: Beside("") for name in workspace.variants if name in beside}
+        rows = {name: Beside("") for name in variants_beside(workspace.variants, ablations)}
         rows |= {name: Beside(spec.beside, spec.question) for name, spec in ablations.items()}
         _tabulate(ABLATIONS, file, widened, rows)
 

@@ -118,7 +118,7 @@ class Workspace:
         if origins := Counter(self.splits.training_only.sentences.origins):
             counted = ", ".join(f"{count} of {origin}" for origin, count in origins.items())
             facts["read by training alone"] = counted
-        if count := len(self.splits.transfer.texts):
+        if count := len(self.splits.unlabelled):
             facts["transfer set"] = f"{count} sentences without labels"
         return facts
 

@@ -86,9 +86,8 @@ class TrainingOnly:
 class Transfer:
     """The transfer set: texts without labels, which students learn from by their teacher's answers.
 
-    `texts`: the texts that are used. `known`: how many were left out because they have a label
-    already: they are in the split or read by training, word for word. `alike`: how many were left
-    out as near duplicates of validation or test.
+    `texts`: the texts. `known`: how many were left out because they are in the split, word for
+    word. `alike`: how many were left out as near duplicates of validation or test.
     """
 
     texts: tuple[str, ...] = ()
@@ -119,6 +118,12 @@ class Splits:
     def learned(self) -> Sentences:
         """All labelled sentences that models learn from."""
         return self.train + self.training_only.sentences
+
+    @property
+    def unlabelled(self) -> tuple[str, ...]:
+        """The texts of the transfer set that training does not read with a label."""
+        labelled = set(self.training_only.sentences.texts)
+        return tuple(text for text in self.transfer.texts if text not in labelled)
 
     def with_training_only(self, origins: Collection[str]) -> "Splits":
         """Return the splits with only those sentences beside the split that are of `origins`."""

@@ -136,8 +136,8 @@ def _with_transfer(splits: Splits, origins: Sequence[str], data_dir: Path | None
 
 
 def _unseen(texts: Sequence[str], splits: Splits) -> tuple[list[str], int, int]:
-    """Those of `texts` that training may add, and how many are known or resemble held-out ones."""
-    seen = {*splits.learned.texts, *splits.val.texts, *splits.test.texts}
+    """Those of `texts` that training may add; how many the split has, or are near duplicates."""
+    seen = {text for sentences in splits.parts().values() for text in sentences.texts}
     fresh = [text for text in texts if text not in seen]
     alike = resemblance(fresh, splits.val.texts + splits.test.texts) >= NEAR
     kept = [text for text, near in zip(fresh, alike, strict=True) if not near]

@@ -95,7 +95,7 @@ class Inputs:
         """Return inputs whose sentences and notes are those of `splits`, unless `rest` has them."""
         from_splits = {
             "corpus": splits.learned.texts,
-            "transfer": splits.transfer.texts,
+            "transfer": splits.unlabelled,
             "notes": splits.notes,
         }
         return cls(train=splits.learned, val=splits.val, **(from_splits | rest))

@@ -11,6 +11,8 @@ from mlflow.entities import Run
 from fincompress.artifact import read_artifact
 from fincompress.cli import main
 from fincompress.commands.seeds import _read_curve
+from fincompress.config import UserError
+from fincompress.evaluation.results import Benchmark
 from fincompress.studies.variants import Curve, load_ablations, load_variants
 from fincompress.tracking import registry
 from tests.support.projects import Project, open_project, refusal, tiny_sentences, write_csv
@@ -20,6 +22,10 @@ MODEL = "fincompress-tiny"
 VARIANTS = load_variants()
 ABLATIONS = load_ablations(VARIANTS)
 TWICE = ("pruned_70pct", "pruned_70pct_entropy")  # the first is what the second is beside
+
+
+def no_benchmark(builder: object) -> Benchmark:
+    raise UserError("the machine is busy")
 
 
 @pytest.fixture(scope="module")
@@ -34,6 +40,9 @@ def finished(
     with open_project(folder, checkpoint, student_checkpoint) as project:
         # Of whose heads 30 % are one a layer or more.
         project.change(base={"folder": str(student_checkpoint), "note": "a note"})
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr("fincompress.commands.main.run_benchmark", no_benchmark)
+            assert main(["main", *options, "--seeds", "2"]) == 2  # the table is there before it
         assert main(["main", *options, "--seeds", "2", "--ablations", TWICE[1]]) == 0
         assert main(["main", *options, "--ablations", "all"]) == 0
         yield project

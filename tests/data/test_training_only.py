@@ -44,8 +44,9 @@ def test_a_text_that_has_a_label_is_no_transfer_text(tmp_path: Path) -> None:
     corpus = write_csv(tmp_path / "my.csv", tiny_sentences())
     more = write_csv(tmp_path / "more.csv", [("a loss of the unit", "negative"), ("gone", 2)])
     config = DataConfig(sources=(corpus,), training_only=(more,), transfer=(more,))
-    transfer = load_splits(config, None).transfer
-    assert (transfer.texts, transfer.known) == ((), 2)
+    splits = load_splits(config, None)
+    assert splits.unlabelled == ()
+    assert splits.with_training_only([]).unlabelled == ("a loss of the unit", "gone")
 
 
 def test_an_unknown_source_is_named_with_its_key(tmp_path: Path) -> None:
@@ -97,10 +98,12 @@ def test_a_recipe_depends_on_them(inputs: Inputs, splits: Splits) -> None:
 @real_data
 def test_the_disputed_sentences_keep_the_labels_of_the_majority() -> None:
     data = load_study("cpu").data
+    assert data.transfer == ("phrasebank_disputed",)
     config = replace(data, training_only=("phrasebank_disputed", "generated"))
     splits = load_splits(config, SHARED)  # the split is still that of `cpu`: its hash is checked
     added = splits.training_only
     disputed = added.sentences.of_origins(["phrasebank_disputed"])
     assert (len(disputed), added.known) == (2564, 0)
     assert [disputed.labels.count(label) for label in range(3)] == [298, 1476, 790]
-    assert splits.transfer.texts == ()  # all of them have labels now
+    assert splits.unlabelled == ()  # all of the transfer set have labels now
+    assert len(splits.with_training_only(["generated"]).unlabelled) == 2564

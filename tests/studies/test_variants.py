@@ -38,9 +38,18 @@ def test_the_variants_form_the_documented_tree() -> None:
         assert (config.heads_ratio, config.ffn_ratio) == (share, share)
 
 
-@pytest.mark.parametrize("name", ["quickstart", "cpu", "finbert"])
+@pytest.mark.parametrize("name", ["quickstart", "cpu", "practical", "finbert"])
 def test_every_study_reads(name: str) -> None:
     assert load_study(name).model_name == f"fincompress-{name}"
+
+
+def test_a_study_may_have_variants_and_ablations_of_its_own() -> None:
+    shared, own = load_variants("cpu"), load_variants("practical")
+    assert shared == load_variants()
+    assert own["teacher"].technique == "finetune_soup"
+    assert {**own, "teacher": shared["teacher"]} == shared
+    extra = load_ablations(own, "practical").keys() - load_ablations(shared, "cpu").keys()
+    assert "teacher_of_the_split" in extra
 
 
 @pytest.mark.parametrize(
