@@ -9,6 +9,7 @@ from fincompress.commands.promote import roles_now
 from fincompress.commands.tune import BEST, SUMMARY, TRIALS
 from fincompress.evaluation.seed_results import SeedTable
 from fincompress.reports import plots
+from fincompress.reports.behaviour_tables import BEHAVIOUR_PLOT
 from fincompress.reports.results_page import (
     RANDOM_WEIGHTS,
     ROLES_FILE,
@@ -70,6 +71,8 @@ def report_results(options: Options) -> None:
             (folder / name).write_text(text, encoding="utf-8")
         if measured is not None and not random:
             plots.f1_against_latency(measured, folder / "f1_against_latency.png")
+            if measured.behaviour:
+                plots.behaviour(measured.behaviour, study.name, folder / BEHAVIOUR_PLOT)
         print(f"\nwritten to {folder}")
         if options.commit_to.resolve() == (studies.EXPERIMENTS / "results").resolve():
             for page in write_pages(options.commit_to, studies.EXPERIMENTS.parent):

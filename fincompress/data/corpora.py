@@ -8,9 +8,11 @@ import csv
 import hashlib
 import io
 import json
+import random
 import tempfile
 import zipfile
 from collections.abc import Callable, Sequence
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +30,7 @@ PHRASEBANK_NOTE = (
 )
 GENERATED = 5000  # sentences
 GENERATED_NOTE = "Trained on generated sentences, too, from the package's own templates."
+UNLABELLED_TEXTS = "unlabelled"  # a source of the transfer set alone
 FIQA_NOTE = "FiQA 2018 task 1 (Maia et al., 2018) is for research use."
 FIQA_ON_THE_HUB = "pauri32/fiqa-2018"
 FIQA_NEUTRAL = 0.1  # scores within +-0.1 count as neutral
@@ -57,11 +60,34 @@ def read_rows(
 
 
 def read_texts(origin: str, data_dir: Path | None) -> tuple[list[str], str]:
-    """Return the texts of `origin` and its licence note, as `read_rows`; a file needs no labels."""
+    """Return the texts of `origin` and its licence note, as `read_rows`; a file needs no labels.
+
+    `unlabelled` is every CSV file in the folder of that name, none of whose columns but `text` is
+    read; where there is no such folder, that is printed, and there are no texts.
+    """
+    if origin == UNLABELLED_TEXTS:
+        return _unlabelled(data_dir)
     if Path(origin).suffix in _FILE_TYPES:
         return [text for text, _ in _texts(Path(origin), ("text",))], ""
     rows, note = read_rows(origin, data_dir, "data.transfer")
     return [row[0] for row in rows], note
+
+
+def _unlabelled(data_dir: Path | None) -> tuple[list[str], str]:
+    files = sorted((data_dir / UNLABELLED_TEXTS).glob("*.csv")) if data_dir else []
+    if not files:
+        where = data_dir / UNLABELLED_TEXTS if data_dir else "data_dir is not given"
+        print(f"data: without '{UNLABELLED_TEXTS}': no CSV files ({where})", flush=True)
+        return [], ""
+    order = random.Random(0)
+    by_file = []
+    for file in files:
+        texts = [text for text, _ in _texts(file, ("text",))]
+        by_file.append(order.sample(texts, len(texts)))
+    # A study that takes the first so many takes as many of each file.
+    mixed = [text for turn in zip_longest(*by_file) for text in turn if text is not None]
+    names = ", ".join(file.stem for file in files)
+    return mixed, f"Trained on unlabelled sentences, too, under their own licences: {names}."
 
 
 def read_phrasebank(data_dir: Path | None) -> tuple[list[Row], str]:

@@ -169,9 +169,9 @@ class Splits:
     def training_fingerprint(self) -> str:
         """The fingerprint of the split and of all other labelled sentences that training reads.
 
-        It is that of the split where there are no others.
+        It covers the origins of the others, and is that of the split where there are none.
         """
         added = self.training_only.sentences
         if not added.texts:
             return self.fingerprint
-        return fingerprint([self.fingerprint, added.texts, added.labels])
+        return fingerprint([self.fingerprint, added.texts, added.labels, added.origins])

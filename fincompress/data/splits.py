@@ -9,7 +9,7 @@ from typing import Annotated
 from pydantic import Field
 from sklearn.model_selection import train_test_split
 
-from fincompress.config import UserError, settings
+from fincompress.config import Positive, UserError, settings
 from fincompress.data import corpora
 from fincompress.data.near_duplicates import NEAR, resemblance
 from fincompress.data.sentences import LABELS, Row, Sentences, Splits, TrainingOnly, Transfer
@@ -27,15 +27,17 @@ class DataConfig:
     `sources`: the corpora `phrasebank`, `phrasebank_disputed` and `fiqa`, or paths of CSV, JSON or
     Parquet files, whose sentences are put together; or `sample` alone, the synthetic corpus.
     `transfer`: corpora or files whose texts students learn from as well, by their teacher's answers
-    and without labels. `training_only`: corpora, files, or `generated`, sentences of the package's
-    own generator, that training reads with their labels as well, while validation and test stay
-    those of `sources`. `split_seed`: the seed by which sentences are assigned to training,
-    validation and test (of `sample`: by which they are generated). `fingerprint`: the sha256 of the
-    split that the study was made for; other data are then an error.
+    and without labels; `unlabelled` is a folder of files. `transfer_sentences`: at most so many of
+    each of these, without it all. `training_only`: corpora, files, or `generated`, sentences of the
+    package's own generator, that training reads with their labels as well, while validation and
+    test stay those of `sources`. `split_seed`: the seed by which sentences are assigned to
+    training, validation and test (of `sample`: by which they are generated). `fingerprint`: the
+    sha256 of the split that the study was made for; other data are then an error.
     """
 
     sources: Annotated[tuple[str, ...], Field(min_length=1)]
     transfer: tuple[str, ...] = ()
+    transfer_sentences: Positive | None = None
     training_only: tuple[str, ...] = ()
     split_seed: int = 42
     fingerprint: str | None = None
@@ -59,7 +61,7 @@ def load_splits(config: DataConfig, data_dir: Path | None) -> Splits:
     else:
         splits = _split(config, data_dir)
     splits = _with_training_only(splits, config.training_only, data_dir)
-    splits = _with_transfer(splits, config.transfer, data_dir)
+    splits = _with_transfer(splits, config, data_dir)
     if config.fingerprint in (None, splits.fingerprint):
         return splits
     if data_dir is None and set(config.sources) & set(corpora.CORPORA):
@@ -123,10 +125,11 @@ def _with_training_only(splits: Splits, origins: Sequence[str], data_dir: Path |
     )
 
 
-def _with_transfer(splits: Splits, origins: Sequence[str], data_dir: Path | None) -> Splits:
-    """Return `splits` with the texts of `origins` but those that `Transfer` only counts."""
-    read = [corpora.read_texts(origin, data_dir) for origin in origins]
-    texts = list(dict.fromkeys(text for part, _ in read for text in part))
+def _with_transfer(splits: Splits, config: DataConfig, data_dir: Path | None) -> Splits:
+    """Return `splits` with the transfer set of `config` but what `Transfer` only counts."""
+    read = [corpora.read_texts(origin, data_dir) for origin in config.transfer]
+    limit = config.transfer_sentences
+    texts = list(dict.fromkeys(text for part, _ in read for text in part[:limit]))
     kept, known, alike = _unseen(texts, splits)
     return replace(
         splits,

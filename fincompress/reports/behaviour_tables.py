@@ -19,6 +19,7 @@ from fincompress.evaluation.results import (
     confident_errors_key,
 )
 
+BEHAVIOUR_PLOT = "behaviour.png"
 WEAK = 0.8  # the share of a family below which a variant is said not to have the capability
 SIGNIFICANT = 0.05
 FAILURES_OF_A_FAMILY = 5  # listed of each variant

@@ -15,7 +15,7 @@ from fincompress.evaluation.error_analysis import (
 from fincompress.evaluation.results import VAL_F1, Answers, Benchmark, Samples, mark_synthetic
 from fincompress.promotion import TEACHER
 from fincompress.reports import plots
-from fincompress.reports.behaviour_tables import behaviour_frame, failed_cases
+from fincompress.reports.behaviour_tables import BEHAVIOUR_PLOT, behaviour_frame, failed_cases
 from fincompress.reports.model_card import MODEL_CARD, model_card
 from fincompress.reports.tables import benchmark_files, benchmark_frame
 from fincompress.studies.study import Study
@@ -57,7 +57,7 @@ def log_benchmark(
         failed = failed_cases(families, answers, names)
         failed.to_csv(folder / "behaviour_failures.csv", index=False)
         title = mark_synthetic(benchmark.study, benchmark.synthetic)
-        plots.behaviour(benchmark.behaviour, title, folder / "behaviour.png")
+        plots.behaviour(benchmark.behaviour, title, folder / BEHAVIOUR_PLOT)
         runs.leaderboard(behaviour_frame(benchmark.behaviour), "behaviour.json")
     runs.log_folder(folder)
     runs.leaderboard(benchmark_frame(benchmark), "leaderboard.json")

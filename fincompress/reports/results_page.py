@@ -18,6 +18,7 @@ from fincompress.evaluation.results import (
     Benchmark,
 )
 from fincompress.evaluation.seed_results import SeedTable
+from fincompress.reports.behaviour_tables import BEHAVIOUR_PLOT, behaviour_markdown
 from fincompress.reports.columns import (
     Cell,
     difference_cell,
@@ -169,6 +170,12 @@ def _section(results: CommittedResults) -> str:
             "### Everything that the benchmark measured",
             markdown(results.benchmark, results.roles),
         ]
+        if results.benchmark.behaviour:
+            parts += [
+                "### Behavioural tests: what compression loses",
+                f"![Share that passes](../experiments/results/{results.name}/{BEHAVIOUR_PLOT})",
+                behaviour_markdown(results.benchmark.behaviour),
+            ]
     for name, table in results.tables.items():
         kind, _, selected = name.partition("-")
         # Of many selected ablations the file's name has a hash, and the table the names.
@@ -178,6 +185,8 @@ def _section(results: CommittedResults) -> str:
         wanted = f" -P ablations={','.join(ablations) or 'all'}" if kind == "ablations" else ""
         parts.append(_command(f"mlflow run . -e main -P study={study}{seeds}{wanted}"))
         parts.append(seed_markdown(table, name))
+        if table.behaviour:
+            parts.append(behaviour_markdown(table.behaviour))
     if results.searches:
         parts.append("### Tuning")
     for variant, summary in results.searches.items():

@@ -9,21 +9,18 @@ from torch import Tensor
 UNLABELLED = -1  # stands for the class index of a sentence without a label
 
 
-def hard_loss(logits: Tensor, labels: Tensor, smoothing: float = 0.0) -> Tensor:
+def hard_loss(logits: Tensor, labels: Tensor) -> Tensor:
     """Cross-entropy of logits (n, labels) with class indices (n,), mean over labelled sentences.
 
     Sentences whose label is `UNLABELLED` do not count; if none has a label, the loss is zero.
-    `smoothing` is the share of each label's probability that is spread over all labels: Szegedy et
-    al. (2016), "Rethinking the Inception Architecture for Computer Vision".
     """
-    total = F.cross_entropy(
-        logits.float(),
-        labels,
-        ignore_index=UNLABELLED,
-        reduction="sum",
-        label_smoothing=smoothing,
-    )
+    total = F.cross_entropy(logits.float(), labels, ignore_index=UNLABELLED, reduction="sum")
     return total / (labels != UNLABELLED).sum().clamp_min(1)
+
+
+def target_loss(logits: Tensor, targets: Tensor) -> Tensor:
+    """Cross-entropy of logits (n, labels) with target probabilities (n, labels), mean over all."""
+    return F.cross_entropy(logits.float(), targets)
 
 
 def soft_loss(student: Tensor, teacher: Tensor, temperature: float) -> Tensor:

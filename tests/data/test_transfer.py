@@ -51,6 +51,29 @@ def test_a_transfer_file_needs_texts_and_nothing_else(tmp_path: Path) -> None:
     )
 
 
+def test_a_folder_of_files_gives_as_many_of_each(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    corpus = write_csv(tmp_path / "my.csv", tiny_sentences())
+    config = DataConfig(sources=(corpus,), transfer=("unlabelled",), transfer_sentences=4)
+    assert load_splits(config, tmp_path).transfer.texts == ()
+    assert capsys.readouterr().out == (
+        f"data: without 'unlabelled': no CSV files ({tmp_path / 'unlabelled'})\n"
+    )
+    (tmp_path / "unlabelled").mkdir()
+    for name, count in (("posts", 3), ("headlines", 30)):
+        texts = [f"{name} {number}" for number in range(count)]
+        pd.DataFrame({"text": texts}).to_csv(tmp_path / "unlabelled" / f"{name}.csv", index=False)
+    splits = load_splits(config, tmp_path)
+    assert sorted(text.split()[0] for text in splits.transfer.texts) == [
+        "headlines", "headlines", "posts", "posts",
+    ]  # fmt: skip
+    assert splits == load_splits(config, tmp_path)
+    assert "Trained on unlabelled sentences, too, under their own licences: headlines, posts." in (
+        splits.notes
+    )
+
+
 @real_data
 def test_the_disputed_sentences_of_phrasebank_are_the_known_ones() -> None:
     splits = load_splits(load_study("cpu").data, SHARED)

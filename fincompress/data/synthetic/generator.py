@@ -144,8 +144,8 @@ FAMILIES = {
 }
 
 
-# What training alone may read: plain statements, bad news more often than in the corpus, and
-# quantities of which more is bad as often as others.
+# What training alone may read: plain statements, with the shares of labels that real corpora have,
+# and quantities of which more is bad as often as others.
 TRAINING_SHARES = {"positive": 0.4, "negative": 0.25, "neutral": 0.35}
 TRAINING_WORTHS = [1, -1]
 TRAINING_FRAMES = FRAMES | {
