@@ -35,9 +35,7 @@ def small(
         pytest.MonkeyPatch.context() as patch,
     ):
         patch.setattr(benchmark, "_peers", lambda builder: [])
-        for file in (folder / "experiments" / "variants").iterdir():
-            if file.stem not in ("teacher", STUDENT):
-                file.unlink()
+        project.keep("teacher", STUDENT)
         project.change(budget={"epochs": 1, "patience": 1, "batch_size": 16})
         assert main(BENCHMARK) == 0
         yield project

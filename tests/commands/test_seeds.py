@@ -11,21 +11,16 @@ from mlflow.entities import Run
 from fincompress.artifact import read_artifact
 from fincompress.cli import main
 from fincompress.commands.seeds import _read_curve
-from fincompress.config import UserError
-from fincompress.evaluation.results import Benchmark
 from fincompress.studies.variants import Curve, load_ablations, load_variants
 from fincompress.tracking import registry
 from tests.support.projects import Project, open_project, refusal, tiny_sentences, write_csv
+from tests.support.runs import no_benchmark
 
 pytestmark = pytest.mark.slow  # every variant, twice, and every ablation
 MODEL = "fincompress-tiny"
 VARIANTS = load_variants()
 ABLATIONS = load_ablations(VARIANTS)
 TWICE = ("pruned_70pct", "pruned_70pct_entropy")  # the first is what the second is beside
-
-
-def no_benchmark(builder: object) -> Benchmark:
-    raise UserError("the machine is busy")
 
 
 @pytest.fixture(scope="module")
