@@ -1,7 +1,9 @@
-"""SIGTERM: raises an exception, so that runs and files that are open are closed before the end."""
+"""SIGTERM raises an exception, so that what is open is closed; what must be whole holds it back."""
 
 import signal
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from types import FrameType
 from typing import NoReturn
 
@@ -25,6 +27,29 @@ def raise_if_terminated() -> None:
     """
     if _received.is_set():
         raise Terminated
+
+
+@contextmanager
+def held_back() -> Iterator[None]:
+    """Let SIGTERM and Ctrl-C wait for the end of the block, which is where they then strike.
+
+    For short steps that must not be left half done, such as the opening of a run. Does nothing
+    outside the main thread, which is the only one that signals interrupt.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    received: list[int] = []
+    handlers = {n: signal.getsignal(n) for n in (signal.SIGTERM, signal.SIGINT)}
+    for held in handlers:
+        signal.signal(held, lambda number, frame: received.append(number))
+    try:
+        yield
+    finally:
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
+        for number in received[:1]:
+            signal.raise_signal(number)
 
 
 def _terminate(number: int, frame: FrameType | None) -> NoReturn:

@@ -16,6 +16,7 @@ from mlflow.entities import RunStatus, ViewType
 
 from fincompress.config import UserError, flatten
 from fincompress.data import Splits
+from fincompress.signals import held_back
 from fincompress.tracking.addresses import masked, reason
 from fincompress.tracking.errors import STORE_ERRORS
 from fincompress.tracking.store import is_missing
@@ -44,28 +45,40 @@ def step(
     if again or under:
         experiment = mlflow.MlflowClient().get_run(again or under).info.experiment_id
         mlflow.set_experiment(experiment_id=experiment)  # a run is opened only in the current one
-    run = mlflow.start_run(
-        again or None, parent_run_id=under or None, nested=active is not None, tags=own
-    )
-    if active is not None:
-        mlflow.set_experiment(experiment_id=active.info.experiment_id)
+    run = None
     try:
+        with held_back():
+            run = mlflow.start_run(
+                again or None, parent_run_id=under or None, nested=active is not None, tags=own
+            )
+        if active is not None:
+            mlflow.set_experiment(experiment_id=active.info.experiment_id)
         if ERROR_TAG in run.data.tags:  # what ended it before
             with suppress(mlflow.MlflowException):  # another machine was faster
                 mlflow.delete_tag(ERROR_TAG)
         # Whether artifacts can be written shows now, not after hours of training.
         mlflow.log_dict(dict(own), "step.json")
         yield run.info.run_id
+        with held_back():
+            mlflow.end_run()
     except BaseException as error:
-        status = RunStatus.FAILED if isinstance(error, Exception) else RunStatus.KILLED
-        # A store that cannot take this must not hide what went wrong; `recover` closes the run.
+        active = mlflow.active_run()
+        if run is not None and active is not None and active.info.run_id == run.info.run_id:
+            _end_at_error(error)
+        raise
+
+
+def _end_at_error(error: BaseException) -> None:
+    """End the open run as FAILED or KILLED, with what went wrong as far as the store takes it."""
+    status = RunStatus.FAILED if isinstance(error, Exception) else RunStatus.KILLED
+    # A store that cannot take this must not hide what went wrong; `recover` closes the run.
+    with held_back():
         with suppress(*STORE_ERRORS, OSError):
             mlflow.set_tag(ERROR_TAG, f"{type(error).__name__}: {reason(error)}"[:500])
             if isinstance(error, Exception) and not isinstance(error, UserError):
                 mlflow.log_text(masked(traceback.format_exc()), "traceback.txt")
+        with suppress(*STORE_ERRORS, OSError):
             mlflow.end_run(RunStatus.to_string(status))
-        raise
-    mlflow.end_run()
 
 
 def log_config(config: Mapping[str, Any], file: str = "config.json") -> None:
