@@ -46,8 +46,8 @@ def held_back() -> Iterator[None]:
     try:
         yield
     finally:
-        for number, handler in handlers.items():
-            signal.signal(number, handler)
+        for held, handler in handlers.items():
+            signal.signal(held, handler)
         for number in received[:1]:
             signal.raise_signal(number)
 

@@ -111,5 +111,6 @@ def test_the_teacher_of_practical_is_one_whose_members_differ_in_what_they_learn
     config = VARIANTS["teacher_of_practical"].config
     assert len(set(config.members)) > 1
     added = set(load_study("practical").data.training_only)
-    assert all(set(left_out) == added for left_out in config.first_round)
+    of_the_split = [left_out for left_out in config.first_round if set(left_out) == added]
+    assert len(of_the_split) > len(config.first_round) / 2, "most answer as models of the split do"
     assert {origin for left_out in config.members for origin in left_out} <= added
