@@ -11,7 +11,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 from torch import Tensor
-from transformers import BertForSequenceClassification
+from transformers import BertConfig, BertForPreTraining, BertForSequenceClassification
 
 from fincompress.artifact import TOKENIZER, Artifact, LayerLayout, sha256
 from fincompress.config import parse
@@ -148,14 +148,36 @@ def test_code_in_a_pickled_checkpoint_is_not_run(mine: Path) -> None:
 
 def test_tensorflows_names_for_normalisation_are_understood(mine: Path) -> None:
     expected = imported(mine).manifest.files
-
-    def old(name: str, tensor: Tensor) -> tuple[str, Tensor]:
-        name = name.replace("LayerNorm.weight", "LayerNorm.gamma")
-        return name.replace("LayerNorm.bias", "LayerNorm.beta"), tensor
-
-    rewrite(mine, old)
+    rewrite(mine, tensorflow_name)
     assert "bert.embeddings.LayerNorm.gamma" in load_file(mine / WEIGHTS)
     assert imported(mine).manifest.files == expected
+
+
+@torch.no_grad()
+def test_a_pretrained_bert_as_the_hub_has_it_gives_its_hidden_states(
+    mine: Path, tmp_path: Path
+) -> None:
+    """As google-bert/bert-base-uncased: heads of pretraining, old names, no labels in the config."""
+    folder = tmp_path / "pretrained"
+    config = BertConfig.from_pretrained(mine)
+    theirs = BertForPreTraining(config).eval()
+    theirs.save_pretrained(folder)
+    shutil.copy(mine / "vocab.txt", folder)
+    configure(folder, "id2label", "label2id", architectures=["BertForMaskedLM"])
+    rewrite(folder, tensorflow_name)
+    assert {"cls.predictions.bias", "bert.embeddings.LayerNorm.gamma"} <= {
+        *load_file(folder / WEIGHTS)
+    }
+    ids = torch.randint(5, 75, (2, 9), generator=torch.Generator().manual_seed(2))
+    mask = torch.ones(2, 9, dtype=torch.bool)
+    expected = theirs.bert(input_ids=ids, attention_mask=mask.long(), output_hidden_states=True)
+    trace = load_encoder(imported(folder)).trace(ids, mask)
+    torch.testing.assert_close(trace.hidden, expected.hidden_states[1:], atol=1e-5, rtol=0)
+
+
+def tensorflow_name(name: str, tensor: Tensor) -> tuple[str, Tensor]:
+    name = name.replace("LayerNorm.weight", "LayerNorm.gamma")
+    return name.replace("LayerNorm.bias", "LayerNorm.beta"), tensor
 
 
 def test_half_precision_weights_become_single_precision(mine: Path) -> None:
