@@ -157,7 +157,7 @@ def test_tensorflows_names_for_normalisation_are_understood(mine: Path) -> None:
 def test_a_pretrained_bert_as_the_hub_has_it_gives_its_hidden_states(
     mine: Path, tmp_path: Path
 ) -> None:
-    """As google-bert/bert-base-uncased: heads of pretraining, old names, no labels in the config."""
+    """As google-bert/bert-base-uncased: heads of pretraining, old names, no labels of ours."""
     folder = tmp_path / "pretrained"
     config = BertConfig.from_pretrained(mine)
     theirs = BertForPreTraining(config).eval()
