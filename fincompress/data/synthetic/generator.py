@@ -13,9 +13,10 @@ import random
 import re
 from itertools import chain
 
+from fincompress.data.synthetic.event_frames import EVENTS
 from fincompress.data.synthetic.news_frames import NEWS
 from fincompress.data.synthetic.plain_frames import PLAIN
-from fincompress.data.synthetic.press_frames import EVENTS, FIGURES, NO_NEWS, PRESS_WORDS
+from fincompress.data.synthetic.press_frames import COMPARED, FIGURES, NO_NEWS, PRESS_WORDS
 from fincompress.data.synthetic.word_tables import Tiers, tiers
 
 Item = tuple[str, str]  # sentence, label name
@@ -150,12 +151,17 @@ TRAINING_SHARES = {"positive": 0.4, "negative": 0.25, "neutral": 0.35}
 TRAINING_WORTHS = [1, -1]
 TRAINING_FRAMES = FRAMES | {
     "figures": tiers(FIGURES),
+    "compared": tiers(COMPARED),
     "events": tiers(EVENTS),
     "no news": tiers(NO_NEWS),
 }
 TRAINING_FAMILIES = {
-    "positive": ["figures"] * 5 + ["events"] * 4 + ["straight", "reversed", "event", "plain"],
-    "negative": ["figures"] * 5 + ["events"] * 4 + ["straight", "reversed", "failed", "plain"],
+    "positive": ["figures", "events"] * 5
+    + ["compared"] * 2
+    + ["straight", "reversed", "event", "plain"],
+    "negative": ["figures", "events"] * 5
+    + ["compared"] * 2
+    + ["straight", "reversed", "failed", "plain"],
     "neutral": ["no news"] * 6 + ["neutral"] + ["plain neutral"] * 3,
 }
 
@@ -194,6 +200,8 @@ class _Writer:
     def levels(self, unit: str, up: bool) -> tuple[str, str, str]:
         """Return a new level, an old one and the change, as texts."""
         least, most, digits, pattern = UNITS[unit]
+        if self.training_only and unit == "m" and self.rng.random() < 0.4:
+            least, digits = 20, 0  # whole millions
         low = round(least * (most / least) ** self.rng.random(), digits)
         high = round(low * self.rng.uniform(1.08, 1.5), digits)
         old, new = (low, high) if up else (high, low)
@@ -203,7 +211,7 @@ class _Writer:
 
     def facts(self, up: bool, good: bool) -> dict[str, str]:
         """Return the values of all slots of a frame but those of its quantity and verb."""
-        rng, year = self.rng, self.rng.randint(2004, 2010)
+        rng, year = self.rng, self.rng.randint(2004, 2024 if self.training_only else 2010)
         facts = {slot: self.pick(table) for slot, table in WORDS.items()}
         facts |= {slot: self.pick(t).split("|")[not up] for slot, t in BY_MOVE.items()}
         facts |= {slot: self.pick(t).split("|")[not good] for slot, t in BY_OUTCOME.items()}
@@ -214,11 +222,13 @@ class _Writer:
         facts |= {"limit": rng.choice(["5", "10", "20"]), "n": f"{rng.randint(300, 9900):,}"}
         facts |= {"y": f"{year}", "z": f"{year - 1}", "next": f"{year + 1}"}
         facts |= {"d": f"{rng.randint(1, 28)}", "k": f"{rng.randint(6, 190)}"}
-        facts["co2"] = rng.choice([c for c in WORDS["co"][self.split] if c != facts["co"]])
-        if rng.random() < 0.15:
-            facts["co"] = f"{facts['kind']} {facts['co']}"
+        companies = WORDS["co"][self.split]
         if self.training_only:
             facts |= {slot: self.pick(tiers(words)) for slot, words in PRESS_WORDS.items()}
+            companies = tiers(PRESS_WORDS["co"])["train"]
+        facts["co2"] = rng.choice([c for c in companies if c != facts["co"]])
+        if rng.random() < 0.15:
+            facts["co"] = f"{facts['kind']} {facts['co']}"
         return facts
 
     def sentence(self, label: str) -> str:
