@@ -28,7 +28,7 @@ PHRASEBANK_NOTE = (
     "Financial PhraseBank (Malo et al., 2014) is licensed CC BY-NC-SA 3.0: models trained on it "
     "are for non-commercial use, with attribution, under the same licence."
 )
-GENERATED = 5000  # sentences
+GENERATED = 8000  # sentences
 GENERATED_NOTE = "Trained on generated sentences, too, from the package's own templates."
 UNLABELLED_TEXTS = "unlabelled"  # a source of the transfer set alone
 FIQA_NOTE = "FiQA 2018 task 1 (Maia et al., 2018) is for research use."

@@ -46,7 +46,7 @@ def test_every_study_reads(name: str) -> None:
 def test_a_study_may_have_variants_and_ablations_of_its_own() -> None:
     shared, own = load_variants("cpu"), load_variants("practical")
     assert shared == load_variants()
-    assert own["teacher"].technique == "finetune_soup"
+    assert own["teacher"].technique == "self_train"
     assert {**own, "teacher": shared["teacher"]} == shared
     extra = load_ablations(own, "practical").keys() - load_ablations(shared, "cpu").keys()
     assert "teacher_of_the_split" in extra
