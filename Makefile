@@ -11,8 +11,10 @@ quickstart: .venv/ready
 	. .venv/bin/activate && MLFLOW_TRACKING_URI="$${MLFLOW_TRACKING_URI:-$(STORE)}" \
 	    mlflow run . --env-manager local --experiment-name fincompress
 
-# Two processes with a thread each, and what measures time then has the machine to itself.
-SIDE_BY_SIDE = OMP_NUM_THREADS=1 .venv/bin/python -m pytest --numprocesses 2 --dist loadfile
+# Two processes with a thread each, and what measures time then has the machine to itself. A process
+# that dies ends the tests: pytest-xdist would start another, and then wait for ever.
+SIDE_BY_SIDE = OMP_NUM_THREADS=1 .venv/bin/python -m pytest --numprocesses 2 --dist loadfile \
+    --max-worker-restart 0
 
 test: lint
 	$(SIDE_BY_SIDE) -m "not timed"

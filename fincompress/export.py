@@ -178,7 +178,7 @@ WRITERS = {onnx_runtime.FORMAT: onnx_writer, openvino_runtime.FORMAT: openvino_w
 def read_openvino(artifact: Artifact) -> Any:
     """Return the artifact's graph as an `openvino.Model`; raise `UserError` for another format."""
     artifact.require_format(openvino_runtime.FORMAT)
-    return openvino.Core().read_model(artifact.path / openvino_runtime.MODEL)
+    return openvino_runtime.core().read_model(artifact.path / openvino_runtime.MODEL)
 
 
 def dynamic_quantizer(source: Artifact, reduce_range: bool = True) -> Writer:

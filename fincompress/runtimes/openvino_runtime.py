@@ -1,6 +1,7 @@
 """OpenVINO: runs OpenVINO and ONNX artifacts, FP32, bf16 where the CPU has it, and INT8."""
 
 from collections.abc import Sequence
+from functools import cache
 from threading import Lock
 from typing import Any
 
@@ -42,9 +43,19 @@ def load(artifact: Artifact, threads: int, precision: str = FP32) -> Classifier:
     )
 
 
+@cache
+def core() -> Any:
+    """Return the process's one `openvino.Core`, which is never let go.
+
+    The thread that loads the CPU plug-in gets a signal stack from it, which goes with the plug-in:
+    unloaded by another thread, it would leave a process that dies of the next signal.
+    """
+    return openvino.Core()
+
+
 def precisions() -> tuple[str, ...]:
     """Return FP32, and bf16 if the CPU has instructions for it that OpenVINO uses."""
-    capabilities = openvino.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+    capabilities = core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
     return (FP32, BF16) if "BF16" in capabilities else (FP32,)
 
 
@@ -77,8 +88,7 @@ def _compile(artifact: Artifact, threads: int, precision: str, streams: int = 1)
             f"{artifact.path}: format must be {' or '.join(map(repr, FILES))}, not "
             f"'{artifact.manifest.format}'"
         )
-    core = openvino.Core()
-    model = core.read_model(artifact.path / FILES[artifact.manifest.format])
+    model = core().read_model(artifact.path / FILES[artifact.manifest.format])
     settings = {
         "INFERENCE_NUM_THREADS": threads,
         "PERFORMANCE_HINT": "LATENCY" if streams == 1 else "THROUGHPUT",
@@ -86,4 +96,4 @@ def _compile(artifact: Artifact, threads: int, precision: str, streams: int = 1)
         # The default is bf16 wherever the CPU has it, whether it is faster or not.
         "INFERENCE_PRECISION_HINT": precision,
     }
-    return core.compile_model(model, "CPU", settings)
+    return core().compile_model(model, "CPU", settings)

@@ -42,6 +42,7 @@ def then_sigterm(call: Callable[..., Any]) -> Callable[..., Any]:
 def test_sigterm_while_a_run_is_opened_or_ended_leaves_none_open(
     monkeypatch: pytest.MonkeyPatch, name: str, statuses: dict[str, str]
 ) -> None:
+    mlflow.set_experiment("runs")  # the one of an earlier test is not in this store
     monkeypatch.setattr(mlflow, name, then_sigterm(getattr(mlflow, name)))
     with pytest.raises(Terminated), step("outer", {}), step("inner", {}):
         pass
