@@ -6,7 +6,7 @@ earlier decisions: who was champion before, and which versions were rolled back.
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from math import ceil, floor, isfinite, log10
+from math import ceil, floor, isfinite, log10, nan
 from typing import Annotated
 
 from pydantic import Field
@@ -315,7 +315,7 @@ def _checks(
     if gate.max_size_mb is not None:
         yield _check(m, SIZE_RULE, m.size_mb, AT_MOST, gate.max_size_mb)
     if gate.min_behaviour is not None:
-        passed = m.metrics.get(behaviour_key(ALL_FAMILIES, BEHAVIOUR_OPEN), 0.0)
+        passed = m.metrics.get(behaviour_key(ALL_FAMILIES, BEHAVIOUR_OPEN), nan)
         yield _check(m, BEHAVIOUR_RULE, passed, AT_LEAST, gate.min_behaviour)
     yield _check(m, RELIABLE_RULE, float(not m.unreliable), AT_LEAST, 1.0, m.unreliable)
     if m.variant in same_answers:

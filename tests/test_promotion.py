@@ -257,7 +257,7 @@ def test_a_gate_may_ask_for_a_share_of_the_behavioural_tests() -> None:
     assert decision.roles[CHAMPION] == "good"
     failed = {c.variant: str(c) for c in decision.checks if not c.passed}
     assert failed == {
-        "teacher": "behavioural tests 0, at least 0.8",  # of a benchmark without them
+        "teacher": "behavioural tests nan, at least 0.8",  # of a benchmark without them
         "quick": "behavioural tests 0.7, at least 0.8",
     }
     asked = remedies(decide([weak], gate), "experiments/s.yaml")

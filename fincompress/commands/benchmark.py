@@ -12,11 +12,10 @@ from fincompress.commands.failures import FAILURE_PREFIX, spare_others
 from fincompress.commands.options import Options
 from fincompress.commands.prepare import log_data_once
 from fincompress.commands.promote import promote, roles_now
-from fincompress.commands.workspace import Workspace, describe_extra, open_workspace
+from fincompress.commands.workspace import Workspace, describe_scored, open_workspace
 from fincompress.config import UserError, dump, nearest
 from fincompress.evaluation.behaviour import behaviour_parts
 from fincompress.evaluation.results import (
-    EXTRA_TEST,
     REFERENCE_BEFORE,
     REFERENCE_LAST,
     Benchmark,
@@ -242,8 +241,7 @@ def _blank_benchmark(
 ) -> Benchmark:
     """The benchmark without its measurements."""
     facts = {**facts, **{name: f"{value:.3f}" for name, value in measured.drift.items()}}
-    if workspace.extra:
-        facts[EXTRA_TEST] = describe_extra(workspace)
+    facts |= describe_scored(workspace)
     if before is not None:
         facts[REFERENCE_BEFORE] = before.environment[REFERENCE_LAST]
     return Benchmark(

@@ -96,8 +96,11 @@ class Builder:
         """
         workspace = self.workspace
         study, splits, weights = workspace.study, workspace.splits, workspace.weights
-        if spec.training_only is not None:
-            splits = splits.with_training_only(spec.training_only)
+        if spec.training_only is not None and not weights.random:
+            try:
+                splits = splits.with_training_only(spec.training_only)
+            except UserError as error:
+                raise UserError(f"{spec.name}: {error}") from None
         if spec.source == BASE:
             source = teacher = self.bases[study.base]
         else:

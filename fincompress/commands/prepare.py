@@ -7,6 +7,7 @@ from fincompress.commands.options import Options
 from fincompress.commands.workspace import Workspace, open_workspace
 from fincompress.config import dump, fingerprint
 from fincompress.data import Splits
+from fincompress.evaluation.results import metric_name
 from fincompress.reports import plots
 from fincompress.tracking import runs
 
@@ -51,7 +52,9 @@ def log_data(workspace: Workspace) -> None:
         counts = {f"sentences/{part}": size for part, size in sizes.items()}
         counts |= {f"near_duplicates/{pair}": count for pair, count in duplicates.items()}
         counts |= {f"transfer/{name}": count for name, count in transfer.items()}
-        counts |= {f"training_only/{name}": count for name, count in training_only.items()}
+        counts |= {
+            f"training_only/{metric_name(name)}": count for name, count in training_only.items()
+        }
         runs.log_metrics(counts)
         folder = workspace.scratch / "data"
         folder.mkdir()

@@ -15,7 +15,7 @@ from fincompress.commands.benchmark import training_seconds
 from fincompress.commands.builder import Builder
 from fincompress.commands.epochs import epoch_seconds
 from fincompress.commands.keeping import InRun
-from fincompress.commands.workspace import describe_extra
+from fincompress.commands.workspace import describe_scored
 from fincompress.config import UserError, dump, fingerprint
 from fincompress.evaluation.behaviour import behaviour_parts, score_behaviour
 from fincompress.evaluation.metrics import classification_scores
@@ -26,7 +26,6 @@ from fincompress.evaluation.quality import (
     quality_metrics,
 )
 from fincompress.evaluation.results import (
-    EXTRA_TEST,
     PUBLISHED_F1,
     TEST,
     TEST_F1,
@@ -158,8 +157,6 @@ def _tabulate(
         if name in built
     }
     pairs = [pair for pair in pairs if built.issuperset(pair)]
-    if workspace.extra:
-        facts[EXTRA_TEST] = describe_extra(workspace)
     with runs.step(f"{file} table", workspace.tags(stage, **{FILE: file}), workspace.note):
         answers = [_answers(builder, rows) for builder in builders]
         qualities, behaviour = score_behaviour(workspace.families, answers, TEACHER)
@@ -167,7 +164,8 @@ def _tabulate(
             study=workspace.study.name,
             synthetic=workspace.splits.synthetic,
             notes=workspace.notes,
-            environment={key: facts[key] for key in (*SHOWN, EXTRA_TEST) if key in facts},
+            environment={key: facts[key] for key in SHOWN if key in facts}
+            | describe_scored(workspace),
             seeds=tuple(builder.workspace.study.seed for builder in builders),
             runs={
                 str(builder.workspace.study.seed): {

@@ -3,7 +3,7 @@
 import os
 import tempfile
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cache
@@ -17,10 +17,17 @@ from fincompress.commands.keeping import InRegistry, Keeping, Nowhere
 from fincompress.commands.options import RANDOM, TRAINED, Options
 from fincompress.config import UserError
 from fincompress.data import LABELS, SAMPLE, DataConfig, Sentences, Splits, load_splits
-from fincompress.data.behaviour import Family, load_families
+from fincompress.data.behaviour import HELD_OUT, Family, families_fingerprint, load_families
 from fincompress.data.corpora import read_file
 from fincompress.data.near_duplicates import near_duplicates
-from fincompress.evaluation.results import EXTRA, TEST, VAL, mark_synthetic
+from fincompress.evaluation.results import (
+    BEHAVIOUR_TESTS,
+    EXTRA,
+    EXTRA_TEST,
+    TEST,
+    VAL,
+    mark_synthetic,
+)
 from fincompress.machine.cpu import usable_cores
 from fincompress.studies.study import Study, load_study
 from fincompress.studies.variants import ALL, BASE, VariantSpec, load_variants
@@ -139,16 +146,26 @@ class Workspace:
         return {"stage": stage, "study": self.study.name, **more}
 
 
-def describe_extra(workspace: Workspace) -> str:
-    """Return what the user's own files hold, and how many sentences resemble known ones.
+def describe_scored(workspace: Workspace) -> dict[str, str]:
+    """Return what variants are scored on besides the splits, as facts of an environment.
 
-    Known are those that models learned from or were chosen by.
+    They are the version of the behavioural tests, and what the user's own files hold.
     """
+    facts = {}
+    if workspace.families:
+        facts[BEHAVIOUR_TESTS] = families_fingerprint(workspace.families, HELD_OUT)[:16]
+    if workspace.extra:
+        facts[EXTRA_TEST] = _describe_extra(workspace, workspace.extra)
+    return facts
+
+
+def _describe_extra(workspace: Workspace, extra: Sentences) -> str:
+    """What each file holds, and how many sentences resemble those learned from or chosen by."""
     splits = workspace.splits
     known = splits.learned.texts + splits.transfer.texts + splits.val.texts
     described = []
     for file in workspace.options.extra_test:
-        own = Sentences.of(read_file(file))
+        own = extra.of_origins({file.stem})
         counts = Counter(own.labels)
         classes = ", ".join(f"{counts[index]} {label}" for index, label in enumerate(LABELS))
         described.append(
@@ -173,8 +190,7 @@ def open_workspace(options: Options) -> Iterator[Workspace]:
     open_store()
     if options.tuned:
         variants = _with_best_trials(options, variants)
-    rows = [row for file in options.extra_test for row in read_file(file)]
-    extra = Sentences.of(rows) if rows else None
+    extra = _read_extra(options.extra_test)
     folder = options.data_dir or _data_dir_of_environment()
     data = study.data
     if weights.random and folder is None:
@@ -209,10 +225,30 @@ def limit_threads(study: Study) -> Study:
     return replace(study, benchmark=replace(study.benchmark, threads=cores))
 
 
+def _read_extra(files: Sequence[Path]) -> Sentences | None:
+    """The sentences of the user's own files, whose scores are told apart by the files' names."""
+    twice = [name for name, count in Counter(file.stem for file in files).items() if count > 1]
+    if twice:
+        raise UserError(
+            f"extra_test: two files are named '{twice[0]}', and scores go by these names; "
+            "rename one"
+        )
+    rows = [row for file in files for row in read_file(file)]
+    return Sentences.of(rows) if rows else None
+
+
 def _families(study: Study) -> tuple[Family, ...]:
     """The behavioural tests of a study; none in a checkout without their folder."""
     folder = studies.EXPERIMENTS / "behaviour"
-    return load_families(folder) if study.behaviour and folder.is_dir() else ()
+    if study.behaviour and folder.is_dir():
+        return load_families(folder)
+    if study.gate.min_behaviour is not None:
+        missing = f"{folder} is missing" if study.behaviour else "the study has 'behaviour: false'"
+        raise UserError(
+            f"gate.min_behaviour: {study.gate.min_behaviour} in experiments/{study.name}.yaml is "
+            f"about the behavioural tests, and {missing}"
+        )
+    return ()
 
 
 def _data_dir_of_environment() -> Path | None:

@@ -33,7 +33,6 @@ NOT_MORE_POSITIVE, NOT_MORE_NEGATIVE = "not_more_positive", "not_more_negative"
 TEXT_CHANGES: dict[str, Callable[[str], str]] = {
     "lower_case": str.lower,
     "upper_case": str.upper,
-    "title_case": str.title,
     "no_full_stop": lambda text: text.removesuffix("."),
 }
 QUARTERS = ("first", "second", "third", "fourth")
@@ -48,7 +47,8 @@ FIGURE_SLOTS = (
 )  # fmt: skip
 _SLOT = re.compile(r"{(\w+)}")
 
-Values = tuple[str | tuple[str, str], ...]
+Values = Annotated[tuple[str | tuple[str, str], ...], Field(min_length=1)]
+Texts = Annotated[tuple[str, ...], Field(min_length=1)]
 
 
 @settings
@@ -59,7 +59,7 @@ class HalfFile:
     neither shared nor a figure; of the slot that an invariance family varies, pairs of equivalents.
     """
 
-    frames: Annotated[tuple[str, ...], Field(min_length=1)]
+    frames: Texts
     words: dict[str, Values] = Field(default_factory=dict)
 
 
@@ -102,8 +102,8 @@ class _WordsFile:
     `open`, `held_out`: the values of each slot in that half.
     """
 
-    open: dict[str, tuple[str, ...]]
-    held_out: dict[str, tuple[str, ...]]
+    open: dict[str, Texts]
+    held_out: dict[str, Texts]
 
 
 @dataclass(frozen=True)
@@ -143,7 +143,10 @@ def half_texts(families: Sequence[Family], half: str) -> tuple[str, ...]:
 
 
 def families_fingerprint(families: Sequence[Family], half: str) -> str:
-    """Return the sha256 over name, question, label and sentences of every family: 64 hex digits."""
+    """Return the sha256 over all families, with their sentences in `half`: 64 hex digits.
+
+    Of a family itself it covers name, kind, label and `expect`.
+    """
     digest = hashlib.sha256()
     for family in families:
         digest.update(f"{family.name}\t{family.kind}\t{family.label}\t{family.expect}\n".encode())
@@ -156,7 +159,7 @@ def load_families(folder: Path) -> tuple[Family, ...]:
     """Read all families in `folder`, sorted by file, with their cases written out.
 
     The same files give the same sentences in the same order. Raises `UserError` for a wrong file,
-    for slots without words, words without a slot, and for too few different sentences.
+    for slots without words, words without a slot, empty sentences, and for too few different ones.
     """
     shared_path = folder / SHARED_WORDS
     shared = parse(_WordsFile, read_yaml(shared_path), str(shared_path))
@@ -212,6 +215,10 @@ def _cases(
         frame = tries % len(part.frames)
         tries += 1
         texts = _fill(part.frames[frame], file, lists, rng)
+        if not all(text.strip() for text in texts):
+            raise UserError(
+                f"{where}: frame '{part.frames[frame]}': gives an empty sentence; add text to it"
+            )
         if len(set(texts)) == len(texts) and texts not in seen:
             seen.add(texts)
             yield Case(frame, texts)
@@ -223,6 +230,10 @@ def _cases(
 
 
 def _check_slots(file: FamilyFile, part: HalfFile, words: Mapping[str, Values], where: str) -> None:
+    for slot in sorted(words.keys() & set(FIGURE_SLOTS)):
+        raise UserError(f"{where}: words: '{slot}' is the slot of a figure; choose another name")
+    if file.vary in FIGURE_SLOTS:
+        raise UserError(f"{where}: vary: must be a slot with words, not the figure '{file.vary}'")
     used = {slot for frame in part.frames for slot in _SLOT.findall(frame)}
     for slot in sorted(used - words.keys() - set(FIGURE_SLOTS)):
         raise UserError(f"{where}: no words for the slot '{slot}'; {nearest(slot, words)}")
@@ -264,7 +275,7 @@ def _fill(
         filled = frame.format_map(
             {slot: v if isinstance(v, str) else v[side] for slot, v in values.items()}
         )
-        texts.append(f"{filled[0].upper()}{filled[1:]}")
+        texts.append(f"{filled[:1].upper()}{filled[1:]}")
     if file.vary in TEXT_CHANGES:
         texts[1] = TEXT_CHANGES[file.vary](texts[1])
     return tuple(texts)

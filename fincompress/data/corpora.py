@@ -28,7 +28,8 @@ PHRASEBANK_NOTE = (
     "Financial PhraseBank (Malo et al., 2014) is licensed CC BY-NC-SA 3.0: models trained on it "
     "are for non-commercial use, with attribution, under the same licence."
 )
-GENERATED = 8000  # sentences
+GENERATED_TEXTS = "generated"  # a source that validation and test never read
+GENERATED = 8000  # of its sentences
 GENERATED_NOTE = "Trained on generated sentences, too, from the package's own templates."
 UNLABELLED_TEXTS = "unlabelled"  # a source of the transfer set alone
 FIQA_NOTE = "FiQA 2018 task 1 (Maia et al., 2018) is for research use."
@@ -48,6 +49,8 @@ def read_rows(
     files; without it they come from the Hugging Face Hub. `key` is the study's key that named the
     origin, for messages. Raises `UserError` if the origin is unknown, missing or malformed.
     """
+    if origin == GENERATED_TEXTS and key == "data.sources":
+        raise UserError(f"{key}: '{origin}' is for training alone: name it in data.training_only")
     if origin in CORPORA:
         return CORPORA[origin](data_dir)
     if Path(origin).suffix in _FILE_TYPES:
@@ -181,14 +184,14 @@ def read_generated(data_dir: Path | None) -> tuple[list[Row], str]:
     They say what the real corpora do not. `data_dir` is not needed.
     """
     rows = generate_training(GENERATED)
-    return [(text, label, "generated") for text, label in rows], GENERATED_NOTE
+    return [(text, label, GENERATED_TEXTS) for text, label in rows], GENERATED_NOTE
 
 
 CORPORA: dict[str, Callable[[Path | None], tuple[list[Row], str]]] = {
     "phrasebank": read_phrasebank,
     "phrasebank_disputed": read_disputed,
     "fiqa": read_fiqa,
-    "generated": read_generated,
+    GENERATED_TEXTS: read_generated,
 }
 
 

@@ -8,7 +8,7 @@ from functools import cached_property
 
 import pandas as pd
 
-from fincompress.config import fingerprint
+from fincompress.config import UserError, fingerprint, nearest
 from fincompress.data.near_duplicates import near_duplicates
 
 LABELS = ("negative", "neutral", "positive")  # the index is the class
@@ -84,7 +84,7 @@ class TrainingOnly:
 
 @dataclass(frozen=True)
 class Transfer:
-    """The transfer set: texts without labels, which students learn from by their teacher's answers.
+    """The transfer set: texts without labels, to learn the answers of other models from.
 
     `texts`: the texts. `known`: how many were left out because they are in the split, word for
     word. `alike`: how many were left out as near duplicates of validation or test.
@@ -126,7 +126,16 @@ class Splits:
         return tuple(text for text in self.transfer.texts if text not in labelled)
 
     def with_training_only(self, origins: Collection[str]) -> "Splits":
-        """Return the splits with only those sentences beside the split that are of `origins`."""
+        """Return the splits with only those sentences beside the split that are of `origins`.
+
+        Raises `UserError` for an origin that none of them has.
+        """
+        known = sorted(set(self.training_only.sentences.origins))
+        for origin in origins:
+            if origin not in known:
+                raise UserError(
+                    f"training_only: unknown origin '{origin}'; {nearest(origin, known)}"
+                )
         added = self.training_only.sentences.of_origins(origins)
         return replace(self, training_only=replace(self.training_only, sentences=added))
 

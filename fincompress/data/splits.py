@@ -26,13 +26,14 @@ class DataConfig:
 
     `sources`: the corpora `phrasebank`, `phrasebank_disputed` and `fiqa`, or paths of CSV, JSON or
     Parquet files, whose sentences are put together; or `sample` alone, the synthetic corpus.
-    `transfer`: corpora or files whose texts students learn from as well, by their teacher's answers
-    and without labels; `unlabelled` is a folder of files. `transfer_sentences`: at most so many of
-    each of these, without it all. `training_only`: corpora, files, or `generated`, sentences of the
-    package's own generator, that training reads with their labels as well, while validation and
-    test stay those of `sources`. `split_seed`: the seed by which sentences are assigned to
-    training, validation and test (of `sample`: by which they are generated). `fingerprint`: the
-    sha256 of the split that the study was made for; other data are then an error.
+    `transfer`: corpora or files whose texts models learn from as well, without labels and by the
+    answers of other models; `unlabelled` is a folder of files. `transfer_sentences`: at most so
+    many of each of these, without it all. `training_only`: corpora, files, or `generated`,
+    sentences of the package's own generator, that training reads with their labels as well, while
+    validation and test stay those of `sources`. `split_seed`: the seed by which sentences are
+    assigned to training, validation and test (of `sample`: by which they are generated).
+    `fingerprint`: the sha256 of the split that the study was made for; other data are then an
+    error.
     """
 
     sources: Annotated[tuple[str, ...], Field(min_length=1)]

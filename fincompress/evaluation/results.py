@@ -53,7 +53,8 @@ INT8_PRODUCTS = "bench/int8_products"  # matrix products of the compiled graph t
 PRODUCTS = "bench/products"  # all of them
 
 # Keys of `Benchmark.environment`.
-EXTRA_TEST = "extra_test"  # describes the file of the extra part
+EXTRA_TEST = "extra_test"  # describes the files of the extra part
+BEHAVIOUR_TESTS = "behavioural_tests"  # the fingerprint of their held-out half
 REFERENCE_FIRST = "reference_first_ms"  # latency of the reference model before all others,
 REFERENCE_LAST = "reference_last_ms"  # after them,
 REFERENCE_BEFORE = "reference_before_ms"  # and in the previous benchmark
@@ -72,10 +73,14 @@ def difference_keys(other: str, part: str) -> tuple[str, str]:
     return f"{part}/f1_vs_{other}", f"{part}/mcnemar_vs_{other}"
 
 
+def metric_name(origin: str) -> str:
+    """Return a corpus's or file's name for use in a metric's, as MLflow takes few characters."""
+    return re.sub(r"[^0-9A-Za-z]", "_", origin)
+
+
 def origin_key(origin: str, part: str = TEST) -> str:
     """Return the key of macro-F1 on the sentences of a part that come from one corpus or file."""
-    # MLflow refuses other characters.
-    return f"{part}/macro_f1/{re.sub(r'[^0-9A-Za-z]', '_', origin)}"
+    return f"{part}/macro_f1/{metric_name(origin)}"
 
 
 def confident_errors_key(part: str) -> str:
@@ -226,7 +231,8 @@ class Answers:
     The keys of all fields but `logits` are parts: val, test, and extra if there is one.
     `texts`: the sentences. `labels`: their true class indices. `sources`: the origin of each, the
     corpus it comes from. `logits`: by variant, then by part, a row of logits for each sentence;
-    registered variants have them for the two halves of the behavioural tests as well.
+    registered versions, ablations and the floor have them for the two halves of the behavioural
+    tests as well.
     """
 
     texts: dict[str, tuple[str, ...]]

@@ -10,6 +10,7 @@ from fincompress.evaluation.results import (
     ALL_FAMILIES,
     BEHAVIOUR,
     BEHAVIOUR_OPEN,
+    BEHAVIOUR_TESTS,
     COLD_START,
     ECE,
     ECE_SCALED,
@@ -67,7 +68,8 @@ SYNTHETIC = "Synthetic corpus: these scores say nothing of real financial text."
 RANDOM_NOTE = "Random weights: speed and size alone, there is no accuracy to report."
 ENVIRONMENT_SHOWN = (
     "cpu", "instruction_sets", "cores", "threads", "load_average", "torch", "onnxruntime",
-    "openvino", "commit", EXTRA_TEST, REFERENCE_FIRST, REFERENCE_LAST, REFERENCE_BEFORE,
+    "openvino", "commit", BEHAVIOUR_TESTS, EXTRA_TEST, REFERENCE_FIRST, REFERENCE_LAST,
+    REFERENCE_BEFORE,
 )  # fmt: skip
 
 

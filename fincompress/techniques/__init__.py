@@ -64,7 +64,7 @@ class Inputs:
     is a pretrained base, that is, where the teacher is built.
     `pretrained`: the study's pretrained base for students. All three are in PyTorch's format.
     `train`, `val`: labelled sentences. Validation is for early stopping and choices.
-    `transfer`: further texts without labels, to be learned from by a teacher's answers.
+    `transfer`: further texts without labels, to be learned from by other models' answers.
     `corpus`: all texts that have a label to learn from, even where `train` is only a part of them;
     they decide which vocabulary is kept.
     `notes`: licences and warnings of the data, which the artifact carries on.

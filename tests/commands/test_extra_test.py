@@ -13,6 +13,8 @@ REFUSED = [
     (["--extra-test", "my.txt"], "my.txt: a file must end in .csv, .json, .jsonl, .parquet"),
     (["--extra-test", "bad.csv"], "bad.csv: row 1: unknown label 'good'; labels are negative, "
                                   "neutral, positive or 0, 1, 2"),
+    (["--extra-test", "bad.csv,more/bad.csv"], "extra_test: two files are named 'bad', and scores "
+                                               "go by these names; rename one"),
     (["--ablations", "all", "--tuned"], "ablations: would be compared with tuned variants; leave "
                                         "out one of both"),
     (["--ablations", "student_no_kd,techer_by_trainer"], "ablations: unknown ablation "
@@ -42,6 +44,22 @@ def test_a_mistake_costs_nothing(
         if run.data.tags.get("fincompress.stage") == "build"
     ]  # fmt: skip
     assert built == []
+
+
+@pytest.mark.parametrize(
+    ("behaviour", "missing"),
+    [(True, "FOLDER is missing"), (False, "the study has 'behaviour: false'")],
+)
+def test_a_gate_asks_for_behavioural_tests_that_there_are(
+    project: Project, capsys: pytest.CaptureFixture[str], behaviour: bool, missing: str
+) -> None:
+    project.change(gate=project.study["gate"] | {"min_behaviour": 0.8}, behaviour=behaviour)
+    assert main(["main", "--study", "tiny"]) == 2
+    expected = missing.replace("FOLDER", str(project.folder / "experiments" / "behaviour"))
+    assert capsys.readouterr().err == (
+        "fincompress: gate.min_behaviour: 0.8 in experiments/tiny.yaml is about the behavioural "
+        f"tests, and {expected}\n"
+    )
 
 
 def test_random_weights_are_not_scored_on_a_file(

@@ -57,6 +57,14 @@ def test_an_unknown_source_is_named_with_its_key(tmp_path: Path) -> None:
     )
 
 
+def test_generated_sentences_are_never_validated_or_tested_on(tmp_path: Path) -> None:
+    corpus = write_csv(tmp_path / "my.csv", tiny_sentences())
+    config = DataConfig(sources=(corpus, "generated"))
+    assert refusal(lambda: load_splits(config, None)) == (
+        "data.sources: 'generated' is for training alone: name it in data.training_only"
+    )
+
+
 @pytest.fixture
 def inputs(splits: Splits, base: Artifact, student_base: Artifact) -> Inputs:
     return Inputs.of(
@@ -82,6 +90,9 @@ def test_an_ablation_may_leave_some_out(splits: Splits) -> None:
     assert more.with_training_only(["generated"]).learned.texts[-1] == "a new plant"
     assert len(more.with_training_only(["generated"]).learned) == len(splits.train) + 1
     assert more.with_training_only([]).training_fingerprint == splits.training_fingerprint
+    assert refusal(lambda: more.with_training_only(["genrated"])) == (
+        "training_only: unknown origin 'genrated'; did you mean 'generated'?"
+    )
 
 
 def test_a_recipe_depends_on_them(inputs: Inputs, splits: Splits) -> None:

@@ -260,9 +260,9 @@ class _Writer:
 def generate_training(count: int, seed: int = 42) -> list[Item]:
     """Return `count` unique sentences with labels, for training alone, in the words of all parts.
 
-    Half of them have the spaces of
-    PhraseBank's typography (`EUR 5.2 mn .`), the others those that people write; some of these have
-    no full stop, as headlines. The same seed gives the same sentences, in the same order.
+    Half of them have spaces as PhraseBank has them (`EUR 5.2 mn .`), the others as people write;
+    some of these have no full stop, as headlines. The same seed gives the same sentences, in the
+    same order.
     """
     rng = random.Random(seed)
     writer = _Writer(rng, "train", training_only=True)

@@ -7,20 +7,20 @@ import pytest
 from fincompress import studies
 from fincompress.config import read_yaml
 from fincompress.data.behaviour import HALVES, SHARED_WORDS, half_texts, load_families
+from fincompress.data.corpora import GENERATED
 from fincompress.data.near_duplicates import resemblance
 from fincompress.data.synthetic.event_frames import EVENTS
 from fincompress.data.synthetic.generator import WORDS, generate_training
 from fincompress.data.synthetic.press_frames import COMPARED, FIGURES, NO_NEWS, PRESS_WORDS
 from fincompress.data.synthetic.word_tables import tiers
 
-COUNT = 4000
 BEHAVIOUR = studies.EXPERIMENTS / "behaviour"
 NAMES = ("co", "person", "city", "sector", "bank", "goods", "cur", "kind")
 
 
 @pytest.fixture(scope="module")
 def rows() -> list[tuple[str, str]]:
-    return generate_training(COUNT)
+    return generate_training(GENERATED)
 
 
 @pytest.fixture(scope="module")
@@ -49,8 +49,8 @@ def test_they_are_unique_and_of_all_labels_and_the_seed_decides_them(
     rows: list[tuple[str, str]],
 ) -> None:
     texts, labels = zip(*rows, strict=True)
-    assert len(set(texts)) == COUNT
-    shares = {label: labels.count(label) / COUNT for label in set(labels)}
+    assert len(set(texts)) == GENERATED
+    shares = {label: labels.count(label) / GENERATED for label in set(labels)}
     assert shares == pytest.approx({"negative": 0.25, "positive": 0.4, "neutral": 0.35}, abs=0.03)
     assert generate_training(200) == rows[:200]
     assert generate_training(200, seed=7) != rows[:200]
@@ -58,8 +58,8 @@ def test_they_are_unique_and_of_all_labels_and_the_seed_decides_them(
 
 def test_they_are_typeset_as_the_corpus_and_as_people_write(rows: list[tuple[str, str]]) -> None:
     ends = [text[-2:] == " ." for text, _ in rows]
-    assert 0.4 < sum(ends) / COUNT < 0.6
-    assert 0.1 < sum(text[-1] not in ".?" for text, _ in rows) / COUNT < 0.3
+    assert 0.4 < sum(ends) / GENERATED < 0.6
+    assert 0.1 < sum(text[-1] not in ".?" for text, _ in rows) / GENERATED < 0.3
     assert not any(" %" in text and text.endswith("%.") for text, _ in rows)
 
 
