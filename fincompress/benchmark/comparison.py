@@ -40,9 +40,9 @@ def compare(
     """Return the benchmark of what was `measured`, and the answers that it was scored by.
 
     `parts` are the sentences that were answered, by part; none if nothing is to be scored.
-    `families` are the behavioural tests that registered versions answered. `blank` is the benchmark
-    without measurements: study, notes and environment. Pure. Raises `UserError` if the teacher was
-    not measured.
+    `families` are the behavioural tests that registered versions and the floor answered. `blank` is
+    the benchmark without measurements: study, notes and environment. Pure. Raises `UserError` if
+    the teacher was not measured.
     """
     results = measured.results
     logits = {r.measurement.variant: r.logits for r in results if r.logits}

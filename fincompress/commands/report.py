@@ -72,7 +72,7 @@ def report_results(options: Options) -> None:
         if measured is not None and not random:
             plots.f1_against_latency(measured, folder / "f1_against_latency.png")
             if measured.behaviour:
-                plots.behaviour(measured.behaviour, study.name, folder / BEHAVIOUR_PLOT)
+                plots.behaviour(measured, folder / BEHAVIOUR_PLOT)
         print(f"\nwritten to {folder}")
         if options.commit_to.resolve() == (studies.EXPERIMENTS / "results").resolve():
             for page in write_pages(options.commit_to, studies.EXPERIMENTS.parent):

@@ -5,7 +5,7 @@ both sentences get the same label, and a pair of direction if the addition moves
 probability of positive less that of negative, by no more than `TOLERANCE` in the wrong direction.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -88,18 +88,42 @@ def passed_cases(families: Sequence[Family], half: str, logits: ArrayLike) -> Pa
 
     `logits` are those of `half_texts(families, half)`, (texts, labels).
     """
+    return {
+        family.name: which_pass(family, probabilities)[None]
+        for family, probabilities in family_probabilities(families, half, logits)
+    }
+
+
+def family_probabilities(
+    families: Sequence[Family], half: str, logits: ArrayLike
+) -> Iterator[tuple[Family, NDArray[np.float64]]]:
+    """Yield each family that has cases, with their probabilities, (cases, texts, labels).
+
+    `logits` are those of `half_texts(families, half)`, (texts, labels).
+    """
     probabilities = class_probabilities(logits)  # (texts, labels)
-    passed: Passed = {}
     start = 0
     for family in families:
-        cases = family.cases[half]
-        if not cases:
-            continue
-        sides = len(cases[0].texts)
-        rows = probabilities[start : start + sides * len(cases)]
-        passed[family.name] = _passes(family, rows.reshape(len(cases), sides, -1))[None]
-        start += sides * len(cases)
-    return passed
+        if cases := family.cases[half]:
+            sides = len(cases[0].texts)
+            end = start + sides * len(cases)
+            yield family, probabilities[start:end].reshape(len(cases), sides, -1)
+            start = end
+
+
+def which_pass(family: Family, probabilities: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """Return which cases pass, (cases,), by their probabilities, (cases, texts, labels)."""
+    classes = probabilities.argmax(axis=2)  # (cases, texts)
+    if family.kind == MINIMUM_FUNCTIONALITY:
+        right: NDArray[np.bool_] = classes[:, 0] == family.label
+        return right
+    if family.kind == INVARIANCE:
+        same: NDArray[np.bool_] = classes[:, 0] == classes[:, 1]
+        return same
+    negative, positive = LABELS.index("negative"), LABELS.index("positive")
+    score = probabilities[:, :, positive] - probabilities[:, :, negative]  # (cases, texts)
+    rise = score[:, 1] - score[:, 0]
+    return (rise if family.expect == NOT_MORE_POSITIVE else -rise) <= TOLERANCE
 
 
 def errors_with_confidence(families: Sequence[Family], half: str, logits: ArrayLike) -> int:
@@ -181,21 +205,6 @@ def _family_result(
         },
         p_values={name: p_values[name][family.name] for name in own},
     )
-
-
-def _passes(family: Family, probabilities: NDArray[np.float64]) -> NDArray[np.bool_]:
-    """Which cases pass, (cases,), by the probabilities of their texts, (cases, texts, labels)."""
-    classes = probabilities.argmax(axis=2)  # (cases, texts)
-    if family.kind == MINIMUM_FUNCTIONALITY:
-        right: NDArray[np.bool_] = classes[:, 0] == family.label
-        return right
-    if family.kind == INVARIANCE:
-        same: NDArray[np.bool_] = classes[:, 0] == classes[:, 1]
-        return same
-    negative, positive = LABELS.index("negative"), LABELS.index("positive")
-    score = probabilities[:, :, positive] - probabilities[:, :, negative]  # (cases, texts)
-    rise = score[:, 1] - score[:, 0]
-    return (rise if family.expect == NOT_MORE_POSITIVE else -rise) <= TOLERANCE
 
 
 def _shares_by_frame(

@@ -7,8 +7,7 @@ import pandas as pd
 
 from fincompress.data.behaviour import OPEN, Family
 from fincompress.data.sentences import LABELS
-from fincompress.evaluation.behaviour import passed_cases
-from fincompress.evaluation.calibration import class_probabilities
+from fincompress.evaluation.behaviour import family_probabilities, which_pass
 from fincompress.evaluation.results import (
     ALL_FAMILIES,
     BEHAVIOUR,
@@ -23,6 +22,16 @@ BEHAVIOUR_PLOT = "behaviour.png"
 WEAK = 0.8  # the share of a family below which a variant is said not to have the capability
 SIGNIFICANT = 0.05
 FAILURES_OF_A_FAMILY = 5  # listed of each variant
+FAILURE_COLUMNS = (
+    "variant",
+    "family",
+    "question",
+    "text",
+    "changed",
+    "label",
+    "answers",
+    "scores",
+)
 BEHAVIOUR_EXPLAINED = (
     "Share of each family's cases that pass, on the held-out half; in brackets points to the "
     "teacher, where the difference is beyond noise (McNemar's p below 0.05 after Holm's correction "
@@ -119,33 +128,27 @@ def failed_cases(
 ) -> pd.DataFrame:
     """Return some cases of the open half that each variant fails, with its answers.
 
-    They are at most `FAILURES_OF_A_FAMILY` of a family. Those of the held-out half are not shown,
-    so that nobody mends a model by them.
+    The frame has `FAILURE_COLUMNS`, and of each variant at most `FAILURES_OF_A_FAMILY` rows a
+    family. Cases of the held-out half are not shown, so that nobody mends a model by them.
     """
     rows = []
     for variant in variants:
         logits = answers.logits[variant][BEHAVIOUR_OPEN]
-        outcomes = passed_cases(families, OPEN, logits)
-        probabilities = class_probabilities(np.array(logits))  # (texts, labels)
-        start = 0
-        for family in families:
-            cases = family.cases[OPEN]
-            sides = len(cases[0].texts) if cases else 0
-            own = probabilities[start : start + sides * len(cases)]
-            start += sides * len(cases)
-            failed = np.flatnonzero(~outcomes[family.name][0]).tolist() if cases else []
+        for family, probabilities in family_probabilities(families, OPEN, logits):
+            failed = np.flatnonzero(~which_pass(family, probabilities))
             for i in failed[:FAILURES_OF_A_FAMILY]:
-                given = own[sides * i : sides * (i + 1)]
+                text, *changed = family.cases[OPEN][i].texts
+                given = probabilities[i]  # (texts, labels)
                 rows.append(
                     {
                         "variant": variant,
                         "family": family.name,
                         "question": family.question,
-                        "text": cases[i].texts[0],
-                        "changed": cases[i].texts[1] if sides > 1 else "",
+                        "text": text,
+                        "changed": "".join(changed),
                         "label": "" if family.label is None else LABELS[family.label],
                         "answers": " / ".join(LABELS[row.argmax()] for row in given),
                         "scores": " / ".join(f"{row.max():.3f}" for row in given),
                     }
                 )
-    return pd.DataFrame(rows)
+    return pd.DataFrame(rows, columns=FAILURE_COLUMNS)

@@ -19,7 +19,6 @@ from fincompress.evaluation.results import (
     SIZE,
     TEST_F1,
     Benchmark,
-    FamilyResult,
     Samples,
     batch_throughput_key,
     mark_synthetic,
@@ -185,8 +184,12 @@ def confusion_matrices(
     _save(figure, file)
 
 
-def behaviour(results: Sequence[FamilyResult], of: str, file: Path) -> None:
-    """Draw the share that each variant passes of each family as a coloured table into `file`."""
+def behaviour(benchmark: Benchmark, file: Path) -> None:
+    """Draw the share that each variant passes of each family as a coloured table into `file`.
+
+    The benchmark must have results of behavioural tests.
+    """
+    results = benchmark.behaviour
     variants = list(results[0].shares)
     shares = np.array([[result.shares[name] for name in variants] for result in results])
     size = (0.75 * len(variants) + 3.5, 0.2 * len(results) + 2.2)
@@ -201,6 +204,7 @@ def behaviour(results: Sequence[FamilyResult], of: str, file: Path) -> None:
     axes.set_xticks(range(len(variants)), variants, rotation=40, ha="left", fontsize=8)
     axes.xaxis.tick_top()
     axes.set_yticks(range(len(results)), [result.family for result in results], fontsize=7)
+    of = mark_synthetic(benchmark.study, benchmark.synthetic)
     axes.set_title(f"Behavioural tests, held-out half: % that pass\n{of}")
     figure.colorbar(image, shrink=0.3, format=PercentFormatter(1.0, decimals=0))
     _save(figure, file)

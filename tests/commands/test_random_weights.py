@@ -7,6 +7,7 @@ from mlflow.entities import Run
 from fincompress.cli import main, parse_arguments
 from fincompress.commands.workspace import open_workspace
 from fincompress.data import SAMPLE
+from tests.support.behaviour import add_behaviour
 from tests.support.projects import Project, refusal
 
 SHAPE = {"layers": 2, "width": 24, "heads": 3, "ffn": 256}
@@ -54,6 +55,14 @@ def test_random_weights_need_no_corpus_and_train_on_a_few_sentences(project: Pro
         few = workspace.splits.first(64)
         assert (len(few.train), len(few.val)) == (64, 64)
         assert few.test == workspace.splits.test
+
+
+@pytest.mark.parametrize("weights", ["trained", "random"])
+def test_random_weights_answer_no_behavioural_tests(project: Project, weights: str) -> None:
+    families = add_behaviour(project)
+    _, options = parse_arguments(["benchmark", "--study", "tiny", "--weights", weights])
+    with open_workspace(options) as workspace:
+        assert workspace.families == (() if workspace.weights.random else families)
 
 
 def test_weights_are_trained_or_random() -> None:

@@ -1,6 +1,7 @@
 """Scores of behavioural tests: what passes, how families weigh, and what is beyond noise."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -61,8 +62,15 @@ def test_a_score_may_move_a_tenth_in_the_wrong_direction() -> None:
 
 
 def test_families_are_told_apart_by_their_place() -> None:
-    families = [family("a", "invariance"), family("b", "minimum_functionality", label=2)]
-    assert behaviour_parts(families)["behaviour"][3:5] == ("a 1 1", "b 0 0")
+    whole = family("w", "minimum_functionality", label=0)
+    families = [
+        family("a", "invariance"),
+        replace(whole, cases={**whole.cases, OPEN: ()}),
+        family("b", "minimum_functionality", label=2),
+    ]
+    parts = behaviour_parts(families)
+    assert parts["behaviour_open"][3:5] == ("a 1 1", "b 0 0")
+    assert parts["behaviour"][3:7] == ("a 1 1", "w 0 0", "w 1 0", "b 0 0")
     given = logits("neutral", "neutral", "neutral", "neutral", "positive", "negative")
     passed = passed_cases(families, OPEN, given)
     assert {name: rows.tolist() for name, rows in passed.items()} == {

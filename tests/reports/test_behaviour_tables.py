@@ -83,6 +83,7 @@ def test_what_a_variant_cannot_do_is_said(answers: Answers) -> None:
 def test_only_failures_of_the_open_half_are_listed(answers: Answers) -> None:
     failed = failed_cases(FAMILIES, answers, ["teacher", "student"])
     assert failed["text"].tolist() == [f"a {i}0" for i in range(10, 15)]  # five of a family
+    assert list(failed) == list(failed_cases(FAMILIES, answers, [])), "also where nothing fails"
     first = failed.iloc[0]
     assert (first["variant"], first["label"], first["answers"]) == (
         "student", "negative", "positive",
