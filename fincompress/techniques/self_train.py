@@ -21,6 +21,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from pydantic import Field
@@ -87,14 +88,19 @@ def compress(inputs: Inputs, config: Config, out: Path, callback: Callback) -> A
     models: list[Encoder] = []
     for number, left_out in enumerate(config.first_round):
         kept = set(inputs.train.origins) - set(left_out)
-        own = replace(inputs, train=inputs.train.of_origins(kept), seed=inputs.seed + number)
+        own = replace(inputs, train=inputs.train.of_origins(kept), seed=_seed(inputs, number))
         steps = after_epochs(number * inputs.budget.epochs, callback)
         models.append(_fine_tune(own, config, None, steps)[0])
     answers = _mean_answers(models, inputs) if models else None
-    last = replace(inputs, seed=inputs.seed + len(config.first_round))
+    last = replace(inputs, seed=_seed(inputs, len(config.first_round)))
     steps = after_epochs(len(config.first_round) * inputs.budget.epochs, callback)
     model, scores = _fine_tune(last, config, answers, steps)
     return save_encoder(out, model, load_tokenizer(inputs.source), inputs.identity(), scores)
+
+
+def _seed(inputs: Inputs, number: int) -> int:
+    """The seed of the model of this number: sums would be those of a neighbouring study seed."""
+    return int(np.random.SeedSequence([inputs.seed, number]).generate_state(1)[0])
 
 
 def _fine_tune(

@@ -26,10 +26,10 @@ ADDED = Sentences(
 )
 
 
-def self_trained(splits: Splits, base: Artifact, **settings: Any) -> Recipe:
+def self_trained(splits: Splits, base: Artifact, seed: int = 1, **settings: Any) -> Recipe:
     more = replace(splits, training_only=TrainingOnly(ADDED), transfer=Transfer(UNLABELLED))
     inputs = Inputs.of(
-        more, source=base, teacher=base, pretrained=base, budget=BUDGET, seed=1,
+        more, source=base, teacher=base, pretrained=base, budget=BUDGET, seed=seed,
         technique="self_train", runtime="torch_eager",
     )  # fmt: skip
     return plan(inputs, Config(**settings), more.training_fingerprint)
@@ -38,17 +38,20 @@ def self_trained(splits: Splits, base: Artifact, **settings: Any) -> Recipe:
 def test_each_model_learns_from_what_is_its_own_and_the_last_one_from_all(
     splits: Splits, base: Artifact, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    seen = []
+    sizes, seeds = [], []
 
     def record(*arguments: Any, **options: Any) -> dict[str, float]:
-        seen.append((len(arguments[2].ids), options["seed"]))
+        sizes.append(len(arguments[2].ids))
+        seeds.append(options["seed"])
         return fit(*arguments, **options)
 
     monkeypatch.setattr("fincompress.techniques.self_train.fit", record)
-    log = Log()
-    build(self_trained(splits, base, first_round=(("generated",), ())), tmp_path / "built", log)
+    for seed in (1, 2):
+        log, recipe = Log(), self_trained(splits, base, seed, first_round=(("generated",), ()))
+        build(recipe, tmp_path / f"{seed}", log)
     own = len(splits.train)
-    assert seen == [(own, 1), (own + 3, 2), (own + 5, 3)]  # the transfer set has two
+    assert sizes[:3] == [own, own + 3, own + 5]  # the transfer set has two
+    assert len(set(seeds)) == 6, "neighbouring seeds share no model"
     assert [step for step, _ in log.steps] == [1, 2, 3, 4, 5, 6]  # two epochs each
 
 

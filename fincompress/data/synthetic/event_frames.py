@@ -11,7 +11,7 @@ EVENTS = """
 {co} has [overcome its losses|used up its profits]; the years of [loss|profit] are over for {co}
 the loss of {co} [got smaller|got bigger] in {y}; {co} [lost less|lost more] than in {z}
 [smaller|larger] loss than last time at {co}; a loss of {m} , [less|more] than in {z}
-the loss was [cut to|up to] {better} from {worse} , [as planned|against the plan]
+the loss was [cut to|up to] {worse} from {better} , [as planned|against the plan]
 {co} made a loss [that is much smaller than|that is much bigger than] the one of {z}
 the margin of {co} has [improved|suffered] because prices went [up|down]
 {co} [needed fewer|needed more] dollars to make a dollar of sales

@@ -56,6 +56,15 @@ def test_they_are_unique_and_of_all_labels_and_the_seed_decides_them(
     assert generate_training(200, seed=7) != rows[:200]
 
 
+def test_the_figures_of_a_loss_go_where_its_verb_says(rows: list[tuple[str, str]]) -> None:
+    told = re.compile(r"loss was (cut|up) to .*?(\d[\d.,]*) .* from .*?(\d[\d.,]*) ")
+    found = [match.groups() for text, _ in rows if (match := told.search(text))]
+    assert found
+    for verb, now, before in found:
+        smaller = float(now.replace(",", "")) < float(before.replace(",", ""))
+        assert smaller == (verb == "cut"), (verb, now, before)
+
+
 def test_they_are_typeset_as_the_corpus_and_as_people_write(rows: list[tuple[str, str]]) -> None:
     ends = [text[-2:] == " ." for text, _ in rows]
     assert 0.4 < sum(ends) / GENERATED < 0.6
