@@ -15,12 +15,14 @@ from tests.support.runs import runs
 
 
 @pytest.fixture
-def sigterm_raises(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def signals_raise(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setattr("fincompress.signals._received", threading.Event())
-    before = signal.getsignal(signal.SIGTERM)
+    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
     raise_when_terminated()
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a background process ignores it
     yield
-    signal.signal(signal.SIGTERM, before)
+    for number, handler in before.items():
+        signal.signal(number, handler)
 
 
 def then_sigterm(call: Callable[..., Any]) -> Callable[..., Any]:
@@ -34,7 +36,7 @@ def then_sigterm(call: Callable[..., Any]) -> Callable[..., Any]:
     return interrupted
 
 
-@pytest.mark.usefixtures("project", "sigterm_raises")
+@pytest.mark.usefixtures("project", "signals_raise")
 @pytest.mark.parametrize(("name", "statuses"), [
     ("start_run", {"outer": "KILLED"}),
     ("end_run", {"outer": "KILLED", "inner": "FINISHED"}),
@@ -49,7 +51,7 @@ def test_sigterm_while_a_run_is_opened_or_ended_leaves_none_open(
     assert {run.info.run_name: run.info.status for run in runs()} == statuses
 
 
-@pytest.mark.usefixtures("sigterm_raises")
+@pytest.mark.usefixtures("signals_raise")
 def test_a_signal_that_is_held_back_strikes_at_the_end_of_the_block() -> None:
     done = []
     with pytest.raises(Terminated), held_back():
