@@ -33,8 +33,9 @@ def raise_if_terminated() -> None:
 def held_back() -> Iterator[None]:
     """Let SIGTERM and Ctrl-C wait for the end of the block, which is where they then strike.
 
-    For steps that must not be left half done, such as the opening of a run: as short as the store
-    answers. Does nothing outside the main thread, the only one that signals interrupt.
+    For steps that must not be left half done, such as the opening of a run, which takes as long as
+    the store does to answer. Does nothing outside the main thread, the only one that signals
+    interrupt.
     """
     if threading.current_thread() is not threading.main_thread():
         yield

@@ -99,7 +99,7 @@ def compress(inputs: Inputs, config: Config, out: Path, callback: Callback) -> A
 
 
 def _seed(inputs: Inputs, number: int) -> int:
-    """The seed of the model of this number: sums would be those of a neighbouring study seed."""
+    """The seed of one of the models: a sum would be a seed of a neighbouring study seed, too."""
     return int(np.random.SeedSequence([inputs.seed, number]).generate_state(1)[0])
 
 
