@@ -28,13 +28,26 @@ class LayerLayout:
 
 
 @settings
+class ConvolutionLayout:
+    """The size of one convolution.
+
+    `tokens`: how many neighbours it sees at once. `filters`: its outputs.
+    """
+
+    tokens: Positive
+    filters: Positive
+
+
+@settings
 class Layout:
     """The shape of an encoder, whose layers may differ in size.
 
-    `vocabulary`: the pieces that it has embeddings of. `positions`: the most tokens that it can
-    read. `width`: the size of a token's hidden state. `head_width`: that of an attention head,
-    which stays the same when heads are pruned. `layers`: the size of each. `labels`: how many
-    classes it tells apart.
+    `vocabulary`: the pieces that its tokenizer has. `positions`: the most tokens that it can read.
+    `width`: the size of a token's hidden state. `head_width`: that of an attention head, which
+    stays the same when heads are pruned. `layers`: the size of each. `labels`: how many classes it
+    tells apart. `convolutions`: of an encoder without layers, the convolutions that stand side by
+    side over its embeddings. `embeddings`: how many pieces have one of their own, where not all do;
+    the others share that of unknown words.
     """
 
     vocabulary: int
@@ -43,6 +56,8 @@ class Layout:
     head_width: int
     layers: tuple[LayerLayout, ...]
     labels: int
+    convolutions: tuple[ConvolutionLayout, ...] = ()
+    embeddings: int | None = None
 
 
 @settings

@@ -49,19 +49,21 @@ def plan(inputs: Inputs, config: Any, data_fingerprint: str) -> Recipe:
     """
     technique = load_technique(inputs.technique)
     resolved = technique.resolve(config, inputs)
+    sources = [source.manifest.fingerprint for source in inputs.sources]
     parts = {
         "technique": inputs.technique,
         "config": dump(resolved),
-        "budget": dump(inputs.budget),
+        "budget": {key: value for key, value in dump(inputs.budget).items() if value is not None},
         "seed": inputs.seed,
         "runtime": inputs.runtime,
         **({} if inputs.format == TORCH_FORMAT else {"graph": GRAPH}),
         "notes": inputs.identity().notes,
-        "source": inputs.source.manifest.fingerprint,
+        "source": sources[0] if len(sources) == 1 else sources,
         "teacher": inputs.teacher.manifest.fingerprint,
         "pretrained": inputs.pretrained.manifest.fingerprint,
         "data": data_fingerprint,
         **({"transfer": inputs.transfer} if getattr(resolved, "transfer", False) else {}),
+        **({"held_out": inputs.held_out} if getattr(resolved, "held_out", False) else {}),
     }
     inputs = replace(inputs, fingerprint=fingerprint(parts))
     return Recipe(technique, resolved, inputs, data_fingerprint)

@@ -1,10 +1,11 @@
 """Export: writes a PyTorch model as an ONNX or OpenVINO artifact, and checks its answers."""
 
 import logging
+import os
 import shutil
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
 from pathlib import Path
 from typing import Any
 
@@ -204,6 +205,31 @@ def dynamic_quantizer(source: Artifact, reduce_range: bool = True) -> Writer:
             logging.disable(before)
 
     return write
+
+
+def nncf_quantizer(source: Artifact, calibration: Sequence[list[int]]) -> Writer:
+    """Return a writer of the graph of `source`, an OpenVINO artifact, in INT8, by NNCF.
+
+    The ranges of activations are those that they have on `calibration`, the token ids of some
+    sentences. Raises `UserError` for another format.
+    """
+    import nncf  # here because importing it takes seconds
+
+    def feed(ids: list[int]) -> dict[str, object]:
+        return dict(zip(("ids", "mask"), pad([ids]), strict=True))
+
+    nncf.set_log_level(logging.ERROR)
+    # Its progress bars consist of characters that not every terminal can show.
+    with Path(os.devnull).open("w", encoding="utf-8") as nowhere, redirect_stdout(nowhere):
+        model = nncf.quantize(
+            read_openvino(source),
+            nncf.Dataset(calibration, feed),
+            model_type=nncf.ModelType.TRANSFORMER,
+            # Symmetric ranges: here they are as accurate as asymmetric ones, and faster.
+            preset=nncf.QuantizationPreset.PERFORMANCE,
+            subset_size=len(calibration),
+        )
+    return lambda folder: write_openvino(model, folder)
 
 
 @contextmanager

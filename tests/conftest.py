@@ -16,11 +16,11 @@ from tests.support.projects import SMALL, Project, open_project, tiny_sentences,
 
 
 @pytest.fixture(scope="session", autouse=True)
-def _engines(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """Which engine is the fastest is measured for the tests alone, and kept beside them."""
+def _cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """What is cached, such as which engine is the fastest, is of the tests alone, beside them."""
     with pytest.MonkeyPatch.context() as patch:
         for variable in ("FINCOMPRESS_CACHE_DIR", "XDG_CACHE_HOME"):
-            patch.setenv(variable, str(tmp_path_factory.mktemp("engines")))
+            patch.setenv(variable, str(tmp_path_factory.mktemp("cache")))
         yield
 
 

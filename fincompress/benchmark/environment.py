@@ -3,6 +3,7 @@
 import platform
 import subprocess
 from importlib.metadata import version
+from importlib.util import find_spec
 from pathlib import Path
 
 import psutil
@@ -30,6 +31,7 @@ PACKAGES = (
     "tokenizers",
     "numpy",
 )
+OPTIONAL_PACKAGES = ("nanotoken",)
 
 
 def instruction_sets() -> tuple[str, ...]:
@@ -46,15 +48,17 @@ def cpu_facts() -> dict[str, str]:
 def read_environment(threads: int) -> dict[str, str]:
     """Return, as text, what the figures of a benchmark with `threads` threads depend on.
 
-    CPU, instruction sets, usable cores, load average, versions of Python and `PACKAGES`, commit.
+    CPU, instruction sets, usable cores, load average, versions of Python and `PACKAGES`, and of
+    those `OPTIONAL_PACKAGES` that are installed, commit.
     """
+    optional = [package for package in OPTIONAL_PACKAGES if find_spec(package)]
     return {
         **cpu_facts(),
         "cores": str(usable_cores()),
         "threads": str(threads),
         "load_average": f"{psutil.getloadavg()[0]:.2f}",
         "python": platform.python_version(),
-        **{package: version(package) for package in PACKAGES},
+        **{package: version(package) for package in (*PACKAGES, *optional)},
         "commit": _read_commit(),
     }
 

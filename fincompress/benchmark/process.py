@@ -19,25 +19,37 @@ from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
+from tokenizers import Tokenizer
 
 from fincompress.artifact import Artifact, read_artifact
 from fincompress.config import UserError
 from fincompress.machine.console import configure_output
-from fincompress.models.tokenization import encode, pad
-from fincompress.runtimes import Classifier, Predictor, load_runtime
+from fincompress.models.tokenization import encode, load_tokenizer, pad
+from fincompress.runtimes import (
+    FP32,
+    Classifier,
+    Predictor,
+    cascade,
+    load_engine,
+    load_runtime,
+)
 
-HUGGING_FACE = "huggingface"  # a runtime for peers: measured, never shipped
+# Runtimes of peers: measured, never shipped.
+HUGGING_FACE, TORCH_COMPILE, MODEL2VEC = "huggingface", "torch_compile", "model2vec"
 
 
 @dataclass(frozen=True)
 class Subject:
-    """What is measured: an artifact on a runtime, or the floor, which has no artifact.
+    """What is measured: an artifact on a runtime, static embeddings, or the floor.
 
     `variant`: the name under which it is measured. `version`: its number in the registry, None if
-    it has none. `runtime`: the runtime that loads it; for the floor, the library that runs it.
-    `artifact`: the model; None for the floor. `batching`: how the texts of a call are batched:
-    `sorted` as `Classifier` does it, in small batches of similar length; otherwise all in one
-    batch, padded to the `longest` text or to the model's `maximum` length.
+    it has none. `runtime`: the runtime that loads it; for what is no artifact, the library that
+    runs it. `artifact`: the model; None for static embeddings and the floor. `batching`: how the
+    texts of a call are batched: `sorted` as `Classifier` does it, in small batches of similar
+    length; otherwise all in one batch, padded to the `longest` text or to the model's `maximum`
+    length. `precision`: what the runtime computes in where it does not compute in INT8; `auto`
+    chooses its own. `folder`: the files of static embeddings; None for all others. `scored`: false
+    for a model of random weights beside trained ones, which is timed alone.
     """
 
     variant: str
@@ -45,6 +57,39 @@ class Subject:
     runtime: str
     artifact: Artifact | None
     batching: Literal["sorted", "longest", "maximum"] = "sorted"
+    precision: str = FP32
+    folder: Path | None = None
+    scored: bool = True
+
+    @property
+    def is_floor(self) -> bool:
+        """Whether it is the floor, which its process fits to the training sentences."""
+        return self.artifact is None and self.folder is None
+
+    @property
+    def other_threads(self) -> bool:
+        """Whether it is timed with other numbers of threads, too. Peers, in one batch, are not."""
+        return self.artifact is not None and self.batching == "sorted"
+
+    @property
+    def padded(self) -> bool:
+        """Whether it is timed by the padded protocol, too.
+
+        Of the peers in PyTorch, which are slow, only those that pad all texts are. A cascade is
+        not, as a text may take one forward pass or two.
+        """
+        slow = self.runtime in (HUGGING_FACE, TORCH_COMPILE) and self.batching != "maximum"
+        one_pass = self.artifact is not None and self.artifact.manifest.format != cascade.FORMAT
+        return one_pass and not slow
+
+    @property
+    def size_mb(self) -> float | None:
+        """The size of all files that are deployed, in MB of 10^6 bytes; None for the floor."""
+        if self.artifact is not None:
+            return self.artifact.size_mb
+        if self.folder is None:
+            return None
+        return sum(file.stat().st_size for file in self.folder.rglob("*") if file.is_file()) / 1e6
 
 
 @dataclass(frozen=True)
@@ -110,6 +155,11 @@ class MeasuredProcess:
         seconds: list[float] = self._request(("forward", batches))
         return seconds
 
+    def hands_over(self, texts: Sequence[str]) -> list[bool]:
+        """Return which texts a cascade hands to its second model, (n,); [] for another model."""
+        unsure: list[bool] = self._request(("hands_over", texts))
+        return unsure
+
     def peak_memory_mb(self) -> float:
         """Return the peak resident memory so far, in 10^6 bytes, with Python and libraries."""
         return float(self._request(("memory",)))
@@ -163,9 +213,11 @@ class _Server:
         self.subject, self.train = subject, train
         self.classifier: Classifier | None = None
         # Importing a library is not part of the cold start.
-        if subject.artifact is None:
+        if subject.is_floor:
             import sklearn  # noqa: F401
-        elif subject.runtime == HUGGING_FACE:
+        elif subject.runtime == MODEL2VEC:
+            from fincompress.benchmark import static_classifier  # noqa: F401
+        elif subject.runtime in (HUGGING_FACE, TORCH_COMPILE):
             from fincompress.benchmark import huggingface  # noqa: F401
         else:
             load_runtime(subject.runtime)
@@ -176,7 +228,7 @@ class _Server:
         self.predictor([text])
         milliseconds = 1e3 * (time.perf_counter() - began)
         if self.classifier is None:
-            return milliseconds, self.subject.runtime, "f64"
+            return milliseconds, self.subject.runtime, self.subject.precision
         return milliseconds, self.classifier.engine, self.classifier.precision
 
     def run(self, batches: Sequence[Sequence[str]]) -> tuple[list[float], NDArray[np.float32]]:
@@ -192,11 +244,16 @@ class _Server:
         tokens = self.subject.artifact.manifest.max_length_tokens
         seconds = []
         for batch in batches:
-            arrays = pad(encode(self.classifier.tokenizer, batch), tokens)
+            arrays = pad(self.classifier.encode(batch), tokens)
             began = time.perf_counter()
             self.classifier.infer(*arrays)
             seconds.append(time.perf_counter() - began)
         return seconds
+
+    def hands_over(self, texts: Sequence[str]) -> list[bool]:
+        if not isinstance(self.predictor, cascade.Cascade):
+            return []
+        return [bool(unsure) for unsure in self.predictor.hands_over(texts)]
 
     def memory(self) -> float:
         status = Path("/proc/self/status")
@@ -210,33 +267,47 @@ class _Server:
         return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6  # bytes on macOS
 
     def _load(self, threads: int) -> Predictor:
-        if self.subject.artifact is None:
+        subject = self.subject
+        if subject.folder is not None:
+            from fincompress.benchmark.static_classifier import load_static_classifier
+
+            return load_static_classifier(subject.folder)
+        if subject.artifact is None:
             from fincompress.benchmark.tfidf import fit_floor
 
             return fit_floor(*self.train)
-        artifact = read_artifact(self.subject.artifact.path)
-        if self.subject.runtime == HUGGING_FACE:
+        artifact = read_artifact(subject.artifact.path)
+        if subject.runtime == HUGGING_FACE:
             from fincompress.benchmark.huggingface import load_huggingface
 
-            self.classifier = load_huggingface(artifact, threads)
+            self.classifier = load_huggingface(artifact, threads, subject.precision)
+        elif subject.runtime == TORCH_COMPILE:
+            from fincompress.benchmark.huggingface import load_compiled
+
+            self.classifier = load_compiled(artifact, threads)
         else:
-            self.classifier = load_runtime(self.subject.runtime).load(artifact, threads)
-        if self.subject.batching == "sorted":
+            self.classifier = load_engine(subject.runtime, subject.precision, artifact, threads)
+        if subject.batching == "sorted":
             return self.classifier
         maximum = artifact.manifest.max_length_tokens
         return one_batch_predictor(
-            self.classifier, maximum if self.subject.batching == "maximum" else None
+            self.classifier,
+            load_tokenizer(artifact),
+            maximum if subject.batching == "maximum" else None,
         )
 
 
-def one_batch_predictor(classifier: Classifier, tokens: int | None) -> Predictor:
+def one_batch_predictor(
+    classifier: Classifier, tokenizer: Tokenizer, tokens: int | None
+) -> Predictor:
     """Return a predictor that puts all texts of a call into one batch.
 
-    It pads them to `tokens`, or, with None, to the longest of them.
+    It encodes them by Hugging Face's `tokenizer`, as other people do, and pads them to `tokens`,
+    or, with None, to the longest of them.
     """
 
     def predict(texts: Sequence[str]) -> NDArray[np.float32]:
-        return classifier.infer(*pad(encode(classifier.tokenizer, texts), tokens))  # (n, labels)
+        return classifier.infer(*pad(encode(tokenizer, texts), tokens))  # (n, labels)
 
     return predict
 

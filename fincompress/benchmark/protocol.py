@@ -7,12 +7,13 @@ from functools import partial
 import numpy as np
 from numpy.typing import NDArray
 
-from fincompress.benchmark.process import HUGGING_FACE, Subject
+from fincompress.benchmark.process import HUGGING_FACE, TORCH_COMPILE, Subject
 from fincompress.benchmark.rounds import (
     SubjectTimings,
     calls_per_round,
     measuring_processes,
     one_text_calls,
+    record_handed_over,
     record_logits,
     record_memory,
     reference_ms,
@@ -83,7 +84,7 @@ class Timing:
     batches: tuple[Positive, ...] = (1, 8, 32, 128)
 
 
-FLOOR_SUBJECT = Subject(FLOOR_NAME, None, "scikit-learn", None)
+FLOOR_SUBJECT = Subject(FLOOR_NAME, None, "scikit-learn", None, precision="f64")
 
 
 @dataclass(frozen=True)
@@ -91,11 +92,13 @@ class SubjectResult:
     """What was measured of one subject.
 
     `measurement`: its metrics. `samples`: its raw timings. `logits`: (n, labels), by part.
+    `handed_over`: of a cascade, which texts it hands over, (n,), by part.
     """
 
     measurement: Measurement
     samples: Samples
     logits: dict[str, NDArray[np.float32]]
+    handed_over: dict[str, NDArray[np.bool_]]
 
 
 @dataclass(frozen=True)
@@ -123,34 +126,40 @@ def measure(
     """Time all subjects in turns on test sentences, and let each answer the texts of `parts`.
 
     Those of `version_parts` are answered by registered versions and the floor alone: peers, which
-    are the same models in slower engines, would take minutes. The first subject is the reference.
-    One whose process fails or dies is left out from then on. Raises `UserError` if the reference
-    fails.
+    are the same models in slower engines, would take minutes. For the same reason peers are timed
+    with the study's number of threads alone, in calls of at most `throughput_batch` texts, and not
+    all of them padded. The first subject is the reference. One whose process fails or dies is left
+    out from then on. Raises `UserError` if the reference fails.
     """
     texts = splits.test.texts
     batches = _throughput_calls(texts, timing.throughput_batch, timing)
     train = (splits.learned.texts, splits.learned.labels)
     with measuring_processes(subjects, timing.threads, texts[0], train, needed=1) as everyone:
-        models = [timings for timings in everyone if timings.subject.artifact is not None]
+        padded = [timings for timings in everyone if timings.subject.padded]
+        models = [timings for timings in everyone if timings.subject.other_threads]
+        not_slow = [t for t in everyone if t.subject.artifact is None or t.subject.other_threads]
+        scored = [timings for timings in everyone if timings.subject.scored]
         warmup = one_text_calls(texts, timing.warmup)
         take_turns(everyone, partial(time_calls, calls=warmup))
         first_ms = reference_ms(everyone, texts)
         for number, calls in split_into_rounds(texts, timing.latency_runs):
             take_turns(everyone, partial(time_latency, calls=calls), number)
         for number, calls in split_into_rounds(texts, timing.padded_runs):
-            take_turns(models, partial(time_padded_latency, calls=calls), number)
+            take_turns(padded, partial(time_padded_latency, calls=calls), number)
         for number, size in enumerate(_other_batch_sizes(timing)):
             calls = _throughput_calls(texts, size, timing)
-            take_turns(everyone, partial(time_batch_size, size=size, calls=calls), number)
+            own = everyone if size <= timing.throughput_batch else not_slow
+            take_turns(own, partial(time_batch_size, size=size, calls=calls), number)
         for number in range(timing.throughput_passes):
             take_turns(everyone, partial(time_throughput, calls=batches), number)
         for number in range(timing.throughput_passes):
-            take_turns(models, partial(time_padded_throughput, calls=batches), number)
+            take_turns(padded, partial(time_padded_throughput, calls=batches), number)
         for part, part_texts in parts.items():
             calls = _batches(part_texts, timing.throughput_batch)
-            take_turns(everyone, partial(record_logits, part=part, calls=calls))
+            take_turns(scored, partial(record_logits, part=part, calls=calls))
+            take_turns(models, partial(record_handed_over, part=part, texts=part_texts))
         take_turns(everyone, record_memory)
-        shipped = [t for t in everyone if t.subject.version or t.subject.artifact is None]
+        shipped = [t for t in everyone if t.subject.version or t.subject.is_floor]
         for part, part_texts in (version_parts or {}).items():
             calls = _batches(part_texts, timing.throughput_batch)
             take_turns(shipped, partial(record_logits, part=part, calls=calls))
@@ -201,7 +210,9 @@ def _batches(texts: Sequence[str], size: int) -> list[list[str]]:
 
 
 def _throughput_calls(texts: Sequence[str], size: int, timing: Timing) -> list[list[str]]:
-    return _batches(texts[: max(size, timing.throughput_sentences)], size)
+    """Calls of `size` texts each; of larger calls one, which begins again when all are used."""
+    count = max(size, min(timing.throughput_sentences, len(texts)))
+    return _batches([texts[number % len(texts)] for number in range(count)], size)
 
 
 def _result(timings: SubjectTimings, timing: Timing) -> SubjectResult:
@@ -211,7 +222,8 @@ def _result(timings: SubjectTimings, timing: Timing) -> SubjectResult:
         throughput_per_s=tuple(timings.throughput_per_s),
         padded_latency_ms=tuple(timings.padded_latency_ms),
     )
-    return SubjectResult(_measurement(timings, timing), samples, timings.logits)
+    measurement = _measurement(timings, timing)
+    return SubjectResult(measurement, samples, timings.logits, timings.handed_over)
 
 
 def _measurement(timings: SubjectTimings, timing: Timing) -> Measurement:
@@ -227,13 +239,15 @@ def _measurement(timings: SubjectTimings, timing: Timing) -> Measurement:
     metrics |= {THROUGHPUT: throughput, COLD_START: start.milliseconds}
     metrics |= {PEAK_MEMORY: timings.peak_memory_mb}
     by_batch = {**timings.by_batch, timing.throughput_batch: throughput}
-    metrics |= {batch_throughput_key(batch): by_batch[batch] for batch in timing.batches}
+    metrics |= {batch_throughput_key(n): by_batch[n] for n in timing.batches if n in by_batch}
+    if subject.padded:
+        metrics[PADDED_P50] = float(np.median(timings.padded_latency_ms))
+        metrics[PADDED_THROUGHPUT] = float(np.median(timings.padded_throughput_per_s))
+    if subject.size_mb is not None:
+        metrics[SIZE] = subject.size_mb
     if subject.artifact is not None:
         by_threads = {**timings.by_threads, timing.threads: throughput}
         metrics |= {thread_throughput_key(count): value for count, value in by_threads.items()}
-        metrics[PADDED_P50] = float(np.median(timings.padded_latency_ms))
-        metrics[PADDED_THROUGHPUT] = float(np.median(timings.padded_throughput_per_s))
-        metrics[SIZE] = subject.artifact.size_mb
         metrics[PARAMETERS] = float(subject.artifact.manifest.parameters)
         metrics |= _products(subject, start.engine)
     return Measurement(
@@ -250,7 +264,7 @@ def _measurement(timings: SubjectTimings, timing: Timing) -> Measurement:
 def _products(subject: Subject, engine: str) -> Mapping[str, float]:
     """INT8 and all matrix products, counted in the graph as the engine compiles it for this CPU."""
     assert subject.artifact is not None
-    if engine == HUGGING_FACE:
+    if engine in (HUGGING_FACE, TORCH_COMPILE):
         return {}  # its graph is not the artifact's
     products = load_runtime(engine).count_products(subject.artifact)
     return {INT8_PRODUCTS: float(products.int8), PRODUCTS: float(products.total)}

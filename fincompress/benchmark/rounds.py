@@ -30,7 +30,8 @@ class SubjectTimings:
     sentences a second, of each pass. `padded_latency_ms`, `padded_throughput_per_s`: the same of
     the forward pass alone, at the maximum length. `by_batch`, `by_threads`: sentences a second, by
     batch size and by number of threads, where they are not the study's own. `logits`: (n, labels),
-    by part. `peak_memory_mb`: in 10^6 bytes.
+    by part. `handed_over`: by part, which texts a cascade hands over, (n,). `peak_memory_mb`: in
+    10^6 bytes.
     """
 
     process: MeasuredProcess
@@ -44,6 +45,7 @@ class SubjectTimings:
     by_batch: dict[int, float] = field(default_factory=dict)
     by_threads: dict[int, float] = field(default_factory=dict)
     logits: dict[str, NDArray[np.float32]] = field(default_factory=dict)
+    handed_over: dict[str, NDArray[np.bool_]] = field(default_factory=dict)
     peak_memory_mb: float = 0.0
 
     @property
@@ -77,7 +79,7 @@ def measuring_processes(
     with hold_to_measure():
         try:
             for index, subject in enumerate(subjects):
-                process = MeasuredProcess(subject, threads, None if subject.artifact else train)
+                process = MeasuredProcess(subject, threads, train if subject.is_floor else None)
                 subjects_timings.append(SubjectTimings(process, needed=index < needed))
             # All of them, before any is timed.
             take_turns(subjects_timings, lambda timings: timings.process.prepare())
@@ -159,6 +161,12 @@ def time_padded_throughput(timings: SubjectTimings, calls: Calls) -> None:
 def record_logits(timings: SubjectTimings, part: str, calls: Calls) -> None:
     """Record the logits of all texts, (n, labels), as those of `part`."""
     timings.logits[part] = timings.process.run(calls)[1]
+
+
+def record_handed_over(timings: SubjectTimings, part: str, texts: Sequence[str]) -> None:
+    """Record which texts of `part` a cascade hands over; nothing for another model."""
+    if unsure := timings.process.hands_over(texts):
+        timings.handed_over[part] = np.array(unsure)
 
 
 def record_memory(timings: SubjectTimings) -> None:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from fincompress.benchmark.comparison import Relations, compare
 from fincompress.benchmark.environment import read_environment
-from fincompress.benchmark.process import Subject
+from fincompress.benchmark.process import HUGGING_FACE, MODEL2VEC, Subject
 from fincompress.benchmark.protocol import FLOOR_SUBJECT, MeasuredSubjects, measure
 from fincompress.commands.builder import Builder, command_run
 from fincompress.commands.failures import FAILURE_PREFIX, spare_others
@@ -16,12 +16,15 @@ from fincompress.commands.workspace import Workspace, describe_scored, open_work
 from fincompress.config import UserError, dump, nearest
 from fincompress.evaluation.behaviour import behaviour_parts
 from fincompress.evaluation.results import (
+    PUBLISHED_RECIPE,
     REFERENCE_BEFORE,
     REFERENCE_LAST,
     Benchmark,
 )
 from fincompress.export import export
 from fincompress.machine.locks import hold_to_measure
+from fincompress.models.checkpoint import random_base
+from fincompress.models.storage import TORCH_FORMAT
 from fincompress.promotion import CHAMPION, TEACHER
 from fincompress.reports.benchmark_run import log_benchmark
 from fincompress.reports.tables import markdown
@@ -155,8 +158,9 @@ def training_seconds(builder: Builder, pair: tuple[str, str]) -> tuple[float, fl
 def _export_sources(builder: Builder) -> tuple[dict[str, str], dict[str, Subject]]:
     """Name, for each variant made from another, the subject that is its source in the same engine.
 
-    A source that ships with another engine is exported: the second mapping has these. One whose
-    export fails costs its own row, and the ratios to it.
+    A source in PyTorch that ships with another engine is exported: the second mapping has these.
+    One whose export fails costs its own row, and the ratios to it. A source in another format is
+    its own reference.
     """
     workspace, versions = builder.workspace, builder.versions
     references, exported = dict[str, str](), dict[str, Subject]()
@@ -169,7 +173,8 @@ def _export_sources(builder: Builder) -> tuple[dict[str, str], dict[str, Subject
         except UserError:
             continue  # its own process will report it, and cost its row
         reference = source
-        if workspace.variants[source].runtime != engine:
+        shipped = versions[source].artifact.manifest.format != TORCH_FORMAT
+        if not shipped and workspace.variants[source].runtime != engine:
             reference = f"{source}@{engine}"
             if reference not in {*exported, *builder.failed}:
                 with spare_others(builder.failed, reference):
@@ -183,9 +188,12 @@ def _export_sources(builder: Builder) -> tuple[dict[str, str], dict[str, Subject
 
 
 def _peers(builder: Builder) -> list[Subject]:
-    """The teacher and the variant that the study names, in the engines of other people."""
+    """The teacher and the variant that the study names, as other people would run them.
+
+    A peer that cannot be made costs its own row, and is printed.
+    """
     # Imports transformers, which takes seconds.
-    from fincompress.benchmark.peers import export_peers
+    from fincompress.benchmark.peers import has_model2vec, list_peers
 
     workspace, versions = builder.workspace, builder.versions
     student = workspace.study.peers_of
@@ -198,12 +206,23 @@ def _peers(builder: Builder) -> list[Subject]:
                 flush=True,
             )
         student = TEACHER
+    if not has_model2vec():
+        print(
+            f"benchmark: without {MODEL2VEC}, which is not installed: "
+            "pip install --editable '.[peers]'",
+            flush=True,
+        )
     teacher, small = (versions[name].artifact for name in (TEACHER, student))
-    try:
-        return export_peers(teacher, small, student, workspace.scratch / "peers")
-    except UserError as error:
-        print(f"benchmark: without the peers of {TEACHER} and {student}: {error}", flush=True)
-        return []
+    scratch, found = workspace.scratch / "peers", list[Subject]()
+    if shape := workspace.study.published_shape:
+        like = builder.bases[workspace.study.student_base]
+        builder.import_bases()
+        recipe = random_base(shape, like, workspace.study.seed, scratch / PUBLISHED_RECIPE)
+        found.append(Subject(PUBLISHED_RECIPE, None, HUGGING_FACE, recipe, "maximum", scored=False))
+    for name, make in list_peers(teacher, small, student, workspace.splits, scratch).items():
+        with spare_others({}, name):
+            found.append(make())
+    return found
 
 
 def _former_champion(builder: Builder) -> list[Subject]:

@@ -42,11 +42,12 @@ class Builder:
 
         A variant that fails is left out, as `for_each` describes.
         """
-        needed = set[str]()
-        for name in wanted:
-            while name != BASE and name not in needed:
+        needed, waiting = set[str](), list(wanted)
+        while waiting:
+            name = waiting.pop()
+            if name != BASE and name not in needed:
                 needed.add(name)
-                name = self.workspace.variants[name].source
+                waiting += self.workspace.variants[name].sources
         ordered = [name for name in self.workspace.variants if name in needed]  # sources first
         again = set(wanted) if self.workspace.options.again else set()
         self.for_each(ordered, lambda name: self.version(name, again=name in again))
@@ -59,11 +60,13 @@ class Builder:
         """
         workspace = self.workspace
         for name in names:
-            title, source = workspace.title(name), workspace.variants[name].source
+            title, sources = workspace.title(name), workspace.variants[name].sources
             if title in self.failed:
                 continue
-            if why := self.failed.get(workspace.title(source)):
-                skipped = f"{SKIPPED_PREFIX}made from {source}, which failed"
+            failed = [source for source in sources if workspace.title(source) in self.failed]
+            if failed:
+                why = self.failed[workspace.title(failed[0])]
+                skipped = f"{SKIPPED_PREFIX}made from {failed[0]}, which failed"
                 self.failed[title] = why if why.startswith(SKIPPED_PREFIX) else skipped
             elif name == TEACHER or workspace.options.variant != ALL:
                 act(name)
@@ -102,14 +105,15 @@ class Builder:
             except UserError as error:
                 raise UserError(f"{spec.name}: {error}") from None
         if spec.source == BASE:
-            source = teacher = self.bases[study.base]
+            teacher = self.bases[study.base]
+            sources = [teacher]
         else:
-            source = self.version(spec.source).artifact
+            sources = [self.version(source).artifact for source in spec.sources]
             teacher = self.version(root_of(workspace.variants, spec.name)).artifact
         inputs = Inputs.of(
             splits if weights.sentences is None else splits.first(weights.sentences),
             corpus=splits.learned.texts,
-            source=source,
+            sources=tuple(sources),
             teacher=teacher,
             pretrained=self.bases[study.student_base],
             budget=budget or weights.budget or spec.budget(study.budget),

@@ -36,9 +36,11 @@ def log_data(workspace: Workspace) -> None:
         duplicates = splits.near_duplicates()
         transfer = {
             "sentences": len(splits.unlabelled),
+            "held_out_for_thresholds": len(splits.transfer.held_out),
             "with_a_label": len(splits.transfer.texts) - len(splits.unlabelled),
             "in_the_split_already": splits.transfer.known,
             "near_duplicates_of_held_out": splits.transfer.alike,
+            "near_duplicates_of_an_earlier_one": splits.transfer.repeated,
         }
         training_only = {
             **Counter(splits.training_only.sentences.origins),

@@ -56,7 +56,7 @@ def tune_variants(options: Options) -> None:
         builder = Builder(workspace)
         with command_run(builder, "tune"):
             log_data_once(workspace)
-            builder.build({workspace.variants[name].source for name in wanted} - {BASE})
+            builder.build({s for n in wanted for s in workspace.variants[n].sources} - {BASE})
             builder.for_each(wanted, lambda name: tune_variant(builder, wanted[name]))
 
 

@@ -7,14 +7,14 @@ from collections.abc import Mapping
 
 from torch import Tensor
 
-from fincompress.models.encoder import Encoder
+from fincompress.models.conv_encoder import TextEncoder
 from fincompress.training.batches import Batch
 from fincompress.training.loop import Objective
 from fincompress.training.losses import hard_loss, soft_loss
 
 
 def distillation_objective(
-    student: Encoder, teacher_logits: Tensor, temperature: float, alpha: float
+    student: TextEncoder, teacher_logits: Tensor, temperature: float, alpha: float
 ) -> Objective:
     """Return the objective alpha T^2 KL(teacher_T || student_T) + (1 - alpha) cross-entropy.
 

@@ -11,7 +11,7 @@ for Accurate and Efficient Fixed-Point Inference of Deep Neural Networks".
 `quantize_encoder` makes such a model, and `freeze_quantization` turns it into one to export.
 """
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from copy import deepcopy
 
@@ -19,6 +19,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from fincompress.models.conv_encoder import ConvEncoder
 from fincompress.models.encoder import Encoder
 
 # The largest integer of weights. 7 bits are used of the 8: CPUs without VNNI add two products of an
@@ -208,8 +209,15 @@ def freeze_quantization(model: Encoder) -> Encoder:
     return model.eval()
 
 
-def _replace(module: nn.Module, by: dict[type[nn.Module], type[nn.Module]]) -> None:
-    """Replace each module of a type in `by`, at any depth, by one made from it."""
+def freeze_embeddings(model: ConvEncoder) -> ConvEncoder:
+    """Return a copy of `model` on the CPU whose embedding table is INT8, ready to be exported."""
+    model = deepcopy(model).cpu()
+    _replace(model, {nn.Embedding: lambda table: FrozenEmbedding(QuantizedEmbedding(table))})
+    return model.eval()
+
+
+def _replace(module: nn.Module, by: Mapping[type[nn.Module], Callable[..., nn.Module]]) -> None:
+    """Replace each module of a type in `by`, at any depth, by what is made from it."""
     for name, child in module.named_children():
         if type(child) in by:
             module.add_module(name, by[type(child)](child))

@@ -14,9 +14,8 @@ from torch import nn
 
 from fincompress.config import UserError
 from fincompress.models.encoder import Encoder
-from fincompress.models.tokenization import encode
+from fincompress.models.tokenization import PADDING, encode
 
-PADDING = 0  # the id that `pad` uses
 PLACEHOLDER = "[unused"  # pieces that BERT reserves; no text is tokenized into one
 
 

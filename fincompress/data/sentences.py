@@ -87,12 +87,16 @@ class Transfer:
     """The transfer set: texts without labels, to learn the answers of other models from.
 
     `texts`: the texts. `known`: how many were left out because they are in the split, word for
-    word. `alike`: how many were left out as near duplicates of validation or test.
+    word. `alike`: how many were left out as near duplicates of validation or test. `repeated`: how
+    many were left out as near duplicates of an earlier text of the transfer set. `held_out`: texts
+    of the same kinds that no model learns from; the threshold of a cascade is chosen on them.
     """
 
     texts: tuple[str, ...] = ()
     known: int = 0
     alike: int = 0
+    repeated: int = 0
+    held_out: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

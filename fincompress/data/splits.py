@@ -1,5 +1,6 @@
 """Splits: reads a study's data, removes duplicates and splits it, stratified by label."""
 
+import random
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
@@ -11,7 +12,7 @@ from sklearn.model_selection import train_test_split
 
 from fincompress.config import Positive, UserError, settings
 from fincompress.data import corpora
-from fincompress.data.near_duplicates import NEAR, resemblance
+from fincompress.data.near_duplicates import NEAR, repeats, resemblance
 from fincompress.data.sentences import LABELS, Row, Sentences, Splits, TrainingOnly, Transfer
 from fincompress.data.synthetic import generator
 
@@ -28,7 +29,9 @@ class DataConfig:
     Parquet files, whose sentences are put together; or `sample` alone, the synthetic corpus.
     `transfer`: corpora or files whose texts models learn from as well, without labels and by the
     answers of other models; `unlabelled` is a folder of files. `transfer_sentences`: at most so
-    many of each of these, without it all. `training_only`: corpora, files, or `generated`,
+    many of each of these, without it all. `transfer_held_out`: so many of the transfer set, drawn
+    at random and at most half of it, are kept from training, to choose the threshold of a cascade
+    on; without it none. `training_only`: corpora, files, or `generated`,
     sentences of the package's own generator, that training reads with their labels as well, while
     validation and test stay those of `sources`. `split_seed`: the seed by which sentences are
     assigned to training, validation and test (of `sample`: by which they are generated).
@@ -39,6 +42,7 @@ class DataConfig:
     sources: Annotated[tuple[str, ...], Field(min_length=1)]
     transfer: tuple[str, ...] = ()
     transfer_sentences: Positive | None = None
+    transfer_held_out: Positive | None = None
     training_only: tuple[str, ...] = ()
     split_seed: int = 42
     fingerprint: str | None = None
@@ -131,12 +135,24 @@ def _with_transfer(splits: Splits, config: DataConfig, data_dir: Path | None) ->
     read = [corpora.read_texts(origin, data_dir) for origin in config.transfer]
     limit = config.transfer_sentences
     texts = list(dict.fromkeys(text for part, _ in read for text in part[:limit]))
-    kept, known, alike = _unseen(texts, splits)
+    unseen, known, alike = _unseen(texts, splits)
+    repeated = repeats(unseen)
+    kept = tuple(text for text, again in zip(unseen, repeated, strict=True) if not again)
+    held_out = _drawn(kept, splits, config)
+    learned = tuple(text for text in kept if text not in held_out)
     return replace(
         splits,
-        transfer=Transfer(tuple(kept), known, alike),
+        transfer=Transfer(learned, known, alike, int(repeated.sum()), tuple(held_out)),
         notes=_joined_notes(splits, [note for _, note in read]),
     )
+
+
+def _drawn(kept: Sequence[str], splits: Splits, config: DataConfig) -> dict[str, None]:
+    """Those of the transfer set that are held out, in the order drawn: none that has a label."""
+    labelled = set(splits.training_only.sentences.texts)
+    free = [text for text in kept if text not in labelled]
+    count = min(config.transfer_held_out or 0, len(free) // 2)
+    return dict.fromkeys(random.Random(config.split_seed).sample(free, count))
 
 
 def _unseen(texts: Sequence[str], splits: Splits) -> tuple[list[str], int, int]:

@@ -16,6 +16,7 @@ from fincompress.config import settings
 
 # The parts of the data that variants answer; `extra` only where the study names a file for it.
 VAL, TEST, EXTRA = "val", "test", "extra"
+HELD_OUT_TRANSFER = "held_out"  # of the transfer set, without labels; only shares are known of it
 # The halves of the behavioural tests: variants may be chosen by the open one, and are reported on
 # the other.
 BEHAVIOUR_OPEN, BEHAVIOUR = "behaviour_open", "behaviour"
@@ -47,7 +48,8 @@ PARAMETERS = "bench/parameters"
 SPEEDUP = "bench/speedup_vs_teacher"
 SPEEDUP_VS_SOURCE = "bench/speedup_vs_source"
 OVER_BEFORE = "bench/latency_over_before"  # over that of this version in the previous benchmark
-LATENCY_VS_PUBLISHED = "bench/latency_vs_published"  # how many times as fast as PUBLISHED_PEER
+# How many times as fast as PUBLISHED_RECIPE, or PUBLISHED_PEER where that was not measured.
+LATENCY_VS_PUBLISHED = "bench/latency_vs_published"
 THROUGHPUT_VS_PUBLISHED = "bench/throughput_vs_published"
 INT8_PRODUCTS = "bench/int8_products"  # matrix products of the compiled graph that run in INT8
 PRODUCTS = "bench/products"  # all of them
@@ -60,6 +62,7 @@ REFERENCE_LAST = "reference_last_ms"  # after them,
 REFERENCE_BEFORE = "reference_before_ms"  # and in the previous benchmark
 
 PUBLISHED_PEER = "teacher@huggingface_padded"  # Hugging Face's model in PyTorch, inputs padded
+PUBLISHED_RECIPE = "published_recipe"  # the same in the published model's shape, random weights
 MIN_ROUNDS = 20  # with fewer, a bootstrap interval covers less than the 95 % it claims
 # A speed-up's relative uncertainty, and a drift of the reference, that is not worth a warning.
 TOLERATED_SHARE = 0.1
@@ -98,6 +101,17 @@ def batch_throughput_key(size: int) -> str:
     return f"bench/throughput_batch_{size}_per_s"
 
 
+def batch_vs_published_key(size: int) -> str:
+    """Return the key of throughput in calls of `size` sentences over the published recipe's."""
+    return f"bench/throughput_batch_{size}_vs_published"
+
+
+def handed_over_key(part: str, origin: str = "") -> str:
+    """Return the key of the share of a part, or of its sentences of one corpus or file, that a
+    cascade hands over."""
+    return f"{part}/handed_over/{metric_name(origin)}" if origin else f"{part}/handed_over"
+
+
 def thread_throughput_key(count: int) -> str:
     """Return the key of throughput on `count` threads."""
     return f"bench/throughput_threads_{count}_per_s"
@@ -125,7 +139,7 @@ def with_interval_ends(
 class Measurement:
     """What a benchmark measured of one model: a variant, a peer, or the floor.
 
-    `variant`: its name; peers have names with an `@`.
+    `variant`: its name; what runs the weights of a variant has a name with an `@`.
     `version`: the registered version that was measured. None for the floor, for peers, and for a
     source that was exported only to be compared with in the runtime of a variant made from it.
     `runtime`: the engine that computed.

@@ -1,5 +1,6 @@
 """Speed-ups: ratios of speed to the teacher, the source and the published recipe."""
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
@@ -16,6 +17,8 @@ from fincompress.evaluation.results import (
     THROUGHPUT_VS_PUBLISHED,
     TOLERATED_SHARE,
     Measurement,
+    batch_throughput_key,
+    batch_vs_published_key,
 )
 
 
@@ -60,6 +63,7 @@ def add_speedups(
         if published in by_name:
             rate = by_name[published].metrics[THROUGHPUT]
             ratios[THROUGHPUT_VS_PUBLISHED] = measurement.metrics[THROUGHPUT] / rate
+            ratios |= _by_batch(measurement, by_name[published])
         if (measurement.variant, measurement.version) in latency_before:
             previous = latency_before[measurement.variant, measurement.version]
             ratios[OVER_BEFORE] = measurement.metrics[P50] / previous
@@ -73,6 +77,23 @@ def add_speedups(
         )
 
     return tuple(with_ratios(m) for m in measurements)
+
+
+def _by_batch(measurement: Measurement, published: Measurement) -> dict[str, float]:
+    """Throughput over the published recipe's in calls of each size that both were measured in.
+
+    Where the recipe was not, in larger calls, its rate is the highest that it has in any.
+    """
+    pattern = re.compile(re.escape(batch_throughput_key(0)).replace("0", r"(\d+)"))
+    found = {key: pattern.fullmatch(key) for key in {*measurement.metrics, *published.metrics}}
+    sizes = {int(match[1]): key for key, match in found.items() if match}
+    rates = [published.metrics[key] for key in sizes.values() if key in published.metrics]
+    return {
+        batch_vs_published_key(size): measurement.metrics[key]
+        / published.metrics.get(key, max(rates))
+        for size, key in sizes.items()
+        if key in measurement.metrics and rates
+    }
 
 
 def _unreliable(speedup: float, interval: tuple[float, float], rounds: int) -> str:

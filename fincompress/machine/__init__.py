@@ -1,1 +1,1 @@
-"""The machine: its CPU and console, and locks between the processes on it."""
+"""The machine: its CPU and console, its cache, and locks between the processes on it."""

@@ -1,8 +1,10 @@
 """Hugging Face's BERT with an artifact's weights, to measure or to train, and converted back."""
 
+from typing import Any
+
 import torch
 from torch import Tensor, nn
-from transformers import BertConfig, BertForSequenceClassification
+from transformers import BertConfig, BertForSequenceClassification, PreTrainedTokenizerFast
 from transformers.utils import logging
 
 from fincompress.artifact import Artifact
@@ -10,6 +12,7 @@ from fincompress.config import UserError
 from fincompress.models.bert_names import from_bert, modern_name, to_bert
 from fincompress.models.encoder import LAYER_NORM_EPS, Encoder
 from fincompress.models.storage import load_encoder
+from fincompress.models.tokenization import load_tokenizer
 
 
 class HuggingFace(nn.Module):
@@ -22,12 +25,14 @@ class HuggingFace(nn.Module):
     def __init__(self, artifact: Artifact) -> None:
         super().__init__()
         self.layout = layout = artifact.manifest.layout
-        shape = layout.layers[0]
-        if set(layout.layers) != {shape} or shape.heads * layout.head_width != layout.width:
+        shapes = set(layout.layers)
+        whole = all(shape.heads * layout.head_width == layout.width for shape in shapes)
+        if len(shapes) != 1 or not whole:
             raise UserError(
                 "Hugging Face's BERT has layers that are all alike, of whole heads, and not "
                 f"{[(layer.heads, layer.ffn) for layer in layout.layers]} of width {layout.width}"
             )
+        (shape,) = shapes
         logging.set_verbosity_error()  # it would warn that there is no loss
         config = BertConfig(
             vocab_size=layout.vocabulary,
@@ -61,6 +66,11 @@ class HuggingFace(nn.Module):
         tensors = {modern_name(k): v.clone() for k, v in self.bert.state_dict().items()}
         model.load_state_dict(from_bert(tensors, model.state_dict()), assign=True)
         return model.eval()
+
+
+def huggingface_tokenizer(artifact: Artifact) -> Any:
+    """Return the artifact's tokenizer as Hugging Face's, a `PreTrainedTokenizerFast`."""
+    return PreTrainedTokenizerFast(tokenizer_object=load_tokenizer(artifact))
 
 
 def _prefixed(name: str) -> str:

@@ -10,6 +10,7 @@ from safetensors.torch import load_file, save_file
 from tokenizers import Tokenizer
 
 from fincompress.artifact import TOKENIZER, Artifact, write_artifact
+from fincompress.models.conv_encoder import TextEncoder
 from fincompress.models.encoder import Encoder, parameter_count
 
 TORCH_FORMAT = "torch"
@@ -39,7 +40,7 @@ class Identity:
 
 def save_encoder(
     out: Path,
-    model: Encoder,
+    model: TextEncoder,
     tokenizer: Tokenizer,
     identity: Identity,
     metrics: Mapping[str, float],
@@ -62,7 +63,7 @@ def save_encoder(
 
 
 def manifest_facts(
-    model: Encoder, identity: Identity, metrics: Mapping[str, float]
+    model: TextEncoder, identity: Identity, metrics: Mapping[str, float]
 ) -> dict[str, Any]:
     """Return the fields of the `Manifest` that `save_encoder` writes, without `files`."""
     return vars(identity) | {

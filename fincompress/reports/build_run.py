@@ -59,7 +59,7 @@ def log_recipe(spec: VariantSpec, recipe: Recipe) -> None:
     runs.log_config(
         {
             "technique": spec.technique,
-            "source": spec.source,
+            "source": ", ".join(spec.sources),
             "runtime": spec.runtime,
             "config": dump(recipe.config),
             "budget": dump(inputs.budget),

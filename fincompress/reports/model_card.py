@@ -5,7 +5,7 @@ Mitchell et al. (2019), "Model Cards for Model Reporting".
 
 from collections.abc import Mapping, Sequence
 
-from fincompress.artifact import Manifest
+from fincompress.artifact import Layout, Manifest
 from fincompress.data import LABELS
 from fincompress.evaluation.quality import CONFIDENT
 from fincompress.evaluation.results import (
@@ -13,8 +13,10 @@ from fincompress.evaluation.results import (
     BEHAVIOUR,
     ECE,
     ECE_SCALED,
+    EXTRA,
     EXTRA_F1,
     EXTRA_TEST,
+    HELD_OUT_TRANSFER,
     P50,
     SIZE,
     TEMPERATURE,
@@ -22,12 +24,14 @@ from fincompress.evaluation.results import (
     TEST_AGREEMENT,
     TEST_F1,
     THROUGHPUT,
+    VAL,
     VAL_F1,
     Measurement,
     behaviour_key,
     confident_errors_key,
     difference_keys,
     format_points,
+    handed_over_key,
 )
 from fincompress.reports.behaviour_tables import describe_weaknesses
 from fincompress.studies.study import Study
@@ -51,13 +55,15 @@ def model_card(
     benchmark; without it the card has the build's validation metrics. `environment`: the machine
     and software of that benchmark.
     """
-    made = "the pretrained base" if spec.source == BASE else f"`{spec.source}`"
+    made = " and ".join(f"`{source}`" for source in spec.sources)
+    made = "the pretrained base" if spec.source == BASE else made
     method = (load_technique(spec.technique).__doc__ or "").strip().splitlines()[0]
-    layers = manifest.layout.layers
-    heads, neurons = _span([one.heads for one in layers]), _span([one.ffn for one in layers])
     limits = describe_weaknesses(measured.metrics) if measured else ""
     notes = manifest.notes or ("No licence is on record for its data.",)
-    metrics = _measured(spec, measured, environment or {}) if measured else _built(manifest)
+    if measured:
+        metrics = _measured(spec, manifest, measured, environment or {})
+    else:
+        metrics = _built(manifest)
     return "\n".join([
         f"# {study.model_name}: {spec.name}",
         "",
@@ -66,8 +72,7 @@ def model_card(
         "",
         "## What it is",
         f"* made from {made} by `{spec.technique}`: {method}",
-        f"* {len(layers)} layers of width {manifest.layout.width}, {heads} heads and {neurons} FFN "
-        f"neurons each; {manifest.parameters:,} parameters",
+        f"* {_describe_layout(manifest.layout)}; {manifest.parameters:,} parameters",
         f"* format `{manifest.format}` for `{spec.runtime}`; recipe {manifest.fingerprint}",
         "",
         "## Data and licence",
@@ -94,15 +99,58 @@ def model_card(
     ]) + "\n"  # fmt: skip
 
 
+def _describe_layout(layout: Layout) -> str:
+    if layout.convolutions:
+        tokens = ", ".join(str(each.tokens) for each in layout.convolutions)
+        filters = _span([each.filters for each in layout.convolutions])
+        return (
+            f"no attention: convolutions over {tokens} tokens, with {filters} filters each, on "
+            f"embeddings of width {layout.width}"
+        )
+    heads = _span([layer.heads for layer in layout.layers])
+    neurons = _span([layer.ffn for layer in layout.layers])
+    return (
+        f"{len(layout.layers)} layers of width {layout.width}, {heads} heads and {neurons} FFN "
+        "neurons each"
+    )
+
+
 def _built(manifest: Manifest) -> list[str]:
     return [
         f"* macro-F1 on validation, which chose its epoch: {manifest.metrics[VAL_F1]:.4f}",
+        *_handed_over(manifest.metrics),
         "* on test: `fincompress benchmark` measures it and completes this card",
     ]
 
 
+def _handed_over(found: Mapping[str, float]) -> list[str]:
+    """What a cascade hands over of each part that has been measured, and of each origin in it."""
+    shares = [
+        f"{part} {found[handed_over_key(part)]:.1%}{_of_origins(found, part)}"
+        for part in (HELD_OUT_TRANSFER, VAL, TEST, EXTRA)
+        if handed_over_key(part) in found
+    ]
+    if not shares:
+        return []
+    return [
+        f"* hands over to its second model, of the texts of each part: {', '.join(shares)}; the "
+        "share of the first, which chose the threshold, is the normal one, and other text takes "
+        "longer if it is handed over more often"
+    ]
+
+
+def _of_origins(found: Mapping[str, float], part: str) -> str:
+    start = handed_over_key(part) + "/"
+    shares = [
+        f"{key.removeprefix(start)} {value:.1%}"
+        for key, value in found.items()
+        if key.startswith(start)
+    ]
+    return f" ({', '.join(shares)})" if len(shares) > 1 else ""
+
+
 def _measured(
-    spec: VariantSpec, measured: Measurement, environment: Mapping[str, str]
+    spec: VariantSpec, manifest: Manifest, measured: Measurement, environment: Mapping[str, str]
 ) -> list[str]:
     found, intervals = measured.metrics, measured.intervals
 
@@ -137,6 +185,7 @@ def _measured(
         f"* {found[SIZE]:.1f} MB; {found[P50]:.2f} ms for a sentence, {found[THROUGHPUT]:.0f} "
         f"sentences/s in calls of many, by {measured.runtime} with {threads} threads ({machine}); "
         "it is served with as many threads as there are cores, unless `threads` says otherwise",
+        *_handed_over(manifest.metrics | found),
         "* in brackets 95 % bootstrap intervals over sentences",
     ]
 

@@ -47,8 +47,10 @@ from fincompress.evaluation.results import (
     Benchmark,
     Measurement,
     batch_throughput_key,
+    batch_vs_published_key,
     behaviour_key,
     confident_errors_key,
+    handed_over_key,
     thread_throughput_key,
 )
 from fincompress.promotion import CHAMPION, TEACHER
@@ -68,7 +70,7 @@ SYNTHETIC = "Synthetic corpus: these scores say nothing of real financial text."
 RANDOM_NOTE = "Random weights: speed and size alone, there is no accuracy to report."
 ENVIRONMENT_SHOWN = (
     "cpu", "instruction_sets", "cores", "threads", "load_average", "torch", "onnxruntime",
-    "openvino", "commit", BEHAVIOUR_TESTS, EXTRA_TEST, REFERENCE_FIRST, REFERENCE_LAST,
+    "openvino", "nanotoken", "commit", BEHAVIOUR_TESTS, EXTRA_TEST, REFERENCE_FIRST, REFERENCE_LAST,
     REFERENCE_BEFORE,
 )  # fmt: skip
 
@@ -122,6 +124,8 @@ SPEED: dict[str, Cell] = {
     "speed-up": metric_with_interval(SPEEDUP, _times),
     "over source": metric_cell(SPEEDUP_VS_SOURCE, "{:.2f}x".format),
     "sentences/s": metric_cell(THROUGHPUT, "{:.0f}".format),
+    "handed over": metric_cell(handed_over_key(TEST), "{:.1%}".format),
+    "of extra": metric_cell(handed_over_key(EXTRA), "{:.1%}".format),
     "latency over published": metric_cell(LATENCY_VS_PUBLISHED, _times),
     "throughput over published": metric_cell(THROUGHPUT_VS_PUBLISHED, _times),
     "padded p50 ms": metric_cell(PADDED_P50, "{:.1f}".format),
@@ -233,9 +237,10 @@ def _share_of_size(benchmark: Benchmark) -> dict[str, Cell]:
 
 
 def _by_load(benchmark: Benchmark) -> dict[str, Cell]:
-    batches = {
-        f"{n} a call": _rate(batch_throughput_key(n))
-        for n in measured_loads(benchmark, batch_throughput_key)
+    sizes = measured_loads(benchmark, batch_throughput_key)
+    batches = {f"{n} a call": _rate(batch_throughput_key(n)) for n in sizes}
+    batches |= {
+        f"{n} a call, over published": metric_cell(batch_vs_published_key(n), _times) for n in sizes
     }
     threads = {
         f"{n} threads": _rate(thread_throughput_key(n))

@@ -21,15 +21,14 @@ from typing import Protocol, cast
 
 import numpy as np
 from numpy.typing import NDArray
-from tokenizers import Tokenizer
 
 from fincompress.artifact import Artifact, Products
 from fincompress.config import UserError, nearest
-from fincompress.models.tokenization import batches_by_tokens, encode, load_tokenizer, pad
+from fincompress.models.tokenization import Encode, batches_by_tokens, load_encode, pad
 
-BATCH_TOKENS = 128  # padding included: larger batches cost more padding than they save (LOG.md)
-
-CACHE_VARIABLE = "FINCOMPRESS_CACHE_DIR"  # environment: the folder for what `auto` has measured
+# Tokens in a batch, padding included: larger batches pad more, and keep their engine busier. `auto`
+# measures which of these is best for a model, an engine and this CPU; other runtimes use the first.
+BATCH_SIZES = (128, 256, 512, 1024)
 FP32 = "f32"  # the precision that every engine has
 
 # Token ids, int64, and mask, bool, both (n, tokens), to logits, float32 (n, labels).
@@ -52,25 +51,27 @@ class Classifier:
 
     `infer`: computes one batch with all threads. `open_streams`: opens as many streams as there are
     threads; called by the first call with several batches, as it may compile the model once more;
-    None if the engine has no streams. `tokenizer`: the model's own. `labels`: their number.
+    None if the engine has no streams. `encode`: the model's tokenizer. `labels`: their number.
     `threads`: as many as the engine reports that it uses. `engine`: the runtime whose engine
-    computes. `precision`: what it computes in where it does not compute in INT8.
+    computes. `precision`: what it computes in where it does not compute in INT8. `batch_tokens`:
+    tokens in a batch, padding included.
     """
 
     infer: Infer
     open_streams: Callable[[], Sequence[Infer]] | None
-    tokenizer: Tokenizer
+    encode: Encode
     labels: int
     threads: int
     engine: str
     precision: str
+    batch_tokens: int = BATCH_SIZES[0]
     _opening: Lock = field(default_factory=Lock, init=False, repr=False, compare=False)
 
     def __call__(self, texts: Sequence[str]) -> NDArray[np.float32]:
-        ids = encode(self.tokenizer, texts, self.threads)
+        ids = self.encode(texts)
         logits = np.empty((len(ids), self.labels), dtype=np.float32)
         parallel = self.threads if self.open_streams else 1
-        batches = deque(batches_by_tokens(ids, BATCH_TOKENS, at_least=parallel))
+        batches = deque(batches_by_tokens(ids, self.batch_tokens, at_least=parallel))
 
         def work(infer: Infer) -> None:
             while batches:
@@ -211,8 +212,8 @@ def build_classifier(
 
     The other arguments are those of `Classifier`.
     """
-    labels, tokenizer = artifact.manifest.layout.labels, load_tokenizer(artifact)
-    return Classifier(infer, open_streams, tokenizer, labels, threads, engine, precision)
+    labels, encode = artifact.manifest.layout.labels, load_encode(artifact, threads)
+    return Classifier(infer, open_streams, encode, labels, threads, engine, precision)
 
 
 def _candidates(name: str, artifact: Artifact, threads: int) -> list[tuple[str, str]]:

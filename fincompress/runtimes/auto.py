@@ -2,30 +2,29 @@
 
 An engine answers right if it agrees with PyTorch on the artifact's probe (`models/probe.py`). Which
 engine is the fastest is measured when the artifact is first loaded on a machine, for calls with one
-text and with many, and remembered in a file. So one graph, and one version in the registry, serves
-every CPU; no engine is the fastest on all of them (figures in LOG.md).
+text and with many, and remembered in a file; and so is how large its batches should be. So one
+graph, and one version in the registry, serves every CPU; no engine is the fastest on all of them
+(figures in LOG.md).
 """
 
 import hashlib
 import json
 import logging
 import math
-import os
-import tempfile
 import time
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from importlib.metadata import version
-from pathlib import Path
 from statistics import median
 
 from fincompress.artifact import Artifact, Products
 from fincompress.config import UserError
+from fincompress.machine.cache import cache_folders, write_whole
 from fincompress.machine.cpu import cpu_flags, cpu_model, usable_cores
 from fincompress.models.probe import Probe, largest_change, read_probe
 from fincompress.runtimes import (
-    CACHE_VARIABLE,
+    BATCH_SIZES,
     FP32,
     Classifier,
     engine_label,
@@ -35,12 +34,16 @@ from fincompress.runtimes import (
 
 FORMAT, MODEL = "onnx", "model.onnx"
 REQUIREMENTS = ("onnxruntime", "openvino")
+_CACHE = "engines"  # the folder for what was measured
 ENGINES = ("onnx_runtime", "openvino_runtime")  # the runtimes that read ONNX
 MAX_PROBE_CHANGE = 0.15  # of a probability; INT8 kernels round by a few hundredths
 # A precision below FP32 is used only if it is as right as FP32 in the same engine, within this
 # change of a probability, and takes at most this share of the time: faster beyond doubt.
 MAX_PRECISION_CHANGE, MAX_SHARE_OF_COST = 0.02, 0.95
 TURNS = 5
+# Batches are as small as they can be without taking more than this share longer, as small ones
+# spread evenly over threads; so much time is spent on a pass over the probe's sentences, repeated.
+BATCH_TURNS, LARGER_IS_FASTER, PASS_MS, MAX_REPEATS = 3, 0.03, 100.0, 16
 
 log = logging.getLogger(__name__)
 _Key = tuple[str, str]  # engine and precision
@@ -53,12 +56,14 @@ class EngineTiming:
 
     `engine`: the name of its runtime. `precision`: what it computes in where it does not compute
     in INT8. `one_ms`, `many_ms`: median time of a call with one text, and of one with many, in ms.
+    `batch_tokens`: the size of batches that suits it, in tokens with padding.
     """
 
     engine: str
     precision: str
     one_ms: float
     many_ms: float
+    batch_tokens: int
 
     @property
     def cost(self) -> float:
@@ -71,7 +76,10 @@ class EngineTiming:
         return engine_label(self.engine, self.precision)
 
     def __str__(self) -> str:
-        return f"{self.label} {self.one_ms:.2f} ms for one text, {self.many_ms:.1f} for many"
+        return (
+            f"{self.label} {self.one_ms:.2f} ms for one text, {self.many_ms:.1f} for many, batches "
+            f"of {self.batch_tokens} tokens"
+        )
 
 
 def load(artifact: Artifact, threads: int) -> Classifier:
@@ -80,7 +88,8 @@ def load(artifact: Artifact, threads: int) -> Classifier:
     Raises `UserError` if no engine answers right.
     """
     best = rank_engines(artifact, threads)[0]
-    return load_engine(best.engine, best.precision, artifact, threads)
+    classifier = load_engine(best.engine, best.precision, artifact, threads)
+    return replace(classifier, batch_tokens=best.batch_tokens)
 
 
 def count_products(artifact: Artifact) -> Products:
@@ -125,7 +134,15 @@ def _measure(artifact: Artifact, threads: int) -> list[EngineTiming]:
             right[key](probe.texts[:1])  # untimed: other engines have used the caches since
             one_ms[key] += [_ms(right[key], [text]) for text in probe.texts]
             many_ms[key].append(_ms(right[key], probe.texts))
-    timings = {key: EngineTiming(*key, median(one_ms[key]), median(many_ms[key])) for key in right}
+    timings = {
+        key: EngineTiming(
+            *key,
+            median(one_ms[key]),
+            median(many_ms[key]),
+            _best_batch_tokens(right[key], probe, median(many_ms[key])),
+        )
+        for key in right
+    }
     worthwhile = [
         timing
         for (engine, precision), timing in timings.items()
@@ -134,6 +151,19 @@ def _measure(artifact: Artifact, threads: int) -> list[EngineTiming]:
         or timing.cost < MAX_SHARE_OF_COST * timings[engine, FP32].cost
     ]
     return sorted(worthwhile, key=lambda timing: timing.cost)
+
+
+def _best_batch_tokens(classifier: Classifier, probe: Probe, many_ms: float) -> int:
+    """The smallest of `BATCH_SIZES` with which many texts take hardly longer than with any."""
+    repeats = max(1, min(MAX_REPEATS, round(PASS_MS / many_ms)))
+    sized = {size: replace(classifier, batch_tokens=size) for size in BATCH_SIZES}
+    taken_ms: dict[int, list[float]] = {size: [] for size in sized}
+    for _ in range(BATCH_TURNS):
+        for size, each in sized.items():
+            taken_ms[size].append(_ms(each, probe.texts * repeats))
+    medians = {size: median(taken) for size, taken in taken_ms.items()}
+    most_ms = min(medians.values()) * (1 + LARGER_IS_FASTER)
+    return min(size for size, taken in medians.items() if taken <= most_ms)
 
 
 def _load_right_ones(artifact: Artifact, threads: int, probe: Probe) -> dict[_Key, Classifier]:
@@ -183,19 +213,9 @@ def _cache_file(kind: str, artifact: Artifact, threads: int | None = None) -> st
     return f"{kind}-{hashlib.sha256(repr(facts).encode()).hexdigest()[:16]}.json"
 
 
-def _caches() -> list[Path]:
-    """The folder that the environment names, and the user's, where a served model looks too."""
-    named = [Path(folder)] if (folder := os.environ.get(CACHE_VARIABLE)) else []
-    try:
-        caches = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    except RuntimeError:  # a user without a home
-        caches = Path(tempfile.gettempdir())
-    return [folder / "engines" for folder in [*named, caches / "fincompress"]]
-
-
 def _read_timings(file: str) -> list[EngineTiming]:
     """The timings in the first cache that has them; [] if no cache has a file that can be read."""
-    for folder in _caches():
+    for folder in cache_folders(_CACHE):
         with suppress(OSError, ValueError, TypeError):
             rows = json.loads((folder / file).read_text(encoding="utf-8"))
             if timings := [EngineTiming(**row) for row in rows]:
@@ -207,7 +227,7 @@ def _read_refused(artifact: Artifact) -> set[_Key]:
     """What any cache, or this process, has refused."""
     file = _cache_file("refused", artifact)
     refused = set(_refused.get(file, ()))
-    for folder in _caches():
+    for folder in cache_folders(_CACHE):
         with suppress(OSError, ValueError, TypeError):
             rows = json.loads((folder / file).read_text(encoding="utf-8"))
             refused |= {(engine, precision) for engine, precision in rows}
@@ -215,11 +235,7 @@ def _read_refused(artifact: Artifact) -> set[_Key]:
 
 
 def _write_caches(file: str, rows: Sequence[object]) -> None:
-    """Write a file whole or not at all; where it cannot be written, measure again next time."""
-    for folder in _caches():
-        with suppress(OSError):
-            folder.mkdir(parents=True, exist_ok=True)
-            descriptor, draft = tempfile.mkstemp(dir=folder)
-            with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
-                json.dump(rows, stream, indent=1)
-            Path(draft).replace(folder / file)
+    """Write to every cache; where none can be written, it is measured again next time."""
+    content = json.dumps(rows, indent=1).encode()
+    for folder in cache_folders(_CACHE):
+        write_whole(folder / file, content)

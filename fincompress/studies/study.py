@@ -8,7 +8,7 @@ from fincompress import studies
 from fincompress.benchmark.protocol import Timing
 from fincompress.config import UserError, nearest, parse, read_yaml, settings
 from fincompress.data import DataConfig
-from fincompress.models.checkpoint import Base
+from fincompress.models.checkpoint import Base, Shape
 from fincompress.promotion import Gate
 from fincompress.training.loop import Budget
 
@@ -26,8 +26,10 @@ class Study:
     training. `benchmark`: how latency and throughput are measured. `behaviour`: whether variants
     are scored on the behavioural tests in `experiments/behaviour`. `gate`: what a variant must
     pass to become champion. `peers_of`: the variant that is measured in other people's engines,
-    too ('': the teacher). `published`: the test macro-F1 (0 to 1) that others report, by variant,
-    which tables show for comparison.
+    too ('': the teacher). `published_shape`: the shape of the published study's model, which is
+    measured as that study runs it, with random weights: speeds are then given over it, and not over
+    the study's own teacher run so. `published`: the test macro-F1 (0 to 1) that others report, by
+    variant, which tables show for comparison.
     """
 
     name: str
@@ -42,6 +44,7 @@ class Study:
     behaviour: bool = True
     gate: Gate
     peers_of: str = ""
+    published_shape: Shape | None = None
     published: dict[str, float] = Field(default_factory=dict)
 
     @property

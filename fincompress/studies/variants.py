@@ -1,7 +1,7 @@
 """Variants and ablations: one technique applied to one source, read from YAML files."""
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from copy import deepcopy
 from dataclasses import dataclass, replace
 from itertools import combinations
@@ -18,7 +18,7 @@ from fincompress.models.storage import TORCH_FORMAT
 from fincompress.promotion import ROLES
 from fincompress.runtimes import load_runtime
 from fincompress.studies.search_space import Scalar, Space, read_space, with_values
-from fincompress.techniques import load_technique
+from fincompress.techniques import load_technique, source_formats
 from fincompress.training.loop import Budget
 
 ALL = "all"  # names every variant, or every ablation
@@ -42,12 +42,13 @@ class Curve:
 
 @dataclass(frozen=True)
 class VariantSpec:
-    """One technique applied to one source, for one runtime.
+    """One technique applied to one source, or to several, for one runtime.
 
     `name`: the name of its file without the ending. `technique`: the name of the module in
-    `fincompress/techniques/`. `source`: the variant it is made from, or `base`. `runtime`: the
-    name of the runtime that it is measured and served with. `config`: the technique's `Config`.
-    `search`: what tuning varies. `as_written`: the content of its YAML file.
+    `fincompress/techniques/`. `sources`: the variants it is made from, in the order of its file, or
+    `base` alone. `runtime`: the name of the runtime that it is measured and served with. `config`:
+    the technique's `Config`. `search`: what tuning varies. `as_written`: the content of its YAML
+    file.
 
     Of ablations only: `beside`: the variant, or ablation, that it is compared with. `question`: the
     question that the comparison answers. `epochs`: epochs of training, None for the study's.
@@ -58,7 +59,7 @@ class VariantSpec:
 
     name: str
     technique: str
-    source: str
+    sources: tuple[str, ...]
     runtime: str
     config: Any
     search: Space
@@ -73,6 +74,11 @@ class VariantSpec:
     def budget(self, study: Budget) -> Budget:
         """Return the study's budget, with the ablation's own epochs if it has any."""
         return replace(study, epochs=self.epochs) if self.epochs else study
+
+    @property
+    def source(self) -> str:
+        """The variant whose answers it should give, or `base`: the last of its sources."""
+        return self.sources[-1]
 
     @property
     def family(self) -> str:
@@ -113,12 +119,13 @@ class _File:
     """The keys of a variant's or an ablation's file.
 
     `technique`: the name of a module in `fincompress/techniques/`. `source`: what it is made from:
-    a variant, or `base` for the study's pretrained base. `runtime`: the runtime it is measured and
-    served with. `config`: values of the technique's `Config`; what is left out has its default.
+    a variant, or `base` for the study's pretrained base; for a technique that joins models, a list
+    of variants. `runtime`: the runtime it is measured and served with. `config`: values of the
+    technique's `Config`; what is left out has its default.
     """
 
     technique: str
-    source: str
+    source: str | tuple[str, ...]
     runtime: str = "torch_eager"
     config: dict[str, Any] = Field(default_factory=dict)
 
@@ -197,18 +204,27 @@ def _load_all(
     own = {name: _load_variant(name, path, file) for name, path in paths.items()}
     variants = {**others, **own}
     for name, spec in own.items():
-        if spec.source not in (BASE, *variants):
-            known = [BASE, *variants]
-            raise UserError(
-                f"{paths[name]}: source: unknown variant '{spec.source}'; "
-                f"{nearest(spec.source, known)}"
-            )
-        if spec.source != BASE and (written := variants[spec.source].format) != TORCH_FORMAT:
-            raise UserError(
-                f"{paths[name]}: source: must have the format '{TORCH_FORMAT}', but "
-                f"'{spec.source}' has '{written}'"
-            )
+        for source in spec.sources:
+            _check_source(spec, source, variants, paths[name])
     return {name: own[name] for name in _sources_first(variants) if name in own}
+
+
+def _check_source(
+    spec: VariantSpec, source: str, variants: Mapping[str, VariantSpec], path: Path
+) -> None:
+    """Raise `UserError` unless the technique of `spec` can read what `source` is."""
+    if source not in (BASE, *variants):
+        hint = nearest(source, [BASE, *variants])
+        raise UserError(f"{path}: source: unknown variant '{source}'; {hint}")
+    written = TORCH_FORMAT if source == BASE else variants[source].format
+    read = source_formats(spec.technique)
+    if written not in read:
+        raise UserError(
+            f"{path}: source: must have the format {' or '.join(map(repr, read))}, but "
+            f"'{source}' has '{written}'"
+        )
+    if source == BASE and len(spec.sources) > 1:
+        raise UserError(f"{path}: source: '{BASE}' must be the only source, not one of several")
 
 
 def root_of(variants: Mapping[str, VariantSpec], name: str) -> str:
@@ -219,14 +235,14 @@ def root_of(variants: Mapping[str, VariantSpec], name: str) -> str:
 
 
 def siblings(variants: Mapping[str, VariantSpec]) -> list[tuple[str, str]]:
-    """Return the pairs of variants with the same source and family, the later one first.
+    """Return the pairs of variants with the same sources and family, the later one first.
 
     They are alternatives to each other, which a benchmark compares.
     """
     return [
         (b.name, a.name)
         for a, b in combinations(variants.values(), 2)
-        if (a.source, a.family) == (b.source, b.family)
+        if (a.sources, a.family) == (b.sources, b.family)
     ]
 
 
@@ -260,7 +276,7 @@ def select_ablations(ablations: Mapping[str, VariantSpec], wanted: str) -> dict[
         name = waiting.pop()
         if name in ablations and name not in selected:
             selected.add(name)
-            waiting += [ablations[name].source, ablations[name].beside]
+            waiting += [*ablations[name].sources, ablations[name].beside]
     return {name: spec for name, spec in ablations.items() if name in selected}
 
 
@@ -286,7 +302,12 @@ def _load_variant(name: str, path: Path, kind: type[_File]) -> VariantSpec:
     search: Space = {}
     if isinstance(file, _VariantFile):
         search = read_space(file.search, config, f"{path}: search")
-    spec = VariantSpec(name, file.technique, file.source, file.runtime, config, search, as_written)
+    sources = (file.source,) if isinstance(file.source, str) else file.source
+    if not isinstance(file.source, str) and len(sources) < 2:
+        raise UserError(f"{path}: source: a list is for several sources, not for {len(sources)}")
+    if len(sources) != len(set(sources)):
+        raise UserError(f"{path}: source: names a variant twice: {', '.join(sources)}")
+    spec = VariantSpec(name, file.technique, sources, file.runtime, config, search, as_written)
     if isinstance(file, _AblationFile):
         if file.timed_epoch:
             with_values(config, file.timed_epoch, f"{path}: timed_epoch")
@@ -303,13 +324,16 @@ def _load_variant(name: str, path: Path, kind: type[_File]) -> VariantSpec:
 
 
 def _sources_first(variants: Mapping[str, VariantSpec]) -> list[str]:
-    def made_from(source: str) -> Iterator[str]:
-        for name, spec in variants.items():
-            if spec.source == source:
-                yield name
-                yield from made_from(name)
+    order = [BASE]
 
-    order = list(made_from(BASE))
+    def add_made_from(source: str) -> None:
+        for name, spec in variants.items():
+            if source in spec.sources and name not in order and {*spec.sources} <= {*order}:
+                order.append(name)
+                add_made_from(name)
+
+    add_made_from(BASE)
+    order.remove(BASE)
     if len(order) < len(variants):
         circle = ", ".join(sorted(set(variants) - set(order)))
         raise UserError(

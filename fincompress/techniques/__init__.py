@@ -7,11 +7,13 @@ module's `Config`. A technique is a module with the following names (see `Techni
   or "prune". For "quantize", the builder verifies that every linear layer runs in INT8.
 * `FORMATS`: the artifact formats that it can write, such as "torch" or "onnx". A variant names a
   runtime, and the format that this runtime loads must be one of them.
+* `SOURCE_FORMATS`, only if it is not applied to PyTorch models: the formats of its sources.
 * `Config`: its settings, a class decorated by `fincompress.config.settings`: frozen, with a type
   and bounds for each field, which the class docstring explains. Fields, their order and their
   defaults are part of the fingerprint of every variant that is built with them. A field named
   `transfer` has a meaning to the builder: if it is true once resolved, the study's transfer set is
-  part of the fingerprint too. A technique that learns from that set must have it.
+  part of the fingerprint too. A technique that learns from that set must have it. Likewise for a
+  field named `held_out` and the texts that are held out from that set.
 * `resolve(config, inputs) -> Config`: returns the settings with symbolic choices ("auto", "even", a
   limit above the budget) replaced by what they mean for these inputs, and raises `UserError` if a
   setting does not fit them. It trains nothing: it also runs when a build is only planned. What it
@@ -35,21 +37,21 @@ neither the test split nor a tracking client in it. It reports by the `callback`
 import importlib
 import pkgutil
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 from typing import Any, Protocol, cast
 
 from tokenizers import Tokenizer
 from torch import Tensor
 
-from fincompress.artifact import Artifact, read_artifact
+from fincompress.artifact import Artifact
 from fincompress.callbacks import Callback
 from fincompress.config import UserError, nearest
 from fincompress.data import LABELS, Sentences, Splits
-from fincompress.models.storage import Identity, load_encoder
+from fincompress.models.storage import TORCH_FORMAT, Identity
 from fincompress.models.tokenization import encode, load_tokenizer
 from fincompress.runtimes import load_runtime
-from fincompress.training.batches import EncodedSentences, predict_logits
+from fincompress.training.answers import teacher_answers
+from fincompress.training.batches import EncodedSentences
 from fincompress.training.device import training_device
 from fincompress.training.loop import Budget
 from fincompress.training.losses import UNLABELLED
@@ -59,12 +61,15 @@ from fincompress.training.losses import UNLABELLED
 class Inputs:
     """All that a technique may use.
 
-    `source`: the artifact that is compressed.
+    `sources`: the artifacts that it is made from, in the order of the variant's file; nearly always
+    one, the `source`.
     `teacher`: the unpruned teacher at the root of the variant's tree; the source itself where that
     is a pretrained base, that is, where the teacher is built.
-    `pretrained`: the study's pretrained base for students. All three are in PyTorch's format.
+    `pretrained`: the study's pretrained base for students. It and the teacher are in PyTorch's
+    format, and so are the sources, unless the technique says otherwise.
     `train`, `val`: labelled sentences. Validation is for early stopping and choices.
     `transfer`: further texts without labels, to be learned from by other models' answers.
+    `held_out`: texts of the same kinds that no model learns from.
     `corpus`: all texts that have a label to learn from, even where `train` is only a part of them;
     they decide which vocabulary is kept.
     `notes`: licences and warnings of the data, which the artifact carries on.
@@ -75,12 +80,13 @@ class Inputs:
     checks of quality must be skipped.
     """
 
-    source: Artifact
+    sources: tuple[Artifact, ...]
     teacher: Artifact
     pretrained: Artifact
     train: Sentences
     val: Sentences
     transfer: tuple[str, ...]
+    held_out: tuple[str, ...]
     corpus: tuple[str, ...]
     notes: tuple[str, ...]
     budget: Budget
@@ -96,9 +102,15 @@ class Inputs:
         from_splits = {
             "corpus": splits.learned.texts,
             "transfer": splits.unlabelled,
+            "held_out": splits.transfer.held_out,
             "notes": splits.notes,
         }
         return cls(train=splits.learned, val=splits.val, **(from_splits | rest))
+
+    @property
+    def source(self) -> Artifact:
+        """The artifact that is compressed: the last of the sources."""
+        return self.sources[-1]
 
     @property
     def format(self) -> str:
@@ -107,7 +119,8 @@ class Inputs:
 
     def identity(self) -> Identity:
         """Return what the artifact's manifest says of its making, for `save_encoder`."""
-        notes = (*self.notes, *self.source.manifest.notes, *self.pretrained.manifest.notes)
+        of_sources = [note for source in self.sources for note in source.manifest.notes]
+        notes = (*self.notes, *of_sources, *self.pretrained.manifest.notes)
         return Identity(
             technique=self.technique,
             fingerprint=self.fingerprint,
@@ -141,14 +154,8 @@ class Inputs:
 
         They are on the training device, in the order of the sentences of `encoded_splits`.
         """
-        return _logits(teacher.path, self.training_texts(transfer)).to(training_device())
-
-
-@lru_cache(maxsize=2)
-def _logits(path: Path, texts: tuple[str, ...]) -> Tensor:
-    """The logits of the artifact at `path`, computed once for all variants that learn from it."""
-    artifact = read_artifact(path)
-    return predict_logits(load_encoder(artifact), encode(load_tokenizer(artifact), texts))
+        texts = self.training_texts(transfer)
+        return teacher_answers(teacher.path, texts).to(training_device())
 
 
 class Technique(Protocol):
@@ -168,6 +175,12 @@ class Technique(Protocol):
 def technique_names() -> list[str]:
     """Return the names of all techniques, in alphabetical order."""
     return sorted(module.name for module in pkgutil.iter_modules(__path__))
+
+
+def source_formats(name: str) -> tuple[str, ...]:
+    """Return the formats of artifact that the technique `name` can be applied to."""
+    formats: tuple[str, ...] = getattr(load_technique(name), "SOURCE_FORMATS", (TORCH_FORMAT,))
+    return formats
 
 
 def load_technique(name: str) -> Technique:

@@ -16,9 +16,8 @@ All terms are trained together; the paper trains the layers first and the logits
 Jiao et al. (2020), "TinyBERT: Distilling BERT for Natural Language Understanding".
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
-from functools import lru_cache
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -26,7 +25,7 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
-from fincompress.artifact import Artifact, read_artifact
+from fincompress.artifact import Artifact
 from fincompress.callbacks import Callback
 from fincompress.compression.student import (
     LayerMap,
@@ -36,10 +35,11 @@ from fincompress.compression.student import (
     resolve_student,
 )
 from fincompress.config import settings
+from fincompress.models.encoder import Encoder
 from fincompress.models.storage import TORCH_FORMAT, load_encoder, save_encoder
-from fincompress.models.tokenization import batches_by_length, encode, load_tokenizer
+from fincompress.models.tokenization import load_tokenizer
 from fincompress.techniques import Inputs
-from fincompress.training.batches import EVALUATION_BATCH, Batch, padded_tensors
+from fincompress.training.batches import Batch
 from fincompress.training.device import training_device
 from fincompress.training.loop import Optimizer, fit
 from fincompress.training.losses import attention_loss, hard_loss, hidden_loss, soft_loss
@@ -91,16 +91,16 @@ def compress(inputs: Inputs, config: Config, out: Path, callback: Callback) -> A
     """Train a student of the source."""
     train, val = inputs.encoded_splits(config.transfer)
     layers = tuple(int(layer) for layer in config.layer_map)
-    texts = inputs.training_texts(config.transfer)
-    teacher = _teacher_states(inputs.source.path, texts, layers)
+    teacher_logits = inputs.teacher_logits(inputs.source, config.transfer)
+    teacher = load_encoder(inputs.source).to(training_device())
     model = make_student(config.student, inputs.source, inputs.pretrained, inputs.seed)
     width = inputs.source.manifest.layout.width
     projection = _projection(model.layout.width, width, inputs.seed).to(training_device())
 
     def objective(batch: Batch) -> Mapping[str, Tensor]:
         trace = model.trace(batch.ids, batch.mask)
-        hidden, attention = teacher.of(batch)
-        soft = soft_loss(trace.logits, teacher.logits[batch.rows], config.temperature)
+        hidden, attention = _followed(teacher, batch, layers)
+        soft = soft_loss(trace.logits, teacher_logits[batch.rows], config.temperature)
         hard = hard_loss(trace.logits, batch.labels)
         hidden_terms = [
             hidden_loss(projection(s), t, batch.mask)
@@ -137,60 +137,16 @@ def compress(inputs: Inputs, config: Config, out: Path, callback: Callback) -> A
     return save_encoder(out, model, load_tokenizer(inputs.source), inputs.identity(), best)
 
 
-@dataclass(frozen=True)
-class TeacherStates:
-    """What the teacher computes for every training sentence, in the layers that are followed.
-
-    `logits`: (n, labels), on the training device. `hidden`: the hidden states of each sentence,
-    (layers, tokens, width). `attention`: its attention probabilities, (layers, heads, tokens,
-    tokens). Both are unpadded and in half precision, and stay on the CPU to save memory.
-    """
-
-    logits: Tensor
-    hidden: list[Tensor]
-    attention: list[Tensor]
-
-    def of(self, batch: Batch) -> tuple[Tensor, Tensor]:
-        """Return hidden states (layers, n, tokens, width) and attention of a padded batch.
-
-        Attention is (layers, n, heads, tokens, tokens).
-        """
-        rows, tokens = batch.rows.tolist(), batch.ids.shape[1]
-        layers, _, width = self.hidden[0].shape
-        heads = self.attention[0].shape[1]
-        hidden = torch.zeros(layers, len(rows), tokens, width)
-        attention = torch.zeros(layers, len(rows), heads, tokens, tokens)
-        for i, row in enumerate(rows):
-            length = self.hidden[row].shape[1]
-            hidden[:, i, :length] = self.hidden[row]
-            attention[:, i, :, :length, :length] = self.attention[row]
-        return hidden.to(training_device()), attention.to(training_device())
-
-
-@lru_cache(maxsize=1)
 @torch.no_grad()
-def _teacher_states(path: Path, texts: tuple[str, ...], layers: tuple[int, ...]) -> TeacherStates:
-    """The states of `layers` of the artifact at `path`, computed once for all tuning trials."""
-    artifact = read_artifact(path)
-    teacher = load_encoder(artifact).to(training_device()).eval()
-    ids = encode(load_tokenizer(artifact), texts)
-    logits = torch.empty(len(ids), teacher.layout.labels)
-    hidden: list[Tensor] = [torch.empty(0)] * len(ids)
-    attention: list[Tensor] = [torch.empty(0)] * len(ids)
-    same_heads = len({layer.heads for layer in teacher.layout.layers}) == 1
-    for rows in batches_by_length(ids, EVALUATION_BATCH):
-        trace = teacher.trace(*padded_tensors([ids[row] for row in rows]))
-        logits[rows] = trace.logits.cpu()
-        states = torch.stack([trace.hidden[layer] for layer in layers]).half().cpu()
-        maps = [trace.attention[layer] for layer in layers]  # (n, heads, tokens, tokens) each
-        if not same_heads:  # they cannot be stacked, and the loss compares means over heads anyway
-            maps = [by_head.mean(1, keepdim=True) for by_head in maps]
-        probabilities = torch.stack(maps).half().cpu()
-        for i, row in enumerate(rows):
-            length = len(ids[row])
-            hidden[row] = states[:, i, :length].clone()
-            attention[row] = probabilities[:, i, :, :length, :length].clone()
-    return TeacherStates(logits.to(training_device()), hidden, attention)
+def _followed(
+    teacher: Encoder, batch: Batch, layers: Sequence[int]
+) -> tuple[list[Tensor], list[Tensor]]:
+    """The teacher's hidden states and attention probabilities in the layers that are followed.
+
+    They are computed for each batch: those of a whole transfer set would fill the memory.
+    """
+    trace = teacher.trace(batch.ids, batch.mask)
+    return [trace.hidden[layer] for layer in layers], [trace.attention[layer] for layer in layers]
 
 
 def _projection(student: int, teacher: int, seed: int) -> nn.Module:

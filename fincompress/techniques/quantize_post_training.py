@@ -19,10 +19,7 @@ Jacob et al. (2018), "Quantization and Training of Neural Networks for Efficient
 Integer-Arithmetic-Only Inference".
 """
 
-import logging
-import os
 from collections.abc import Sequence
-from contextlib import redirect_stdout
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Annotated, Literal
@@ -37,16 +34,13 @@ from fincompress.compression.sensitivity import Sensitivity, layer_sensitivities
 from fincompress.config import UserError, settings
 from fincompress.evaluation.metrics import classification_scores
 from fincompress.export import (
-    Writer,
     dynamic_quantizer,
     export,
+    nncf_quantizer,
     onnx_writer,
-    read_openvino,
     save_graph,
-    write_openvino,
 )
 from fincompress.models.storage import load_encoder
-from fincompress.models.tokenization import pad
 from fincompress.runtimes import Classifier, load_runtime, torch_eager
 from fincompress.techniques import Inputs
 from fincompress.training.device import training_device
@@ -99,7 +93,7 @@ def compress(inputs: Inputs, config: Config, out: Path, callback: Callback) -> A
             if config.method == "dynamic":
                 write = dynamic_quantizer(exported)
             else:
-                write = _nncf_quantizer(exported, calibration.ids)
+                write = nncf_quantizer(exported, calibration.ids)
         draft = save_graph(
             Path(scratch) / "int8",
             write,
@@ -136,24 +130,3 @@ def _check_f1_drop(
             f"sensitive: {worst.name}; raise it, use {better}, or "
             "train for INT8 (technique quantize_aware)"
         )
-
-
-def _nncf_quantizer(exported: Artifact, calibration: Sequence[list[int]]) -> Writer:
-    """Return what writes the OpenVINO graph of `exported` in INT8, calibrated on token ids."""
-    import nncf  # here because importing it takes seconds
-
-    def feed(ids: list[int]) -> dict[str, object]:
-        return dict(zip(("ids", "mask"), pad([ids]), strict=True))
-
-    nncf.set_log_level(logging.ERROR)
-    # Its progress bars consist of characters that not every terminal can show.
-    with Path(os.devnull).open("w", encoding="utf-8") as nowhere, redirect_stdout(nowhere):
-        model = nncf.quantize(
-            read_openvino(exported),
-            nncf.Dataset(calibration, feed),
-            model_type=nncf.ModelType.TRANSFORMER,
-            # Symmetric ranges: here they are as accurate as asymmetric ones, and faster.
-            preset=nncf.QuantizationPreset.PERFORMANCE,
-            subset_size=len(calibration),
-        )
-    return lambda folder: write_openvino(model, folder)

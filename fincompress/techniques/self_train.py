@@ -29,7 +29,7 @@ from torch import Tensor
 
 from fincompress.artifact import Artifact
 from fincompress.callbacks import Callback, Step, after_epochs
-from fincompress.config import UserError, settings
+from fincompress.config import Positive, UserError, settings
 from fincompress.models.encoder import Encoder
 from fincompress.models.storage import TORCH_FORMAT, load_encoder, save_encoder
 from fincompress.models.tokenization import encode, load_tokenizer
@@ -52,13 +52,15 @@ class Config:
     `first_round`: for each model that answers the transfer set, the origins of labelled sentences
     that it leaves out; a list that is empty leaves out none. Origins that the study does not have
     are ignored. `transfer`: whether the study's transfer set, which has no labels, is learned from;
-    if not, or if there is none, there is no first round.
+    if not, or if there is none, there is no first round. `transfer_sentences`: at most so many of
+    the transfer set are answered and learned from, spread evenly over it; None for all.
     `label_smoothing`: the share of each target's probability that is spread over all labels.
     `optimizer`: learning rate, weight decay and the like; see `training.loop.Optimizer`.
     """
 
     first_round: tuple[LeftOut, ...] = ((), ())
     transfer: bool = True
+    transfer_sentences: Positive | None = None
     label_smoothing: Annotated[float, Field(ge=0, lt=1)] = 0.1
     optimizer: Optimizer = Optimizer(learning_rate=1e-4)
 
@@ -72,7 +74,7 @@ def resolve(config: Config, inputs: Inputs) -> Config:
     if config.transfer and not config.first_round:
         raise UserError("first_round: needs a model, or nothing answers the transfer set")
     if not (config.transfer and inputs.transfer):
-        return replace(config, first_round=(), transfer=False)
+        return replace(config, first_round=(), transfer=False, transfer_sentences=None)
     known = set(inputs.train.origins)
     kept = tuple(tuple(o for o in origins if o in known) for origins in config.first_round)
     for number, origins in enumerate(kept):
@@ -80,11 +82,14 @@ def resolve(config: Config, inputs: Inputs) -> Config:
             raise UserError(
                 f"first_round.{number}: leaves out {', '.join(origins)}, and no sentence is left"
             )
-    return replace(config, first_round=kept)
+    limit = config.transfer_sentences
+    fewer = limit is not None and limit < len(inputs.transfer)
+    return replace(config, first_round=kept, transfer_sentences=limit if fewer else None)
 
 
 def compress(inputs: Inputs, config: Config, out: Path, callback: Callback) -> Artifact:
     """Fine-tune the first round, if any, let it answer the transfer set, and fine-tune the last."""
+    inputs = replace(inputs, transfer=_spread(inputs.transfer, config.transfer_sentences))
     models: list[Encoder] = []
     for number, left_out in enumerate(config.first_round):
         kept = set(inputs.train.origins) - set(left_out)
@@ -96,6 +101,18 @@ def compress(inputs: Inputs, config: Config, out: Path, callback: Callback) -> A
     steps = after_epochs(len(config.first_round) * inputs.budget.epochs, callback)
     model, scores = _fine_tune(last, config, answers, steps)
     return save_encoder(out, model, load_tokenizer(inputs.source), inputs.identity(), scores)
+
+
+def _spread(texts: tuple[str, ...], limit: int | None) -> tuple[str, ...]:
+    """So many of `texts`: one, drawn at random, of each of so many stretches of equal length.
+
+    Every tenth text could be of the same file, as files take turns in a transfer set.
+    """
+    if limit is None:
+        return texts
+    edges = np.arange(limit + 1) * len(texts) // limit
+    rows = np.random.default_rng(0).integers(edges[:-1], edges[1:])
+    return tuple(texts[row] for row in rows)
 
 
 def _seed(inputs: Inputs, number: int) -> int:
@@ -133,5 +150,8 @@ def _fine_tune(
 def _mean_answers(models: Sequence[Encoder], inputs: Inputs) -> Tensor:
     """The mean probabilities that models give to the labels of the transfer set, (n, labels)."""
     ids = encode(load_tokenizer(inputs.source), inputs.transfer)
-    answers = [predict_logits(model, ids).softmax(dim=-1) for model in models]
+    answers = [
+        predict_logits(model, ids, f"answers of model {number}").softmax(dim=-1)
+        for number, model in enumerate(models, start=1)
+    ]
     return torch.stack(answers).mean(dim=0)

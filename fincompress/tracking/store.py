@@ -15,8 +15,8 @@ import mlflow
 from sqlalchemy.engine import make_url
 
 from fincompress.config import UserError
+from fincompress.machine.cache import CACHE_VARIABLE
 from fincompress.machine.locks import hold
-from fincompress.runtimes import CACHE_VARIABLE
 from fincompress.tracking.addresses import DATABASES, PATIENCE_S, backend, masked, probe, reason
 
 EXPERIMENT = "fincompress"
@@ -91,7 +91,7 @@ def is_default_store() -> bool:
 
 
 def _cache_beside(uri: str) -> None:
-    """Keep the cache of engine timings in the folder of a store that is a local file."""
+    """Cache in the folder of a store that is a local file."""
     if backend(uri) == "sqlite" and (file := make_url(uri).database):
         os.environ.setdefault(CACHE_VARIABLE, str(Path(file).parent / "mlruns"))
 

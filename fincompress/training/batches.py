@@ -6,9 +6,10 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from torch import Tensor
+from tqdm import tqdm
 
 from fincompress.config import UserError
-from fincompress.models.encoder import Encoder
+from fincompress.models.conv_encoder import TextEncoder
 from fincompress.models.tokenization import Ids, batches_by_length, pad
 from fincompress.training.device import training_device
 from fincompress.training.losses import UNLABELLED
@@ -46,6 +47,26 @@ class EncodedSentences:
             [self.ids[row] for row in rows], tuple(self.labels[row] for row in rows)
         )
 
+    def count_drawn(self, unlabelled: int | None) -> int:
+        """Return how many sentences `draw` returns, with at most `unlabelled` without a label."""
+        without = self.labels.count(UNLABELLED)
+        drawn = without if unlabelled is None else min(unlabelled, without)
+        return len(self.labels) - without + drawn
+
+    def draw(self, unlabelled: int | None, shuffler: torch.Generator) -> list[int]:
+        """Return the indices of an epoch's sentences, in ascending order.
+
+        They are all that have a label, and at most so many as `unlabelled` of the others, drawn at
+        random; None for all. `shuffler` advances only if some are left out.
+        """
+        if self.count_drawn(unlabelled) == len(self.labels):
+            return list(range(len(self.labels)))
+        without = torch.tensor([label == UNLABELLED for label in self.labels])
+        others = without.nonzero().flatten()
+        drawn = others[torch.randperm(len(others), generator=shuffler)[:unlabelled]]
+        without[drawn] = False
+        return (~without).nonzero().flatten().tolist()
+
     def batches(self) -> Iterator[tuple[Tensor, Tensor]]:
         """Yield ids and mask, (n, tokens) each, of sentences of similar length."""
         for rows in batches_by_length(self.ids, EVALUATION_BATCH):
@@ -68,16 +89,21 @@ class Batch:
 
 
 @torch.no_grad()
-def predict_logits(model: Encoder, ids: Ids) -> Tensor:
+def predict_logits(model: TextEncoder, ids: Ids, progress: str = "") -> Tensor:
     """Return the logits of all sentences, (n, labels), in the order of `ids`, on the CPU.
+
+    On a terminal, a bar that `progress` describes counts the sentences, unless it is empty.
 
     They are computed in FP32 on every device, as the PyTorch runtime does. Only training steps use
     a faster precision: validation scores the model that ships.
     """
     model.to(training_device()).eval()
     logits = torch.empty(len(ids), model.layout.labels)
-    for rows in batches_by_length(ids, EVALUATION_BATCH):
-        logits[rows] = model(*padded_tensors([ids[i] for i in rows])).cpu()
+    hidden = None if progress else True  # None for a bar on a terminal alone
+    with tqdm(total=len(ids), desc=progress, unit="", disable=hidden, leave=False) as bar:
+        for rows in batches_by_length(ids, EVALUATION_BATCH):
+            logits[rows] = model(*padded_tensors([ids[i] for i in rows])).cpu()
+            bar.update(len(rows))
     return logits
 
 

@@ -16,10 +16,10 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from tqdm import tqdm
 
 from fincompress.callbacks import Step
-from fincompress.config import UserError, settings
+from fincompress.config import Positive, UserError, settings
 from fincompress.evaluation.metrics import classification_scores
 from fincompress.evaluation.results import VAL_F1
-from fincompress.models.encoder import Encoder
+from fincompress.models.conv_encoder import TextEncoder
 from fincompress.training.batches import (
     Batch,
     EncodedSentences,
@@ -37,11 +37,14 @@ class Budget:
     `epochs`: at most so many passes over the training set.
     `patience`: training stops after so many epochs without a better validation macro-F1.
     `batch_size`: sentences in a batch.
+    `transfer_per_epoch`: at most so many of the sentences without a label are drawn in an epoch,
+    anew and at random in each; None for all. Labelled sentences are all in each epoch.
     """
 
     epochs: Annotated[int, Field(ge=1)]
     patience: Annotated[int, Field(ge=1)]
     batch_size: Annotated[int, Field(ge=1)] = 32
+    transfer_per_epoch: Positive | None = None
 
 
 @settings
@@ -69,7 +72,7 @@ Objective = Callable[[Batch], Mapping[str, Tensor]]
 
 
 def fit(
-    model: Encoder,
+    model: TextEncoder,
     objective: Objective,
     train: EncodedSentences,
     val: EncodedSentences,
@@ -84,7 +87,7 @@ def fit(
 
     The best epoch has the highest macro-F1 on `val`; where weights are averaged, it is the average
     that is validated and kept. `extra_parameters` are trained along with the model's and then left.
-    `seed` decides batches and dropout.
+    `seed` decides which sentences an epoch draws, batches and dropout.
 
     After each epoch, `callback` gets its number from 1 and its metrics: the mean of each loss as
     `train/<name>`, the scores as `val/<name>`, and `train/epoch_seconds`, without validation.
@@ -98,12 +101,13 @@ def fit(
         lr=optimizer.learning_rate,
         fused=True,
     )
-    steps = budget.epochs * math.ceil(len(train.ids) / budget.batch_size)
+    in_an_epoch = train.count_drawn(budget.transfer_per_epoch)
+    steps = budget.epochs * math.ceil(in_an_epoch / budget.batch_size)
     schedule = torch.optim.lr_scheduler.LambdaLR(
         adamw, _warmup_then_decay(steps, optimizer.warmup_share)
     )
     average = _moving_average(model, optimizer.averaging)
-    validated = cast(Encoder, average.module) if average else model
+    validated = cast(TextEncoder, average.module) if average else model
 
     def take_step(batch: Batch, epoch: int) -> dict[str, float]:
         """Update the weights once, and return the losses of the batch."""
@@ -134,13 +138,13 @@ def fit(
             model.train()
             sums: dict[str, float] = {}
             begun = time.perf_counter()
-            for rows in shuffled_batches(train.ids, budget.batch_size, shuffler):
+            for rows in _epoch_batches(train, budget, shuffler):
                 for name, loss in take_step(make_batch(train, rows), epoch).items():
                     sums[name] = sums.get(name, 0.0) + loss * len(rows)
                 progress.update()
             seconds = time.perf_counter() - begun
             scores = validation_scores(validated, val)
-            means = {f"train/{name}": total / len(train.ids) for name, total in sums.items()}
+            means = {f"train/{name}": total / in_an_epoch for name, total in sums.items()}
             callback(epoch, means | scores | {"train/epoch_seconds": seconds})
             if not best or scores[VAL_F1] > best[VAL_F1]:
                 best, best_epoch, best_state = scores, epoch, deepcopy(validated.state_dict())
@@ -151,13 +155,22 @@ def fit(
     return best | {"best_epoch": best_epoch}
 
 
-def validation_scores(model: Encoder, val: EncodedSentences) -> dict[str, float]:
+def validation_scores(model: TextEncoder, val: EncodedSentences) -> dict[str, float]:
     """Return the scores of `model` on `val`, each as `val/<name>`."""
     scores = classification_scores(val.labels, predict_logits(model, val.ids).argmax(1))
     return {f"val/{name}": score for name, score in scores.items()}
 
 
-def _moving_average(model: Encoder, share: float) -> AveragedModel | None:
+def _epoch_batches(
+    train: EncodedSentences, budget: Budget, shuffler: torch.Generator
+) -> list[list[int]]:
+    """The batches of one epoch, as indices of the sentences that are drawn from `train`."""
+    drawn = train.draw(budget.transfer_per_epoch, shuffler)
+    batches = shuffled_batches([train.ids[row] for row in drawn], budget.batch_size, shuffler)
+    return [[drawn[place] for place in batch] for batch in batches]
+
+
+def _moving_average(model: TextEncoder, share: float) -> AveragedModel | None:
     """A model that averages the weights of `model`, keeping `share` at each step; None for 0."""
     if share == 0:
         return None

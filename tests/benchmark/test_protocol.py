@@ -19,7 +19,13 @@ from numpy.typing import NDArray
 
 from fincompress.artifact import Artifact
 from fincompress.benchmark import rounds
-from fincompress.benchmark.process import ColdStart, MeasuredProcess, Subject
+from fincompress.benchmark.process import (
+    HUGGING_FACE,
+    TORCH_COMPILE,
+    ColdStart,
+    MeasuredProcess,
+    Subject,
+)
 from fincompress.benchmark.protocol import FLOOR_SUBJECT, Timing, measure, median_latencies
 from fincompress.benchmark.rounds import turn_order
 from fincompress.config import UserError
@@ -78,6 +84,9 @@ class Fake:
     def forward(self, batches: Sequence[Sequence[str]]) -> list[float]:
         self.ask("forward", len(batches))
         return [1e-2 * self.ms * len(batch) for batch in batches]
+
+    def hands_over(self, texts: Sequence[str]) -> list[bool]:
+        return [number % 3 == 0 for number in range(len(texts))] if self.name == "b" else []
 
     def peak_memory_mb(self) -> float:
         return 100.0
@@ -152,6 +161,59 @@ def test_variants_take_turns_and_every_call_is_kept(splits: Splits, fakes: list[
         assert result.measurement.round_medians_ms == pytest.approx([ms] * 21)
     assert measured.failed == {} and measured.drift == {
         "reference_first_ms": pytest.approx(1), "reference_last_ms": pytest.approx(1),
+    }  # fmt: skip
+
+
+def test_peers_are_timed_in_serving_and_padded_in_one_form_of_pytorch_alone(
+    splits: Splits, fakes: list[Subject]
+) -> None:
+    """They are slow, and their throughput on fewer threads decides nothing."""
+    subjects = [
+        fakes[0],
+        replace(fakes[1], variant="recipe", runtime=HUGGING_FACE, batching="maximum"),
+        replace(fakes[1], variant="natural", runtime=HUGGING_FACE, batching="longest"),
+        replace(fakes[1], variant="compiled", runtime=TORCH_COMPILE, batching="longest"),
+        replace(fakes[1], variant="openvino", runtime="torch_eager", batching="longest"),
+    ]
+    measured = measure(subjects, splits, replace(TIMING, threads=2), parts=asked(splits))
+    found = {r.measurement.variant: (r.measurement.metrics, r.logits) for r in measured.results}
+    assert [*found] == ["a", "recipe", "natural", "compiled", "openvino"]
+    forwarded = {name for name, what, _ in Fake.asked if what == "forward"}
+    assert forwarded == {"a", "recipe", "openvino"}
+    assert {name for name, what, _ in Fake.asked if what == "start 1"} == {"a"}
+    for name, (metrics, logits) in found.items():
+        assert (PADDED_P50 in metrics) == (PADDED_THROUGHPUT in metrics) == (name in forwarded)
+        assert (thread_throughput_key(1) in metrics) == (name == "a")
+        assert thread_throughput_key(2) in metrics and set(logits) == {"val", "test"}
+
+
+def test_large_calls_begin_again_with_the_first_text_and_spare_what_is_slow(
+    splits: Splits, fakes: list[Subject]
+) -> None:
+    peer = replace(fakes[1], variant="peer", runtime=HUGGING_FACE, batching="longest")
+    untrained = replace(peer, variant="untrained", scored=False)
+    subjects = [*fakes, peer, untrained, FLOOR_SUBJECT]
+    large = replace(TIMING, batches=(8, 50))  # there are 21 test sentences
+    measured = measure(subjects, splits, large, parts=asked(splits))
+    timed = {
+        r.measurement.variant: batch_throughput_key(50) in r.measurement.metrics
+        for r in measured.results
+    }
+    assert timed == {
+        "a": True, "b": True, "peer": False, "untrained": False, "tfidf_floor": True
+    }  # fmt: skip
+    b = measured.results[1]
+    assert b.measurement.metrics[batch_throughput_key(50)] == pytest.approx(100)
+    assert [r.measurement.variant for r in measured.results if not r.logits] == ["untrained"]
+
+
+def test_what_a_cascade_hands_over_is_recorded_for_each_part(
+    splits: Splits, fakes: list[Subject]
+) -> None:
+    a, b = measure(fakes, splits, TIMING, parts=asked(splits)).results
+    assert a.handed_over == {}
+    assert {part: rows.mean() for part, rows in b.handed_over.items()} == {
+        "val": pytest.approx(1 / 3), "test": pytest.approx(1 / 3),
     }  # fmt: skip
 
 

@@ -1,6 +1,6 @@
 """Who is measured beside whom, and what a benchmark leaves whose decision fails."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,6 +16,7 @@ from fincompress.commands.builder import Builder
 from fincompress.commands.options import Options
 from fincompress.commands.workspace import open_workspace
 from fincompress.config import UserError
+from fincompress.data import Splits
 from fincompress.evaluation.results import Answers
 from fincompress.studies.study import Study
 from fincompress.tracking import registry, runs
@@ -94,14 +95,47 @@ def test_a_variant_of_the_peers_that_was_not_built_is_named(
     builder.workspace = replace(builder.workspace, study=study)
     asked: list[str] = []
 
-    def export_peers(teacher: Artifact, student: Artifact, name: str, out: Path) -> list[Subject]:
+    def list_peers(
+        teacher: Artifact, student: Artifact, name: str, splits: Splits, out: Path
+    ) -> dict[str, Callable[[], Subject]]:
         asked.append(name)
-        return []
+        return {}
 
-    monkeypatch.setattr("fincompress.benchmark.peers.export_peers", export_peers)
+    monkeypatch.setattr("fincompress.benchmark.peers.list_peers", list_peers)
+    monkeypatch.setattr("fincompress.benchmark.peers.has_model2vec", lambda: True)
     assert command._peers(builder) == []
     assert asked == ["teacher"]
     assert capsys.readouterr().out == (
         "experiments/tiny.yaml: peers_of: 'student_ptc' was not built; did you mean "
         "'student_ptq'?; the peers are those of teacher\n"
+    )
+
+
+def test_a_peer_that_cannot_be_made_costs_its_own_row(
+    builder: Builder, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    made = Subject("teacher@engine", None, "torch_eager", builder.versions["teacher"].artifact)
+
+    def fail() -> Subject:
+        raise RuntimeError("an operation that it does not know")
+
+    def list_peers(*_: object) -> dict[str, Callable[[], Subject]]:
+        return {"teacher@broken": fail, "teacher@engine": lambda: made}
+
+    monkeypatch.setattr("fincompress.benchmark.peers.list_peers", list_peers)
+    monkeypatch.setattr("fincompress.benchmark.peers.has_model2vec", lambda: True)
+    assert command._peers(builder) == [made]
+    said = capsys.readouterr().out
+    assert "teacher@broken: failed: " in said and "an operation that it does not know" in said
+    assert "teacher@broken" not in builder.failed, "the command has done what it was asked for"
+
+
+def test_static_embeddings_without_their_library_are_left_out_with_a_line(
+    builder: Builder, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("fincompress.benchmark.peers.list_peers", lambda *_: {})
+    monkeypatch.setattr("fincompress.benchmark.peers.has_model2vec", lambda: False)
+    assert command._peers(builder) == []
+    assert capsys.readouterr().out.endswith(
+        "benchmark: without model2vec, which is not installed: pip install --editable '.[peers]'\n"
     )

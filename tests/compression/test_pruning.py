@@ -171,7 +171,7 @@ def test_entropy_scores_focus_one_and_even_attention_zero(model: Encoder, base: 
 
 def inputs(splits: Splits, teacher: Artifact, source: Artifact) -> Inputs:
     return Inputs.of(
-        splits, source=source, teacher=teacher, pretrained=teacher, seed=1,
+        splits, sources=(source,), teacher=teacher, pretrained=teacher, seed=1,
         budget=Budget(epochs=3, patience=3, batch_size=8),
         technique="prune_structured", runtime="torch_eager",
     )  # fmt: skip

@@ -194,7 +194,7 @@ def test_int8_that_loses_too_much_is_refused_and_leaves_nothing(
 
 def inputs(splits: Splits, source: Artifact, runtime: str) -> Inputs:
     return Inputs.of(
-        splits, source=source, teacher=source, pretrained=source, seed=1,
+        splits, sources=(source,), teacher=source, pretrained=source, seed=1,
         budget=Budget(epochs=1, patience=1), technique="quantize_post_training", runtime=runtime,
     )  # fmt: skip
 

@@ -82,7 +82,7 @@ def test_fingerprint_covers_all_that_decides_the_result(
     other_student = replace(student_base, manifest=replace(student_base.manifest, fingerprint="o"))
     changes: list[dict[str, object]] = [
         {"seed": 2},
-        {"source": stranger},
+        {"sources": (stranger, *made.inputs.sources[1:])},
         {"teacher": stranger},
         {"pretrained": other_student},
         {"budget": replace(BUDGET, batch_size=3)},

@@ -10,10 +10,10 @@ import torch
 from fincompress.artifact import Artifact
 from fincompress.build import plan
 from fincompress.data import DataConfig, Splits, Transfer, load_splits
-from fincompress.data.near_duplicates import near_duplicates, resemblance
+from fincompress.data.near_duplicates import repeats, resemblance
 from fincompress.studies.study import load_study
 from fincompress.studies.variants import load_variants
-from fincompress.techniques import Inputs
+from fincompress.techniques import Inputs, finetune
 from fincompress.training.loop import Budget
 from fincompress.training.losses import UNLABELLED
 from tests.support.projects import SHARED, refusal, tiny_sentences, write_csv
@@ -22,23 +22,16 @@ real_data = pytest.mark.skipif(not SHARED.exists(), reason=f"the corpora are not
 FRESH = ("sales of the unit stayed flat", "a new plant in Oulu")
 
 
-def test_resemblance_is_the_share_of_words_in_common() -> None:
-    found = resemblance(["Profit rose 5 %", "a b", "!"], ["profit rose 6 %", "b c d"])
-    assert found.tolist() == pytest.approx([2 / 4, 1 / 4, 0])
-    assert near_duplicates(["profit rose again", "other"], ["Profit rose , again !"]) == 1
-    assert resemblance(["a"], []).tolist() == [0.0]
-
-
 def test_what_the_split_holds_or_resembles_is_taken_out(tmp_path: Path) -> None:
     corpus = write_csv(tmp_path / "my.csv", tiny_sentences())
     plain = load_splits(DataConfig(sources=(corpus,)), None)
     held, known = plain.test.texts[0], plain.train.texts[0]
-    texts = [known, f"{held} !", *FRESH, FRESH[0]]
+    texts = [known, f"{held} !", *FRESH, FRESH[0], f"{FRESH[0]} again", f"{held} ?"]
     pd.DataFrame({"text": texts}).to_parquet(tmp_path / "more.parquet")
     splits = load_splits(
         DataConfig(sources=(corpus,), transfer=(str(tmp_path / "more.parquet"),)), None
     )
-    assert splits.transfer == Transfer(FRESH, known=1, alike=1)
+    assert splits.transfer == Transfer(FRESH, known=1, alike=2, repeated=1)
     assert splits.fingerprint == plain.fingerprint, "it is no part of the split"
 
 
@@ -62,7 +55,7 @@ def test_a_folder_of_files_gives_as_many_of_each(
     )
     (tmp_path / "unlabelled").mkdir()
     for name, count in (("posts", 3), ("headlines", 30)):
-        texts = [f"{name} {number}" for number in range(count)]
+        texts = [f"{name} a{number} b{number}" for number in range(count)]
         pd.DataFrame({"text": texts}).to_csv(tmp_path / "unlabelled" / f"{name}.csv", index=False)
     splits = load_splits(config, tmp_path)
     assert sorted(text.split()[0] for text in splits.transfer.texts) == [
@@ -78,9 +71,10 @@ def test_a_folder_of_files_gives_as_many_of_each(
 def test_the_disputed_sentences_of_phrasebank_are_the_known_ones() -> None:
     splits = load_splits(load_study("cpu").data, SHARED)
     found = splits.transfer
-    assert (len(found.texts), found.known, found.alike) == (2564, 0, 15)
+    assert (len(found.texts), found.known, found.alike, found.repeated) == (2507, 0, 15, 57)
     held = splits.val.texts + splits.test.texts
     assert resemblance(found.texts, held).max() < 0.6
+    assert not repeats(found.texts).any()
     assert not set(found.texts) & set(splits.train.texts + held)
 
 
@@ -88,7 +82,7 @@ def test_the_disputed_sentences_of_phrasebank_are_the_known_ones() -> None:
 def inputs(splits: Splits, base: Artifact, student_base: Artifact) -> Inputs:
     return Inputs.of(
         replace(splits, transfer=Transfer(FRESH)),
-        source=base,
+        sources=(base,),
         teacher=base,
         pretrained=student_base,
         budget=Budget(epochs=1, patience=1),
@@ -120,3 +114,14 @@ def test_a_recipe_depends_on_the_transfer_set_where_it_is_used(inputs: Inputs) -
     assert used.fingerprint != plan(other, vanilla.config, "data").fingerprint
     alone = [replace(i, technique="finetune") for i in (inputs, without)]
     assert len({plan(i, teacher.config, "data").fingerprint for i in alone}) == 1
+
+
+def test_a_recipe_depends_on_how_many_an_epoch_draws_if_the_budget_says_so(inputs: Inputs) -> None:
+    base = replace(inputs.teacher, manifest=replace(inputs.teacher.manifest, fingerprint="made"))
+    same = replace(inputs, sources=(base,), teacher=base, pretrained=base, technique="finetune")
+    found = [
+        plan(replace(same, budget=budget), finetune.Config(), "data").fingerprint
+        for budget in (same.budget, replace(same.budget, transfer_per_epoch=5))
+    ]
+    assert found[0] == "ab959229a46cddd1", "that of versions from before there was this key"
+    assert found[0] != found[1]

@@ -1,6 +1,7 @@
 """What a measurement is beside others: to the teacher, its source and the published recipe."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -15,6 +16,8 @@ from fincompress.evaluation.results import (
     THROUGHPUT_VS_PUBLISHED,
     Measurement,
     Samples,
+    batch_throughput_key,
+    batch_vs_published_key,
 )
 from fincompress.evaluation.speedups import add_speedups
 from tests.support.projects import refusal
@@ -36,6 +39,26 @@ def result(
 
 def beside_teacher(*results: Measurement) -> list[Measurement]:
     return list(add_speedups(results, teacher="teacher", published="", sources={}))
+
+
+def test_large_calls_are_set_beside_the_best_rate_of_the_published_recipe() -> None:
+    one, many, most = (batch_throughput_key(size) for size in (1, 32, 1000))
+
+    def with_rates(measured: Measurement, rates: dict[str, float]) -> Measurement:
+        return replace(measured, metrics=measured.metrics | rates)
+
+    teacher, fast, recipe = add_speedups(
+        [
+            with_rates(result("teacher", 10, 100), {one: 90.0, many: 100.0}),
+            with_rates(result("fast", 1, 4000), {one: 900.0, many: 4000.0, most: 8000.0}),
+            with_rates(result("recipe", 100, 8), {one: 10.0, many: 8.0}),
+        ],
+        teacher="teacher", published="recipe", sources={},
+    )  # fmt: skip
+    sizes = (1, 32, 1000)
+    assert [fast.metrics[batch_vs_published_key(size)] for size in sizes] == [90, 500, 800]
+    assert batch_vs_published_key(1000) not in teacher.metrics
+    assert [recipe.metrics[batch_vs_published_key(size)] for size in sizes[:2]] == [1, 1]
 
 
 def test_each_is_set_beside_teacher_source_and_the_published_recipe() -> None:

@@ -1,6 +1,9 @@
 """Sentences become ids: truncated, never padded beyond the longest, each in exactly one batch."""
 
+import sys
+from collections.abc import Sequence
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from tokenizers import Tokenizer
@@ -11,6 +14,7 @@ from fincompress.models.tokenization import (
     batches_by_tokens,
     encode,
     has_tokenizer,
+    load_encode,
     load_tokenizer,
     pad,
     read_checkpoint_tokenizer,
@@ -119,3 +123,55 @@ def test_tokenizer_json_goes_before_the_vocabulary(tmp_path: Path) -> None:
     (tmp_path / "vocab.txt").write_text("[PAD]\n[UNK]\n[CLS]\n[SEP]\n[MASK]\n")
     tokenizer = read_checkpoint_tokenizer(tmp_path, lowercase=True)
     assert tokenizer.encode("profit").tokens == ["[CLS]", "profit", "[SEP]"]
+
+
+ODD = ["Profit ROSE ab .", "", " \t\n", "\u20ac", "caf\u00e9", "profit " * 200, "\x00rose"]
+
+
+def _installed(monkeypatch: pytest.MonkeyPatch, answer: object) -> list[str]:
+    """Let `nanotoken` be a package whose tokenizer gives `answer`; return what it is asked."""
+    asked: list[str] = []
+
+    def encode_batch_list(texts: Sequence[str], **options: object) -> object:
+        assert options == {"max_length": 32, "parallel": False}
+        asked.extend(texts)
+        return answer
+
+    def from_json(text: str) -> object:
+        if answer is None:
+            raise ValueError("unsupported tokenizer")
+        return SimpleNamespace(encode_batch_list=encode_batch_list)
+
+    package = SimpleNamespace(Tokenizer=SimpleNamespace(from_json=from_json))
+    monkeypatch.setitem(sys.modules, "nanotoken", package)
+    return asked
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_the_faster_tokenizer_gives_the_same_ids(
+    base: Artifact, tokenizer: Tokenizer, threads: int
+) -> None:
+    pytest.importorskip("nanotoken")
+    fast = load_encode(base, threads)
+    assert "nanotoken" in fast.__qualname__, "it is used"
+    assert fast(ODD) == encode(tokenizer, ODD)
+    with pytest.raises(TypeError):
+        fast([None])  # type: ignore[list-item]
+
+
+@pytest.mark.parametrize("answer", [[[CLS, SEP]], None], ids=["other ids", "unsupported"])
+def test_a_faster_tokenizer_that_gives_other_ids_is_not_used(
+    base: Artifact, tokenizer: Tokenizer, monkeypatch: pytest.MonkeyPatch, answer: object
+) -> None:
+    asked = _installed(monkeypatch, answer)
+    chosen = load_encode(base, 1)
+    asked.clear()
+    assert chosen(ODD) == encode(tokenizer, ODD)
+    assert not asked
+
+
+def test_without_the_faster_tokenizer_the_usual_one_is_used(
+    base: Artifact, tokenizer: Tokenizer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "nanotoken", None)
+    assert load_encode(base, 2)(ODD) == encode(tokenizer, ODD)

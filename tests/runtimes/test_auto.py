@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 from fincompress.artifact import Artifact
 from fincompress.config import UserError
 from fincompress.export import export
+from fincompress.machine.cache import CACHE_VARIABLE
 from fincompress.models.probe import SENTENCES, read_probe
 from fincompress.models.storage import load_encoder
 from fincompress.runtimes import (
-    CACHE_VARIABLE,
     Classifier,
     auto,
     load_accepted,

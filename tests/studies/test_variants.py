@@ -47,9 +47,21 @@ def test_a_study_may_have_variants_and_ablations_of_its_own() -> None:
     shared, own = load_variants("cpu"), load_variants("practical")
     assert shared == load_variants()
     assert own["teacher"].technique == "self_train"
-    assert {**own, "teacher": shared["teacher"]} == shared
+    assert {n: own[n] for n in shared if n != "teacher"} == {
+        n: spec for n, spec in shared.items() if n != "teacher"
+    }
+    assert own.keys() - shared.keys() == {"student_conv", "cascade"}
     extra = load_ablations(own, "practical").keys() - load_ablations(shared, "cpu").keys()
     assert "teacher_of_the_split" in extra
+
+
+def test_a_variant_of_several_sources_follows_them_all_and_stands_for_the_last() -> None:
+    variants = load_variants("practical")
+    cascade, order = variants["cascade"], [*variants]
+    assert cascade.sources == ("student_conv", "student_ptq")
+    assert cascade.source == "student_ptq"
+    assert all(order.index(source) < order.index("cascade") for source in cascade.sources)
+    assert root_of(variants, "cascade") == "teacher"
 
 
 @pytest.mark.parametrize(
@@ -67,7 +79,7 @@ def test_ablations_are_asked_for_by_name(wanted: str, found: set[str]) -> None:
 
 def test_an_ablation_may_be_made_from_another() -> None:
     known = load_ablations(load_variants())
-    known["student_random"] = replace(known["student_random"], source="teacher_unaveraged")
+    known["student_random"] = replace(known["student_random"], sources=("teacher_unaveraged",))
     found = select_ablations(known, "student_random")
     assert set(found) == {"student_random", "teacher_unaveraged"}
 
@@ -111,6 +123,22 @@ BAD_VARIANTS = [
         "are made from each other, which leaves no first one: a",
     ),
     ("a", "technique: finetune", "missing key 'source'"),
+    (
+        "a",
+        "technique: finetune\nsource: [base]",
+        "source: a list is for several sources, not for 1",
+    ),
+    ("a", "technique: finetune\nsource: [b, b]", "source: names a variant twice: b, b"),
+    (
+        "a",
+        "technique: join_cascade\nsource: [base, base2]\nruntime: cascade",
+        "source: must have the format 'onnx', but 'base' has 'torch'",
+    ),
+    (
+        "a",
+        "technique: finetune\nsource: [base, teacher]",
+        "source: 'base' must be the only source, not one of several",
+    ),
     ("a", "technique: finetune\nsource: base\nruntime: torch", "did you mean 'torch_eager'"),
     (
         "a",

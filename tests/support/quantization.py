@@ -8,6 +8,6 @@ from fincompress.training.loop import Budget
 
 def inputs(splits: Splits, source: Artifact, technique: str, runtime: str) -> Inputs:
     return Inputs.of(
-        splits, source=source, teacher=source, pretrained=source, seed=1,
+        splits, sources=(source,), teacher=source, pretrained=source, seed=1,
         budget=Budget(epochs=1, patience=1, batch_size=16), technique=technique, runtime=runtime,
     )  # fmt: skip

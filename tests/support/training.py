@@ -64,6 +64,7 @@ def train(
     seed: int = 0,
     data: EncodedSentences = TRAIN,
     extra_parameters: tuple[nn.Parameter, ...] = (),
+    transfer_per_epoch: int | None = None,
 ) -> tuple[dict[str, float], Epochs]:
     """Return what `fit` returns and what it reported."""
     reported: Epochs = []
@@ -72,7 +73,12 @@ def train(
         assert epoch == len(reported) + 1
         reported.append(dict(values))
 
-    budget = Budget(epochs=epochs, patience=patience, batch_size=batch_size)
+    budget = Budget(
+        epochs=epochs,
+        patience=patience,
+        batch_size=batch_size,
+        transfer_per_epoch=transfer_per_epoch,
+    )
     best = fit(
         model,
         objective,

@@ -24,7 +24,7 @@ RUNTIME = "onnx_runtime"
 
 def inputs(splits: Splits, source: Artifact, epochs: int = 2) -> Inputs:
     return Inputs.of(
-        splits, source=source, teacher=source, pretrained=source, seed=1,
+        splits, sources=(source,), teacher=source, pretrained=source, seed=1,
         budget=Budget(epochs=epochs, patience=epochs, batch_size=16),
         technique="distill_int8", runtime=RUNTIME,
     )  # fmt: skip

@@ -141,7 +141,7 @@ def test_a_loss_that_is_not_finite_is_refused(made: Recipe, base: Artifact, tmp_
     model = load_encoder(base)
     torch.nn.init.constant_(model.classifier.bias, float("nan"))
     broken = save_encoder(tmp_path / "a", model, load_tokenizer(base), Identity.of(base), {})
-    hopeless = replace(made, inputs=replace(made.inputs, source=broken))
+    hopeless = replace(made, inputs=replace(made.inputs, sources=(broken,)))
     assert refusal(lambda: build(hopeless, tmp_path / "out", Log())) == (
         "training: the loss became nan in epoch 1; lower learning_rate, now 5e-05"
     )

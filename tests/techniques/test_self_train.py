@@ -13,6 +13,7 @@ from fincompress.config import UserError
 from fincompress.data import Splits
 from fincompress.data.sentences import Sentences, TrainingOnly, Transfer
 from fincompress.studies.study import load_study
+from fincompress.studies.variants import load_ablations, load_variants
 from fincompress.techniques import Inputs, self_train
 from fincompress.techniques.self_train import Config
 from fincompress.training.loop import fit
@@ -29,7 +30,7 @@ ADDED = Sentences(
 def self_trained(splits: Splits, base: Artifact, seed: int = 1, **settings: Any) -> Recipe:
     more = replace(splits, training_only=TrainingOnly(ADDED), transfer=Transfer(UNLABELLED))
     inputs = Inputs.of(
-        more, source=base, teacher=base, pretrained=base, budget=BUDGET, seed=seed,
+        more, sources=(base,), teacher=base, pretrained=base, budget=BUDGET, seed=seed,
         technique="self_train", runtime="torch_eager",
     )  # fmt: skip
     return plan(inputs, Config(**settings), more.training_fingerprint)
@@ -73,11 +74,45 @@ def test_the_transfer_set_is_learned_by_the_mean_answer_of_the_first_round(
     assert len({tuple(row) for row in rows[~is_label].tolist()}) == len(UNLABELLED)
 
 
+def test_of_a_large_transfer_set_so_many_are_learned_from(
+    splits: Splits, base: Artifact, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sizes = []
+
+    def record(*arguments: Any, **options: Any) -> dict[str, float]:
+        sizes.append(len(arguments[2].ids))
+        return fit(*arguments, **options)
+
+    monkeypatch.setattr("fincompress.techniques.self_train.fit", record)
+    limited = self_trained(splits, base, first_round=((),), transfer_sentences=1)
+    build(limited, tmp_path / "built", Log())
+    own = len(splits.train) + len(ADDED)
+    assert sizes == [own, own + 1]
+    assert limited.config.transfer_sentences == 1
+    for enough in (2, 3):
+        assert self_trained(splits, base, transfer_sentences=enough).config == Config()
+
+
+def test_they_are_spread_evenly_over_it_whatever_its_order() -> None:
+    texts = tuple(f"{number} of file {number % 5}" for number in range(1000))  # files take turns
+    taken = self_train._spread(texts, 100)
+    assert taken == self_train._spread(texts, 100)
+    places = [texts.index(text) for text in taken]
+    assert [place // 10 for place in places] == list(range(100))
+    assert all(places.count(place) == 1 for place in places)
+    assert all(sum(place % 5 == file for place in places) > 10 for file in range(5))
+    for limit in (1, 999, 1000):
+        assert len(set(self_train._spread(texts, limit))) == limit
+    assert self_train._spread(texts, 1000) == self_train._spread(texts, None) == texts
+
+
 def test_without_a_transfer_set_there_is_no_first_round(splits: Splits, base: Artifact) -> None:
     inputs = self_trained(splits, base).inputs
     alone = replace(Config(), first_round=(), transfer=False)
     assert self_train.resolve(Config(), replace(inputs, transfer=())) == alone
-    assert self_train.resolve(Config(transfer=False), inputs) == alone
+    for limit in (None, 1):
+        asked = Config(transfer=False, transfer_sentences=limit)
+        assert self_train.resolve(asked, inputs) == alone
     with pytest.raises(UserError, match=r"^first_round: needs a model, or nothing answers"):
         self_train.resolve(Config(first_round=()), inputs)
 
@@ -92,6 +127,20 @@ def test_origins_that_there_are_not_are_ignored_and_all_cannot_be_left_out(
         UserError, match=r"^first_round\.1: leaves out .*, and no sentence is left$"
     ):
         self_trained(splits, base, first_round=((), everything))
+
+
+def test_what_is_compared_with_the_teacher_of_practical_learns_from_as_many_sentences() -> None:
+    own = load_variants("practical")
+    limit = own["teacher"].config.transfer_sentences
+    budget = load_study("practical").budget
+    assert limit and budget.transfer_per_epoch and limit <= budget.transfer_per_epoch
+    compared = [
+        spec.config
+        for spec in load_ablations(own, "practical").values()
+        if spec.technique == "self_train" and spec.config.transfer
+    ]
+    assert len(compared) > 2
+    assert {config.transfer_sentences for config in compared} == {limit}
 
 
 def test_most_models_that_answer_for_the_teacher_of_practical_know_the_split_alone() -> None:

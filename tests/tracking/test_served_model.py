@@ -68,7 +68,7 @@ def test_a_version_is_loaded_with_the_threads_asked_for(study: Study, carried: P
     text = carried.read_text()
     head, found, tail = text.partition(own)
     assert found
-    start = tail.index("    labels, tokenizer =")
+    start = tail.index("    labels, encode =")
     shout = "    raise UserError(f'{threads} threads')\n"
     carried.write_text(head + found + tail[:start] + shout + tail[start:])
     assert refusal(lambda: served_model.predict_served(study, 1, [TEXTS], 1)) == (

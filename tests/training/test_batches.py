@@ -1,5 +1,7 @@
 """Sentences become batches of similar length; predictions keep the order of the sentences."""
 
+import io
+import sys
 from pathlib import Path
 
 import pytest
@@ -11,8 +13,8 @@ from fincompress.models.checkpoint import Base, import_checkpoint
 from fincompress.models.storage import load_encoder
 from fincompress.models.tokenization import encode, load_tokenizer
 from fincompress.runtimes import torch_eager
-from fincompress.techniques.distill_hidden import _teacher_states
 from fincompress.training import batches, device, loop
+from fincompress.training.answers import teacher_answers
 from fincompress.training.batches import EncodedSentences, predict_logits
 from tests.support.projects import tiny_sentences
 from tests.support.training import TRAIN, encoder, sentences
@@ -55,6 +57,20 @@ def test_predictions_are_in_the_order_of_the_sentences() -> None:
         torch.testing.assert_close(found[row], predict_logits(model, data.ids[row : row + 1])[0])
 
 
+def test_a_bar_counts_sentences_where_it_has_a_description_and_a_terminal(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    model, data = encoder(), sentences(70)
+    for terminal, progress in ((True, "answers"), (True, ""), (False, "answers")):
+        console = io.StringIO()
+        monkeypatch.setattr(console, "isatty", lambda terminal=terminal: terminal)
+        monkeypatch.setattr(sys, "stderr", console)
+        predict_logits(model, data.ids, progress)
+        shown = console.getvalue()
+        assert shown.startswith("\ranswers:") if terminal and progress else shown == ""
+        assert "/70 " in shown or not shown
+
+
 def test_training_is_in_bfloat16_only_where_the_hardware_has_it(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -76,7 +92,7 @@ def test_answers_are_those_of_the_runtime_whatever_training_computes_in(
     expected = torch.from_numpy(torch_eager.load(artifact, torch.get_num_threads())(texts))
     model, ids = load_encoder(artifact), encode(load_tokenizer(artifact), texts)
     if lesson:
-        found = _teacher_states(artifact.path, texts, (0,)).logits.cpu()
+        found = teacher_answers(artifact.path, texts)
     else:
         found = predict_logits(model, ids)
         classes = tuple(LABELS.index(label) for label in labels)

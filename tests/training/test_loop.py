@@ -2,16 +2,24 @@
 
 from collections.abc import Mapping
 from copy import deepcopy
+from typing import Any
 
 import pytest
 import torch
 from torch import Tensor, nn
+from tqdm import tqdm
 
 from fincompress.evaluation.metrics import classification_scores
 from fincompress.models.encoder import Encoder
 from fincompress.training import device, loop
-from fincompress.training.batches import Batch, predict_logits
+from fincompress.training.batches import (
+    Batch,
+    EncodedSentences,
+    predict_logits,
+    shuffled_batches,
+)
 from fincompress.training.loop import Objective, Optimizer
+from fincompress.training.losses import UNLABELLED, hard_loss
 from tests.support.training import TRAIN, VAL, encoder, nothing, sentences, train
 
 
@@ -109,6 +117,82 @@ def test_the_report_has_the_validation_scores_of_each_epoch() -> None:
     expected = classification_scores(VAL.labels, predict_logits(model, VAL.ids).argmax(1))
     assert reported[0].pop("train/epoch_seconds") > 0
     assert reported == [{"train/loss": 0.0} | {f"val/{k}": v for k, v in expected.items()}]
+
+
+# --- sentences without a label ----------------------------------------------------------------
+
+LABELLED = 16
+MIXED = EncodedSentences(TRAIN.ids, TRAIN.labels[:LABELLED] + (UNLABELLED,) * 20)
+
+
+def rows_of_epochs(limit: int | None, seed: int = 0) -> list[list[int]]:
+    """The sentences of each of three epochs, in the order in which they are learned from."""
+    model, seen = encoder(), list[int]()
+    idle = nothing(model)
+
+    def objective(batch: Batch) -> Mapping[str, Tensor]:
+        seen.extend(batch.rows.tolist())
+        return idle(batch)
+
+    train(model, objective, epochs=3, seed=seed, data=MIXED, transfer_per_epoch=limit)
+    size = len(seen) // 3
+    return [seen[start : start + size] for start in range(0, len(seen), size)]
+
+
+def test_an_epoch_draws_some_of_those_without_a_label_and_has_all_others() -> None:
+    epochs = rows_of_epochs(5)
+    assert epochs == rows_of_epochs(5) != rows_of_epochs(5, seed=1)
+    for rows in epochs:
+        assert len(rows) == len(set(rows)) == LABELLED + 5
+        assert set(range(LABELLED)) < set(rows) < set(range(36))
+    drawn = [frozenset(rows) for rows in epochs]
+    assert len(set(drawn)) == 3, "anew in each"
+
+
+@pytest.mark.parametrize("limit", [20, 21, 10**6])
+def test_a_limit_that_leaves_none_out_changes_nothing(limit: int) -> None:
+    epochs = rows_of_epochs(None)
+    assert rows_of_epochs(limit) == epochs
+    assert all(sorted(rows) == list(range(36)) for rows in epochs)
+    shuffler = torch.Generator().manual_seed(0)
+    batches = [batch for _ in epochs for batch in shuffled_batches(MIXED.ids, 8, shuffler)]
+    assert [row for batch in batches for row in batch] == [row for rows in epochs for row in rows]
+
+
+def test_learning_rate_bar_and_means_count_what_is_drawn(monkeypatch: pytest.MonkeyPatch) -> None:
+    totals, model, extra = list[int](), encoder(), nn.Parameter(torch.tensor([0.0]))
+    idle = nothing(model)
+
+    def record(total: int, **options: Any) -> object:
+        totals.append(total)
+        return tqdm(total=total, **options)
+
+    def objective(batch: Batch) -> Mapping[str, Tensor]:
+        return {"loss": idle(batch)["loss"] + extra.sum(), "one": torch.tensor(1.0)}
+
+    monkeypatch.setattr(loop, "tqdm", record)
+    optimizer = Optimizer(learning_rate=0.1, warmup_share=0.0, max_grad_norm=100, averaging=0.0)
+    _, reported = train(
+        model, objective, epochs=2, optimizer=optimizer, data=MIXED, transfer_per_epoch=4,
+        extra_parameters=(extra,),
+    )  # fmt: skip
+    assert totals == [6], "twice 20 sentences in batches of 8"
+    # Under a constant gradient Adam goes by the learning rate: 0.1 (6 + 5 + 4 + 3 + 2 + 1) / 6.
+    assert extra.item() == pytest.approx(-0.35, abs=1e-4)
+    assert [values["train/one"] for values in reported] == [1.0, 1.0]
+
+
+def test_the_seed_decides_every_weight_of_a_model_that_draws() -> None:
+    made = []
+    for seed in (1, 1, 2):
+        model = encoder()
+
+        def objective(batch: Batch, model: Encoder = model) -> Mapping[str, Tensor]:
+            return {"loss": hard_loss(model(batch.ids, batch.mask), batch.labels)}
+
+        train(model, objective, epochs=2, seed=seed, data=MIXED, transfer_per_epoch=5)
+        made.append(model.classifier.weight)
+    assert torch.equal(made[0], made[1]) and not torch.equal(made[0], made[2])
 
 
 # --- seeds ------------------------------------------------------------------------------------
