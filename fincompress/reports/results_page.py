@@ -112,9 +112,9 @@ def results_page(results: list[CommittedResults]) -> str:
 def results_block(results: CommittedResults) -> str:
     """Return a study's short table, between the marks that `replace_block` looks for.
 
-    Its rows are the registered variants, the published recipe and the floor; below it are machine,
-    commit, and whether the machine kept its speed. Raises `UserError` if the study has no
-    benchmark.
+    Its rows are the registered variants, the published recipe, and other models than theirs: static
+    embeddings and the floor. Below it are machine, commit, and whether the machine kept its speed.
+    Raises `UserError` if the study has no benchmark.
     """
     benchmark = results.benchmark
     if benchmark is None:

@@ -12,8 +12,10 @@ import yaml
 from pydantic import Field
 
 from fincompress import studies
+from fincompress.benchmark.process import MODEL2VEC
 from fincompress.benchmark.tfidf import FLOOR_NAME
 from fincompress.config import UserError, nearest, parse, read_yaml, settings
+from fincompress.evaluation.results import PUBLISHED_RECIPE
 from fincompress.models.storage import TORCH_FORMAT
 from fincompress.promotion import ROLES
 from fincompress.runtimes import load_runtime
@@ -283,7 +285,8 @@ def select_ablations(ablations: Mapping[str, VariantSpec], wanted: str) -> dict[
 def _load_variant(name: str, path: Path, kind: type[_File]) -> VariantSpec:
     if not re.fullmatch(r"[a-z][a-z0-9_]*", name):
         raise UserError(f"{path}: a variant's name must be lower case with '_', not '{name}'")
-    reserved = (BASE, FLOOR_NAME, ALL, "latest")  # MLflow keeps `latest` and `v<digits>` to itself
+    measured = (FLOOR_NAME, MODEL2VEC, PUBLISHED_RECIPE)  # beside the variants, in the same tables
+    reserved = (BASE, *measured, ALL, "latest")  # MLflow keeps `latest` and `v<digits>` to itself
     if name.replace("_", "-") in ROLES or name in reserved or re.fullmatch(r"v\d+", name):
         raise UserError(f"{path}: '{name}' is reserved and cannot name a variant")
     as_written = read_yaml(path)

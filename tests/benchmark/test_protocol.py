@@ -293,7 +293,7 @@ def test_only_one_measures_at_once_on_a_machine(
 
 
 @pytest.mark.timed
-@pytest.mark.parametrize("runtime", runtime_names())
+@pytest.mark.parametrize("runtime", [name for name in runtime_names() if name != "cascade"])
 def test_a_resident_rests_while_nobody_asks(runtime: str, base: Artifact, tmp_path: Path) -> None:
     exported = base if runtime == "torch_eager" else export(base, runtime, tmp_path / "a")
     resident = MeasuredProcess(Subject("a", 1, runtime, exported), 2)

@@ -114,6 +114,7 @@ BAD_VARIANTS = [
     ("most_accurate", "technique: finetune\nsource: base", "'most_accurate' is reserved"),
     ("v2", "technique: finetune\nsource: base", "'v2' is reserved"),
     ("tfidf_floor", "technique: finetune\nsource: base", "'tfidf_floor' is reserved"),
+    ("model2vec", "technique: finetune\nsource: base", "'model2vec' is reserved"),
     ("Big-One", "technique: finetune\nsource: base", "must be lower case"),
     ("a", "technique: fintune\nsource: base", "unknown technique 'fintune'; did you mean"),
     ("a", "technique: finetune\nsource: bse", "source: unknown variant 'bse'; did you mean 'base'"),
