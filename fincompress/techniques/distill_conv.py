@@ -92,6 +92,7 @@ def compress(inputs: Inputs, config: Config, out: Path, callback: Callback) -> A
         train,
         val,
         budget=Budget(epochs=config.epochs, patience=config.epochs, batch_size=config.batch_size),
+        keep_last=True,
         optimizer=config.optimizer,
         seed=inputs.seed,
         callback=callback,

@@ -82,12 +82,15 @@ def fit(
     seed: int,
     callback: Step,
     extra_parameters: Sequence[nn.Parameter] = (),
+    keep_last: bool = False,
 ) -> dict[str, float]:
     """Train `model` in place, leave it with the weights of its best epoch, and return its scores.
 
     The best epoch has the highest macro-F1 on `val`; where weights are averaged, it is the average
-    that is validated and kept. `extra_parameters` are trained along with the model's and then left.
-    `seed` decides which sentences an epoch draws, batches and dropout.
+    that is validated and kept. With `keep_last` it is the last: where epochs differ by less than
+    validation can tell, the best would be found by chance, and the last has learned the most.
+    `extra_parameters` are trained along with the model's and then left. `seed` decides which
+    sentences an epoch draws, batches and dropout.
 
     After each epoch, `callback` gets its number from 1 and its metrics: the mean of each loss as
     `train/<name>`, the scores as `val/<name>`, and `train/epoch_seconds`, without validation.
@@ -146,7 +149,7 @@ def fit(
             scores = validation_scores(validated, val)
             means = {f"train/{name}": total / in_an_epoch for name, total in sums.items()}
             callback(epoch, means | scores | {"train/epoch_seconds": seconds})
-            if not best or scores[VAL_F1] > best[VAL_F1]:
+            if keep_last or not best or scores[VAL_F1] > best[VAL_F1]:
                 best, best_epoch, best_state = scores, epoch, deepcopy(validated.state_dict())
             elif epoch - best_epoch >= budget.patience:
                 break

@@ -65,6 +65,7 @@ def train(
     data: EncodedSentences = TRAIN,
     extra_parameters: tuple[nn.Parameter, ...] = (),
     transfer_per_epoch: int | None = None,
+    keep_last: bool = False,
 ) -> tuple[dict[str, float], Epochs]:
     """Return what `fit` returns and what it reported."""
     reported: Epochs = []
@@ -89,5 +90,6 @@ def train(
         seed=seed,
         callback=report,
         extra_parameters=extra_parameters,
+        keep_last=keep_last,
     )
     return best, reported

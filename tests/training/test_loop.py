@@ -64,6 +64,17 @@ def test_the_weights_of_the_best_epoch_are_kept() -> None:
     assert not model.training
 
 
+def test_the_weights_of_the_last_epoch_may_be_asked_for() -> None:
+    model, steps = encoder(), len(TRAIN.ids) // 4
+    objective = learn_then_unlearn(model, 5 * steps)
+    last, reported = train(model, objective, epochs=12, batch_size=4, keep_last=True)
+    history = [values["val/macro_f1"] for values in reported]
+    assert last["best_epoch"] == len(history) == 12
+    assert last["val/macro_f1"] == history[-1] < max(history) - 0.3
+    kept = classification_scores(VAL.labels, predict_logits(model, VAL.ids).argmax(1))
+    assert kept["macro_f1"] == history[-1]
+
+
 def test_of_equal_epochs_the_first_is_kept() -> None:
     model = encoder()
     best, reported = train(model, nothing(model), epochs=3)
