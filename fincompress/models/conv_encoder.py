@@ -15,7 +15,7 @@ from fincompress.artifact import Layout
 from fincompress.models.encoder import Encoder
 from fincompress.models.tokenization import PADDING
 
-DROPPED = 0.2  # the share of embeddings, and of features, that dropout takes
+DROPPED = 0.1  # the share of embeddings, and of features, that dropout takes
 
 
 class ConvEncoder(nn.Module):
