@@ -63,7 +63,7 @@ class Config:
     width: Positive = 96
     tokens: tuple[Positive, ...] = (1, 2, 3, 5)
     filters: Positive = 96
-    temperature: Annotated[float, Field(gt=0)] = 2.0
+    temperature: Annotated[float, Field(gt=0)] = 4.0
     alpha: Annotated[float, Field(ge=0, le=1)] = 0.8
     transfer: bool = True
     epochs: Positive = 6
