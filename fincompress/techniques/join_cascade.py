@@ -44,7 +44,7 @@ class Config:
     `random_share`: the share that is handed over where weights are random, and only speed counts.
     """
 
-    max_disagreement: Annotated[float, Field(gt=0, lt=1)] = 0.02
+    max_disagreement: Annotated[float, Field(gt=0, lt=1)] = 0.03
     certainty: Annotated[float, Field(gt=0, lt=1)] = 0.95
     held_out: Positive = 5000
     max_share: Annotated[float, Field(gt=0, le=1)] = 0.5
