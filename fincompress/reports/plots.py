@@ -58,9 +58,11 @@ def f1_against_latency(benchmark: Benchmark, file: Path) -> None:
 
     The area of a mark is the size of what is deployed: circles are registered variants, diamonds
     peers, a square the floor. Marks are numbered from the fastest on. The line is the Pareto front.
+    A model of random weights has no F1, and is left out.
     """
     figure, axes = plt.subplots(figsize=(10, 5), layout="constrained")
-    ordered = sorted(benchmark.measurements, key=lambda m: m.metrics[P50])
+    scored = [m for m in benchmark.measurements if TEST_F1 in m.metrics]
+    ordered = sorted(scored, key=lambda m: m.metrics[P50])
     points = [(m.metrics[P50], m.metrics[TEST_F1]) for m in ordered]
     for number, (m, (latency, f1)) in enumerate(zip(ordered, points, strict=True), start=1):
         low, high = m.intervals[TEST_F1]

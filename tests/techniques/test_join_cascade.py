@@ -9,27 +9,12 @@ import pytest
 
 from fincompress.artifact import Artifact
 from fincompress.build import Recipe, build, plan
-from fincompress.callbacks import Chart, Heatmap
+from fincompress.callbacks import Chart
 from fincompress.config import UserError
 from fincompress.data import Splits
 from fincompress.runtimes import cascade, load_runtime
 from tests.support.projects import Log
 from tests.support.recipes import HELD_OUT, VARIANTS, recipe
-
-
-class Recorded(Log):
-    """Keeps what a build records and shows, too."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.facts: dict[str, dict[str, object]] = {}
-        self.figures: dict[str, Chart | Heatmap] = {}
-
-    def record(self, name: str, facts: object) -> None:
-        self.facts[name] = dict(facts)  # type: ignore[call-overload]
-
-    def show(self, name: str, figure: Chart | Heatmap) -> None:
-        self.figures[name] = figure
 
 
 @pytest.fixture(scope="module")
@@ -43,9 +28,9 @@ def _again(made: Recipe, **changes: object) -> Recipe:
 
 
 def test_what_is_certified_is_what_is_served_and_recorded(made: Recipe, tmp_path: Path) -> None:
-    log = Recorded()
+    log = Log()
     built = build(made, tmp_path / "out", log)
-    facts, settings = log.facts["cascade"], json.loads((built.path / "cascade.json").read_text())
+    facts, settings = log.records["cascade"], json.loads((built.path / "cascade.json").read_text())
     loaded = cascade.load(built, 1)
     unsure = loaded.hands_over(HELD_OUT)
     cheap, sure = (
@@ -54,7 +39,7 @@ def test_what_is_certified_is_what_is_served_and_recorded(made: Recipe, tmp_path
     missed = float((~unsure & (cheap != sure)).mean())
     assert facts["texts"] == len(HELD_OUT)
     assert facts["disagreement"] == pytest.approx(missed)
-    assert facts["bound"] <= made.config.max_disagreement  # type: ignore[operator]
+    assert facts["bound"] <= made.config.max_disagreement
     assert settings == {
         "threshold": facts["threshold"], "normal_share": pytest.approx(unsure.mean()),
     }  # fmt: skip

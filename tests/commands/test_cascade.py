@@ -1,0 +1,97 @@
+"""A study with a cascade, from one command to a loaded model; beside it, the published recipe."""
+
+import logging
+import shutil
+from pathlib import Path
+
+import mlflow
+import pytest
+import yaml
+
+from fincompress.cli import main
+from fincompress.data import SAMPLE, DataConfig, load_splits
+from fincompress.evaluation.results import (
+    LATENCY_VS_PUBLISHED,
+    PUBLISHED_RECIPE,
+    TEST_F1,
+    THROUGHPUT,
+    Benchmark,
+    batch_vs_published_key,
+    handed_over_key,
+)
+from fincompress.runtimes import cascade
+from fincompress.studies.study import load_study
+from fincompress.tracking.results import last_benchmark
+from tests.support.projects import Project, write_csv
+
+OWN = Path(__file__).parents[2] / "experiments" / "variants" / "practical"
+
+
+@pytest.fixture
+def finished(project: Project) -> Benchmark:
+    """The tiny study with the variants of `practical`, benchmarked."""
+    project.keep("teacher", "student_intermediate_kd", "student_ptq")
+    variants = project.folder / "experiments" / "variants"
+    for name, config in (("student_conv", {"epochs": 4}), ("cascade", {"max_share": 1.0})):
+        variant = yaml.safe_load((OWN / f"{name}.yaml").read_text()) | {"config": config}
+        (variants / f"{name}.yaml").write_text(yaml.safe_dump(variant))
+    texts = load_splits(DataConfig(sources=(SAMPLE,)), None).train.texts[:400]
+    more = write_csv(project.folder / "more.csv", [(text, "") for text in texts])
+    study = project.study
+    project.change(
+        data=study["data"] | {"transfer": [more], "transfer_held_out": 180},
+        benchmark=study["benchmark"] | {"batches": [1, 100]},
+        published_shape={"layers": 2, "width": 24, "heads": 3, "ffn": 32},
+    )
+    assert main(["main", "--study", "tiny"]) == 0
+    return last_benchmark(load_study("tiny"), False)[1]
+
+
+@pytest.mark.slow
+def test_a_cascade_is_built_measured_registered_and_served(
+    finished: Benchmark, project: Project, caplog: pytest.LogCaptureFixture
+) -> None:
+    measured = {m.variant: m.metrics for m in finished.measurements}
+    recipe, own = measured[PUBLISHED_RECIPE], measured["cascade"]
+    assert THROUGHPUT in recipe and TEST_F1 not in recipe, "random weights are timed alone"
+    for name, found in measured.items():
+        assert found[LATENCY_VS_PUBLISHED] > 0, name
+        assert batch_vs_published_key(1) in found, name
+    assert batch_vs_published_key(100) in own and batch_vs_published_key(100) not in recipe
+
+    for part in ("val", "test"):
+        assert 0 <= own[handed_over_key(part)] <= 1
+    assert [name for name, found in measured.items() if handed_over_key("test") in found] == [
+        "cascade"
+    ]
+
+    client = mlflow.MlflowClient()
+    version = client.get_model_version_by_alias("fincompress-tiny", "cascade")
+    assert (version.tags["format"], version.tags["runtime"]) == ("cascade", "cascade")
+    assert "made from `student_conv` and `student_ptq` by `join_cascade`" in version.description
+    assert "* hands over to its second model, of the texts of each part: held_out " in (
+        version.description
+    )
+
+    caplog.set_level(logging.INFO, logger=cascade.__name__)
+    model = mlflow.pyfunc.load_model("models:/fincompress-tiny@cascade")
+    answers = model.predict(["profit rose .", "sales fell ."] * 500)
+    assert len(answers) == 1000 and set(answers[0]) == {"label", "score", "scores"}
+    counts = model.unwrap_python_model().predictor.counts
+    assert counts.texts == 1000
+    assert f"handed over {counts.handed_over / 1000:.1%} of the last 1000 texts" in caplog.text
+
+
+@pytest.mark.slow
+def test_a_study_whose_unlabelled_text_is_missing_says_what_its_cascade_lacks(
+    project: Project, capsys: pytest.CaptureFixture[str]
+) -> None:
+    project.keep("teacher", "student_intermediate_kd", "student_ptq")
+    variants = project.folder / "experiments" / "variants"
+    for name in ("student_conv", "cascade"):
+        shutil.copy2(OWN / f"{name}.yaml", variants)
+    assert main(["distill", "--study", "tiny", "--variant", "cascade"]) == 2
+    assert (
+        "cascade: config.held_out: the study holds no text out that could choose a threshold; set "
+        "data.transfer_held_out in the study's file"
+    ) in capsys.readouterr().err
