@@ -88,7 +88,8 @@ def _shares(
 ) -> dict[str, float]:
     """The share of each part that a cascade hands over, and of each origin's sentences in it."""
     shares = dict[str, float]()
-    for part, rows in handed_over.items():
+    for part in (part for part in parts if part in handed_over):
+        rows = handed_over[part]
         shares[handed_over_key(part)] = float(rows.mean())
         origins = np.array(parts[part].origins)
         for origin in sorted(set(parts[part].origins)):

@@ -125,11 +125,11 @@ def measure(
 ) -> MeasuredSubjects:
     """Time all subjects in turns on test sentences, and let each answer the texts of `parts`.
 
-    Those of `version_parts` are answered by registered versions and the floor alone: peers, which
-    are the same models in slower engines, would take minutes. For the same reason peers are timed
-    with the study's number of threads alone, in calls of at most `throughput_batch` texts, and not
-    all of them padded. The first subject is the reference. One whose process fails or dies is left
-    out from then on. Raises `UserError` if the reference fails.
+    Those of `version_parts` are answered by registered versions and the floor alone: peers, most of
+    which are the same models in slower engines, would take minutes. For the same reason
+    peers are timed with the study's number of threads alone, in calls of at most `throughput_batch`
+    texts, and not all of them padded. The first subject is the reference. One whose process fails
+    or dies is left out from then on. Raises `UserError` if the reference fails.
     """
     texts = splits.test.texts
     batches = _throughput_calls(texts, timing.throughput_batch, timing)
@@ -163,6 +163,7 @@ def measure(
         for part, part_texts in (version_parts or {}).items():
             calls = _batches(part_texts, timing.throughput_batch)
             take_turns(shipped, partial(record_logits, part=part, calls=calls))
+            take_turns(models, partial(record_handed_over, part=part, texts=part_texts))
         other_threads = _other_thread_counts(timing)
         for number, threads in enumerate(other_threads):
             take_turns(models, partial(time_threads, threads=threads, calls=batches), number)

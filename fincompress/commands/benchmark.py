@@ -16,6 +16,7 @@ from fincompress.commands.workspace import Workspace, describe_scored, open_work
 from fincompress.config import UserError, dump, nearest
 from fincompress.evaluation.behaviour import behaviour_parts
 from fincompress.evaluation.results import (
+    EXTRA,
     PUBLISHED_RECIPE,
     REFERENCE_BEFORE,
     REFERENCE_LAST,
@@ -81,12 +82,13 @@ def run_benchmark(builder: Builder) -> Benchmark:
         names = ", ".join(subject.variant for subject in selection.subjects)
         print(f"benchmark: {names}", flush=True)
         texts = {part: sentences.texts for part, sentences in scored.items()}
+        extra = {EXTRA: texts.pop(EXTRA)} if EXTRA in texts else {}
         measured = measure(
             selection.subjects,
             workspace.splits,
             study.benchmark,
             parts=texts,
-            version_parts=behaviour_parts(workspace.families),
+            version_parts=extra | behaviour_parts(workspace.families),
         )
         _note_failures(builder, measured)
         relations = Relations(

@@ -99,9 +99,9 @@ def quality_metrics(
 
     `answers` holds one element for each training seed. The metrics are:
 
-    * for each part, the scores, the share of sentences that get the teacher's label, and the
-      difference of macro-F1 to the `teacher` and to the `source`, with McNemar's p (over several
-      seeds the smallest, Bonferroni-corrected for their number);
+    * for each part that it has answered, the scores, the share of sentences that get the teacher's
+      label, and the difference of macro-F1 to the `teacher` and to the `source`, with McNemar's p
+      (over several seeds the smallest, Bonferroni-corrected for their number);
     * for each part, the number of confident errors, wrong answers with a probability above
       `CONFIDENT`;
     * how far macro-F1 on validation is below the teacher's;
@@ -112,6 +112,8 @@ def quality_metrics(
     intervals: dict[str, tuple[float, float]] = {}
     others = {"teacher": teacher} | ({"source": source} if source else {})
     for part, labels in answers[0].labels.items():
+        if part not in answers[0].logits[variant]:
+            continue
         classes = _classes(answers, variant, part)  # (seeds, n)
         scores = _mean_scores(labels, classes)
         metrics |= {f"{part}/{name}": score for name, score in scores.items()}

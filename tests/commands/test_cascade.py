@@ -11,6 +11,7 @@ import yaml
 from fincompress.cli import main
 from fincompress.data import SAMPLE, DataConfig, load_splits
 from fincompress.evaluation.results import (
+    EXTRA_F1,
     LATENCY_VS_PUBLISHED,
     PUBLISHED_RECIPE,
     TEST_F1,
@@ -22,7 +23,7 @@ from fincompress.evaluation.results import (
 from fincompress.runtimes import cascade
 from fincompress.studies.study import load_study
 from fincompress.tracking.results import last_benchmark
-from tests.support.projects import Project, write_csv
+from tests.support.projects import Project, tiny_sentences, write_csv
 
 OWN = Path(__file__).parents[2] / "experiments" / "variants" / "practical"
 
@@ -43,7 +44,9 @@ def finished(project: Project) -> Benchmark:
         benchmark=study["benchmark"] | {"batches": [1, 100]},
         published_shape={"layers": 2, "width": 24, "heads": 3, "ffn": 32},
     )
-    assert main(["main", "--study", "tiny"]) == 0
+    mine = [(f"{text} again", label) for text, label in tiny_sentences()]
+    extra = write_csv(project.folder / "mine.csv", mine)
+    assert main(["main", "--study", "tiny", "--extra-test", extra]) == 0
     return last_benchmark(load_study("tiny"), False)[1]
 
 
@@ -59,11 +62,17 @@ def test_a_cascade_is_built_measured_registered_and_served(
         assert batch_vs_published_key(1) in found, name
     assert batch_vs_published_key(100) in own and batch_vs_published_key(100) not in recipe
 
-    for part in ("val", "test"):
+    for part in ("val", "test", "extra"):
         assert 0 <= own[handed_over_key(part)] <= 1
     assert [name for name, found in measured.items() if handed_over_key("test") in found] == [
         "cascade"
     ]
+
+    scored_on_mine = {name for name, found in measured.items() if EXTRA_F1 in found}
+    assert scored_on_mine == {
+        "teacher", "student_intermediate_kd", "student_ptq", "student_conv", "cascade",
+        "tfidf_floor",
+    }  # fmt: skip
 
     client = mlflow.MlflowClient()
     version = client.get_model_version_by_alias("fincompress-tiny", "cascade")

@@ -15,6 +15,7 @@ import pytest
 
 from fincompress.benchmark.environment import instruction_sets
 from fincompress.benchmark.peers import has_model2vec
+from fincompress.benchmark.process import MODEL2VEC
 from fincompress.cli import main
 from fincompress.config import dump
 from fincompress.evaluation.results import PUBLISHED_PEER
@@ -167,7 +168,10 @@ def test_a_file_of_the_users_is_scored_for_all_side_by_side(finished: Project) -
     found = {run.info.run_name: run for run in runs("benchmark")}
     parent = found.pop("benchmark")
     for run in found.values():
-        assert {"extra/macro_f1", "extra/f1_vs_teacher_low"} <= set(run.data.metrics)
+        name = run.info.run_name
+        peer = "@" in name or name == MODEL2VEC  # most are a variant's model in a slower engine
+        assert ("extra/macro_f1" in run.data.metrics) == (not peer), run.info.run_name
+        assert ("extra/f1_vs_teacher_low" in run.data.metrics) == (not peer)
     results = mlflow.artifacts.load_dict(f"runs:/{parent.info.run_id}/benchmark_results.json")
     said = results["environment"]["extra_test"]
     assert said.startswith("extra.csv (sha256 ")
