@@ -51,9 +51,27 @@ def export(source: Artifact, runtime: str, out: Path) -> Artifact:
 
     Raises `UserError` if its logits differ from PyTorch's; see `save_graph`.
     """
-    model = load_encoder(source)
+    return save_model(out, load_encoder(source), source, Identity.of(source), runtime)
+
+
+def save_model(
+    out: Path,
+    model: nn.Module,
+    like: Artifact,
+    identity: Identity,
+    runtime: str,
+    *,
+    judged_on: Sentences | None = None,
+    metrics: Mapping[str, float] | None = None,
+) -> Artifact:
+    """Save `model` as an artifact for `runtime`, in its format, once the graph answers as it does.
+
+    The other arguments are those of `save_graph`, which is called; it raises the same.
+    """
     write = WRITERS[load_runtime(runtime).FORMAT](model)
-    return save_graph(out, write, source, Identity.of(source), runtime, model=model)
+    return save_graph(
+        out, write, like, identity, runtime, model=model, judged_on=judged_on, metrics=metrics
+    )
 
 
 def save_graph(

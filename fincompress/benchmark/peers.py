@@ -17,14 +17,14 @@ from fincompress.artifact import Artifact
 from fincompress.benchmark.environment import instruction_sets
 from fincompress.benchmark.process import HUGGING_FACE, MODEL2VEC, TORCH_COMPILE, Subject
 from fincompress.data import Splits
-from fincompress.evaluation.results import PUBLISHED_PEER
+from fincompress.evaluation.results import PUBLISHED_PEER, PUBLISHED_RECIPE
 from fincompress.export import (
     dynamic_quantizer,
     nncf_quantizer,
-    onnx_writer,
-    openvino_writer,
     save_graph,
+    save_model,
 )
+from fincompress.models.checkpoint import Shape, random_base
 from fincompress.models.huggingface import HuggingFace
 from fincompress.models.storage import Identity
 from fincompress.models.tokenization import encode, load_tokenizer
@@ -38,19 +38,28 @@ Peers = Mapping[str, Callable[[], Subject]]  # by name: makes what the peer runs
 
 
 def list_peers(
-    teacher: Artifact, student: Artifact, name: str, splits: Splits, scratch: Path
+    teacher: Artifact,
+    student: Artifact,
+    name: str,
+    splits: Splits,
+    scratch: Path,
+    published: Shape | None = None,
+    seed: int = 0,
 ) -> Peers:
     """Return a function for each peer, by the peer's name, that makes it.
 
     `teacher`, `student`: torch artifacts. `name`: the student's variant. `splits`: the data that
     the teacher was trained on, which calibrate NNCF's INT8 and train static embeddings. What a
-    function exports is written into `scratch`. It raises `UserError` for a model whose layers
-    differ, which Hugging Face's BERT cannot hold, and whatever the peer's library raises.
+    function exports is written into `scratch`. `published`: the shape of the published recipe's
+    model, whose random weights come from `seed`; None for no such peer. A function raises
+    `UserError` for a model whose layers differ, which Hugging Face's BERT cannot hold, and whatever
+    the peer's library raises.
 
     There is no peer in bf16 on a CPU without instructions for it, and there are no static
     embeddings if `has_model2vec` is false.
     """
     return {
+        **_recipe_peer(teacher, scratch, published, seed),
         **_teacher_peers(teacher),
         **_student_peers(student, name, splits, scratch),
         **_static_peers(teacher, splits, scratch),
@@ -60,6 +69,15 @@ def list_peers(
 def has_model2vec() -> bool:
     """Return whether the libraries of static embeddings are installed, which are optional."""
     return all(find_spec(library) for library in ("model2vec", "skeletoken"))
+
+
+def _recipe_peer(like: Artifact, scratch: Path, shape: Shape | None, seed: int) -> Peers:
+    def make() -> Subject:
+        assert shape is not None
+        model = random_base(shape, like, seed, scratch / PUBLISHED_RECIPE)
+        return Subject(PUBLISHED_RECIPE, None, HUGGING_FACE, model, "maximum", scored=False)
+
+    return {PUBLISHED_RECIPE: make} if shape else {}
 
 
 def _teacher_peers(teacher: Artifact) -> Peers:
@@ -81,10 +99,8 @@ def _student_peers(student: Artifact, name: str, splits: Splits, scratch: Path) 
     identity = Identity.of(student)
 
     def onnx_dynamic() -> Artifact:
-        model, runtime = HuggingFace(student), "onnx_runtime"
-        plain = save_graph(
-            scratch / "plain", onnx_writer(model), student, identity, runtime, model=model
-        )
+        runtime = "onnx_runtime"
+        plain = save_model(scratch / "plain", HuggingFace(student), student, identity, runtime)
         # The library's default: weights of 8 bits, whatever the CPU.
         write = dynamic_quantizer(plain, reduce_range=False)
         return save_graph(scratch / "dynamic", write, student, identity, runtime)
@@ -92,8 +108,7 @@ def _student_peers(student: Artifact, name: str, splits: Splits, scratch: Path) 
     @cache
     def openvino() -> Artifact:
         model, runtime = HuggingFace(student), "openvino_runtime"
-        write = openvino_writer(model)
-        return save_graph(scratch / "openvino", write, student, identity, runtime, model=model)
+        return save_model(scratch / "openvino", model, student, identity, runtime)
 
     def openvino_int8() -> Artifact:
         ids = encode(load_tokenizer(student), splits.train.texts)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from fincompress.benchmark.comparison import Relations, compare
 from fincompress.benchmark.environment import read_environment
-from fincompress.benchmark.process import HUGGING_FACE, MODEL2VEC, Subject
+from fincompress.benchmark.process import MODEL2VEC, Subject
 from fincompress.benchmark.protocol import FLOOR_SUBJECT, MeasuredSubjects, measure
 from fincompress.commands.builder import Builder, command_run
 from fincompress.commands.failures import FAILURE_PREFIX, spare_others
@@ -17,14 +17,12 @@ from fincompress.config import UserError, dump, nearest
 from fincompress.evaluation.behaviour import behaviour_parts
 from fincompress.evaluation.results import (
     EXTRA,
-    PUBLISHED_RECIPE,
     REFERENCE_BEFORE,
     REFERENCE_LAST,
     Benchmark,
 )
 from fincompress.export import export
 from fincompress.machine.locks import hold_to_measure
-from fincompress.models.checkpoint import random_base
 from fincompress.models.storage import TORCH_FORMAT
 from fincompress.promotion import CHAMPION, TEACHER
 from fincompress.reports.benchmark_run import log_benchmark
@@ -216,12 +214,9 @@ def _peers(builder: Builder) -> list[Subject]:
         )
     teacher, small = (versions[name].artifact for name in (TEACHER, student))
     scratch, found = workspace.scratch / "peers", list[Subject]()
-    if shape := workspace.study.published_shape:
-        like = builder.bases[workspace.study.student_base]
-        builder.import_bases()
-        recipe = random_base(shape, like, workspace.study.seed, scratch / PUBLISHED_RECIPE)
-        found.append(Subject(PUBLISHED_RECIPE, None, HUGGING_FACE, recipe, "maximum", scored=False))
-    for name, make in list_peers(teacher, small, student, workspace.splits, scratch).items():
+    shape, seed = workspace.study.published_shape, workspace.study.seed
+    peers = list_peers(teacher, small, student, workspace.splits, scratch, shape, seed)
+    for name, make in peers.items():
         with spare_others({}, name):
             found.append(make())
     return found

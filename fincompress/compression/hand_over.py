@@ -38,7 +38,7 @@ class CertifiedThreshold:
 
 
 def certify_threshold(
-    confidences: NDArray[np.float32],
+    confidences: NDArray[np.floating],
     agrees: NDArray[np.bool_],
     max_disagreement: float,
     certainty: float,

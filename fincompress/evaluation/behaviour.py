@@ -21,7 +21,6 @@ from fincompress.data.behaviour import (
     half_texts,
 )
 from fincompress.data.sentences import LABELS
-from fincompress.evaluation.calibration import class_probabilities
 from fincompress.evaluation.metrics import RESAMPLES, interval_ends, mcnemar_p_value
 from fincompress.evaluation.quality import Quality, confident_errors
 from fincompress.evaluation.results import (
@@ -33,6 +32,7 @@ from fincompress.evaluation.results import (
     behaviour_key,
     confident_errors_key,
 )
+from fincompress.models.probabilities import class_probabilities
 
 TOLERANCE = 0.1  # of a score from -1 to 1; Ribeiro et al. (2020) use the same for direction
 NO_LABEL = -1

@@ -8,9 +8,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 from scipy.optimize import minimize_scalar  # type: ignore[import-untyped]
-from scipy.special import log_softmax, softmax  # type: ignore[import-untyped]
+from scipy.special import log_softmax  # type: ignore[import-untyped]
 
 BINS = 15
 # Bounds of the search: if every prediction is right, the likelihood rises without end as the
@@ -30,13 +30,6 @@ class Bin:
     confidence: float
     accuracy: float
     count: int
-
-
-def class_probabilities(logits: ArrayLike, temperature: float = 1.0) -> NDArray[np.float64]:
-    """Return softmax(logits / temperature), (n, labels), for logits of that shape."""
-    scaled = np.asarray(logits, dtype=np.float64) / temperature
-    probabilities: NDArray[np.float64] = softmax(scaled, axis=1)
-    return probabilities
 
 
 def reliability_bins(

@@ -6,10 +6,11 @@ import numpy as np
 import pandas as pd
 
 from fincompress.data import LABELS
-from fincompress.evaluation.calibration import Bin, class_probabilities, reliability_bins
+from fincompress.evaluation.calibration import Bin, reliability_bins
 from fincompress.evaluation.metrics import confusion_counts
 from fincompress.evaluation.quality import temperature_scaling
 from fincompress.evaluation.results import TEST, Answers
+from fincompress.models.probabilities import class_probabilities
 
 STRONGEST = 20  # disagreements listed for each variant
 DISAGREEMENT_COLUMNS = (

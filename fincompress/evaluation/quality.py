@@ -12,7 +12,6 @@ from numpy.typing import ArrayLike, NDArray
 
 from fincompress.data import Sentences
 from fincompress.evaluation.calibration import (
-    class_probabilities,
     expected_calibration_error,
     fit_temperature,
 )
@@ -37,6 +36,7 @@ from fincompress.evaluation.results import (
     difference_keys,
     origin_key,
 )
+from fincompress.models.probabilities import class_probabilities
 
 CONFIDENT = 0.9  # the probability above which a wrong answer is a confident error
 

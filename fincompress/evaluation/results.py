@@ -5,7 +5,7 @@ default, and none may be renamed.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 
 import numpy as np
@@ -107,8 +107,7 @@ def batch_vs_published_key(size: int) -> str:
 
 
 def handed_over_key(part: str, origin: str = "") -> str:
-    """Return the key of the share of a part, or of its sentences of one corpus or file, that a
-    cascade hands over."""
+    """Return the key of the share that a cascade hands over of a part, or of one origin in it."""
     return f"{part}/handed_over/{metric_name(origin)}" if origin else f"{part}/handed_over"
 
 
@@ -191,6 +190,17 @@ class Measurement:
     def size_mb(self) -> float:
         """Size of all files that are deployed."""
         return self.metrics[SIZE]
+
+
+def measured_loads(measurements: Iterable[Measurement], at: Callable[[int], str]) -> list[int]:
+    """Return the batch sizes, or numbers of threads, at which throughput was measured, ascending.
+
+    `at` returns the key of throughput at one of them.
+    """
+    before, after = at(0).split("0")
+    keys = [key for m in measurements for key in m.metrics]
+    inside = {key.removeprefix(before).removesuffix(after) for key in keys}
+    return sorted(int(text) for text in inside if text.isdecimal())
 
 
 @settings

@@ -1,6 +1,5 @@
 """Speed-ups: ratios of speed to the teacher, the source and the published recipe."""
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
@@ -19,6 +18,7 @@ from fincompress.evaluation.results import (
     Measurement,
     batch_throughput_key,
     batch_vs_published_key,
+    measured_loads,
 )
 
 
@@ -80,19 +80,20 @@ def add_speedups(
 
 
 def _by_batch(measurement: Measurement, published: Measurement) -> dict[str, float]:
-    """Throughput over the published recipe's in calls of each size that both were measured in.
+    """Throughput over the published recipe's, in calls of each size.
 
-    Where the recipe was not, in larger calls, its rate is the highest that it has in any.
+    In calls that are larger than the recipe's, its rate is the highest that it has in any.
     """
-    pattern = re.compile(re.escape(batch_throughput_key(0)).replace("0", r"(\d+)"))
-    found = {key: pattern.fullmatch(key) for key in {*measurement.metrics, *published.metrics}}
-    sizes = {int(match[1]): key for key, match in found.items() if match}
-    rates = [published.metrics[key] for key in sizes.values() if key in published.metrics]
+    rates = {
+        size: published.metrics[batch_throughput_key(size)]
+        for size in measured_loads([published], batch_throughput_key)
+    }
+    if not rates:
+        return {}
     return {
-        batch_vs_published_key(size): measurement.metrics[key]
-        / published.metrics.get(key, max(rates))
-        for size, key in sizes.items()
-        if key in measurement.metrics and rates
+        batch_vs_published_key(size): measurement.metrics[batch_throughput_key(size)]
+        / rates.get(size, max(rates.values()))
+        for size in measured_loads([measurement], batch_throughput_key)
     }
 
 

@@ -1,4 +1,4 @@
-"""The convolutional encoder: a classifier without attention, for a hundredth of a BERT's time.
+"""The convolutional encoder: a classifier without attention, for a small part of a BERT's time.
 
 Word embeddings, convolutions of several widths side by side, the highest value of each filter over
 the sentence, and a linear classifier: Kim (2014), "Convolutional Neural Networks for Sentence

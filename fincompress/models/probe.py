@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from fincompress.artifact import Artifact
 from fincompress.config import UserError
+from fincompress.models.probabilities import class_probabilities
 
 PROBE = "probe.json"
 SENTENCES = (
@@ -72,10 +73,4 @@ def read_probe(artifact: Artifact) -> Probe:
 
 def largest_change(first: NDArray[np.float32], second: NDArray[np.float32]) -> float:
     """Return the largest difference of two models' probabilities, given logits (n, labels) each."""
-    return float(np.abs(_probabilities(first) - _probabilities(second)).max(initial=0.0))
-
-
-def _probabilities(logits: NDArray[np.float32]) -> NDArray[np.float64]:
-    odds = np.exp(logits.astype(np.float64) - logits.max(axis=1, keepdims=True))
-    shares: NDArray[np.float64] = odds / odds.sum(axis=1, keepdims=True)
-    return shares
+    return float(np.abs(class_probabilities(first) - class_probabilities(second)).max(initial=0.0))

@@ -58,6 +58,7 @@ def model_card(
     made = " and ".join(f"`{source}`" for source in spec.sources)
     made = "the pretrained base" if spec.source == BASE else made
     method = (load_technique(spec.technique).__doc__ or "").strip().splitlines()[0]
+    its = "" if len(spec.sources) == 1 else f"its last model, of `{spec.source}`: "
     limits = describe_weaknesses(measured.metrics) if measured else ""
     notes = manifest.notes or ("No licence is on record for its data.",)
     if measured:
@@ -72,7 +73,7 @@ def model_card(
         "",
         "## What it is",
         f"* made from {made} by `{spec.technique}`: {method}",
-        f"* {_describe_layout(manifest.layout)}; {manifest.parameters:,} parameters",
+        f"* {its}{_describe_layout(manifest.layout)}; {manifest.parameters:,} parameters in all",
         f"* format `{manifest.format}` for `{spec.runtime}`; recipe {manifest.fingerprint}",
         "",
         "## Data and licence",

@@ -22,9 +22,9 @@ from fincompress.evaluation.results import (
     Samples,
     batch_throughput_key,
     mark_synthetic,
+    measured_loads,
     thread_throughput_key,
 )
-from fincompress.reports.tables import measured_loads
 
 matplotlib.use("Agg")  # no display is needed to write a file
 
@@ -97,7 +97,7 @@ def throughput(benchmark: Benchmark, file: Path) -> None:
         (left, batch_throughput_key, "texts in a call"),
         (right, thread_throughput_key, "threads"),
     ):
-        places = measured_loads(benchmark, at)
+        places = measured_loads(benchmark.measurements, at)
         for number, m in enumerate(benchmark.measurements):
             rates = [m.metrics.get(at(place), np.nan) for place in places]
             color = COLORS[number % len(COLORS)]

@@ -1,6 +1,6 @@
 """Benchmark tables: CSV for programs, Markdown for people."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import pandas as pd
@@ -51,6 +51,7 @@ from fincompress.evaluation.results import (
     behaviour_key,
     confident_errors_key,
     handed_over_key,
+    measured_loads,
     thread_throughput_key,
 )
 from fincompress.promotion import CHAMPION, TEACHER
@@ -223,28 +224,20 @@ def benchmark_files(benchmark: Benchmark, roles: Mapping[str, str] | None = None
     }
 
 
-def measured_loads(benchmark: Benchmark, at: Callable[[int], str]) -> list[int]:
-    """The batch sizes, or numbers of threads, at which throughput was measured."""
-    pattern = at(0).split("0")
-    keys = [key for m in benchmark.measurements for key in m.metrics]
-    inside = {key.removeprefix(pattern[0]).removesuffix(pattern[1]) for key in keys}
-    return sorted(int(text) for text in inside if text.isdecimal())
-
-
 def _share_of_size(benchmark: Benchmark) -> dict[str, Cell]:
     teacher = next(m for m in benchmark.measurements if m.variant == TEACHER).size_mb
     return {"MB": metric_cell(SIZE, lambda own: f"{own:.1f} ({own / teacher:.0%})")}
 
 
 def _by_load(benchmark: Benchmark) -> dict[str, Cell]:
-    sizes = measured_loads(benchmark, batch_throughput_key)
+    sizes = measured_loads(benchmark.measurements, batch_throughput_key)
     batches = {f"{n} a call": _rate(batch_throughput_key(n)) for n in sizes}
     batches |= {
         f"{n} a call, over published": metric_cell(batch_vs_published_key(n), _times) for n in sizes
     }
     threads = {
         f"{n} threads": _rate(thread_throughput_key(n))
-        for n in measured_loads(benchmark, thread_throughput_key)
+        for n in measured_loads(benchmark.measurements, thread_throughput_key)
     }
     return batches | threads
 

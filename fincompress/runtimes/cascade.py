@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from fincompress.artifact import Artifact, Products, read_artifact
 from fincompress.config import parse, settings
+from fincompress.models.probabilities import class_probabilities
 from fincompress.runtimes import FP32, Classifier, load_runtime
 
 FORMAT = "cascade"
@@ -94,7 +95,7 @@ class Cascade:
 
     def __call__(self, texts: Sequence[str]) -> NDArray[np.float32]:
         logits = self.cheap(texts)  # (n, labels)
-        rows = np.flatnonzero(confidence(logits) <= self.threshold)
+        rows = np.flatnonzero(self._is_unsure(logits))
         if len(rows):
             logits[rows] = self.sure([texts[int(row)] for row in rows])
         self.counts.add(len(texts), len(rows))
@@ -102,7 +103,10 @@ class Cascade:
 
     def hands_over(self, texts: Sequence[str]) -> NDArray[np.bool_]:
         """Return which texts are handed to the sure model, (n,); they are not counted."""
-        unsure: NDArray[np.bool_] = confidence(self.cheap(texts)) <= self.threshold
+        return self._is_unsure(self.cheap(texts))
+
+    def _is_unsure(self, logits: NDArray[np.float32]) -> NDArray[np.bool_]:
+        unsure: NDArray[np.bool_] = confidence(logits) <= self.threshold
         return unsure
 
     @property
@@ -111,10 +115,9 @@ class Cascade:
         return f"{self.cheap.way}, then {self.sure.way}"
 
 
-def confidence(logits: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Return the highest probability of each row of logits, (n, labels), as float32 (n,)."""
-    odds = np.exp(logits - logits.max(axis=1, keepdims=True))
-    highest: NDArray[np.float32] = 1 / odds.sum(axis=1)
+def confidence(logits: NDArray[np.float32]) -> NDArray[np.float64]:
+    """Return the highest probability of each row of logits, (n, labels), as (n,)."""
+    highest: NDArray[np.float64] = class_probabilities(logits).max(axis=1)
     return highest
 
 

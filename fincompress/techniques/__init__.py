@@ -20,7 +20,7 @@ module's `Config`. A technique is a module with the following names (see `Techni
   returns is fingerprinted and logged.
 * `compress(inputs, config, out, callback) -> Artifact`: the method. It gets resolved settings, and
   writes an artifact to the path `out`, which does not exist yet: by `save_encoder` for a PyTorch
-  model, or by `export.save_graph` for ONNX and OpenVINO. It must return the same artifact for the
+  model, or by `export.save_model` for ONNX and OpenVINO. It must return the same artifact for the
   same inputs, raise `UserError` if the method does not succeed, and leave the source unchanged.
 
 A technique gets all it may use as `Inputs`: artifacts, sentences, the training budget. There is

@@ -4,7 +4,7 @@ The student has the teacher's tokenizer and word embeddings, projected onto thei
 components, and in place of the encoder's layers convolutions of several widths
 (`models/conv_encoder.py`). Only pieces that occur in the texts it learns from keep an embedding of
 their own. It is trained from scratch, so it needs many texts, which a transfer set has; and as it
-costs a hundredth of an encoder with attention, it may see all of them in each of its epochs.
+costs a small part of an encoder with attention, it may see all of them in each of its epochs.
 
 Objective, where the index T means that logits are divided by the temperature T:
 
@@ -31,7 +31,7 @@ from fincompress.callbacks import Callback
 from fincompress.compression.distillation import distillation_objective
 from fincompress.compression.quantization import freeze_embeddings
 from fincompress.config import Positive, settings
-from fincompress.export import WRITERS, save_graph
+from fincompress.export import save_model
 from fincompress.models.conv_encoder import ConvEncoder
 from fincompress.models.storage import load_encoder, save_encoder
 from fincompress.models.tokenization import PADDING, load_tokenizer
@@ -40,7 +40,7 @@ from fincompress.training.loop import Budget, Optimizer, fit
 
 FAMILY = "distill"
 FORMATS = ("onnx", "openvino")
-# Embeddings of BERT are small beside what convolutions start with (found on validation).
+# BERT's embeddings are scaled up, as they are small beside what convolutions start with.
 EMBEDDING_STD = 0.75
 
 
@@ -103,13 +103,12 @@ def compress(inputs: Inputs, config: Config, out: Path, callback: Callback) -> A
         like = save_encoder(
             Path(scratch) / "like", model, load_tokenizer(inputs.source), inputs.identity(), {}
         )
-        return save_graph(
+        return save_model(
             out,
-            WRITERS[inputs.format](final),
+            final,
             like,
             inputs.identity(),
             inputs.runtime,
-            model=final,
             metrics=best,
         )
 

@@ -34,7 +34,7 @@ from fincompress.compression.quantization import freeze_quantization, quantize_e
 from fincompress.compression.student import LayerMap, resolve_layer_map
 from fincompress.compression.vocabulary import frequent_words, prune_embeddings, prune_tokenizer
 from fincompress.config import Positive, UserError, settings
-from fincompress.export import WRITERS, save_graph
+from fincompress.export import save_model
 from fincompress.models.encoder import Encoder
 from fincompress.models.storage import load_encoder, save_encoder
 from fincompress.models.tokenization import load_tokenizer
@@ -124,13 +124,12 @@ def compress(inputs: Inputs, config: Config, out: Path, callback: Callback) -> A
         best = distill(model, float_epochs, config.int8_epochs)
         best |= {"best_epoch": float_epochs + best["best_epoch"]}
         final = freeze_quantization(model)
-        return save_graph(
+        return save_model(
             out,
-            WRITERS[inputs.format](final),
+            final,
             like,
             inputs.identity(),
             inputs.runtime,
-            model=final,
             judged_on=inputs.val,
             metrics=best,
         )

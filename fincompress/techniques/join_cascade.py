@@ -15,6 +15,7 @@ from typing import Annotated
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from pydantic import Field
 
 from fincompress.artifact import Artifact, write_artifact
@@ -112,11 +113,7 @@ def compress(inputs: Inputs, config: Config, out: Path, callback: Callback) -> A
     return write_artifact(out, write, facts)
 
 
-def _curve(
-    confidences: np.ndarray[tuple[int], np.dtype[np.float32]],
-    agrees: np.ndarray[tuple[int], np.dtype[np.bool_]],
-    config: Config,
-) -> Chart:
+def _curve(confidences: NDArray[np.float64], agrees: NDArray[np.bool_], config: Config) -> Chart:
     """The disagreement that remains, and its bound, against the share that is handed over."""
     ascending = agrees[confidences.argsort()]
     count = len(ascending)

@@ -24,7 +24,7 @@ from fincompress.callbacks import Callback
 from fincompress.compression.distillation import distillation_objective
 from fincompress.compression.quantization import freeze_quantization, quantize_encoder
 from fincompress.config import settings
-from fincompress.export import WRITERS, save_graph
+from fincompress.export import save_model
 from fincompress.models.storage import load_encoder
 from fincompress.techniques import Inputs
 from fincompress.training.device import training_device
@@ -80,13 +80,12 @@ def compress(inputs: Inputs, config: Config, out: Path, callback: Callback) -> A
         callback=callback,
     )
     final = freeze_quantization(model)
-    return save_graph(
+    return save_model(
         out,
-        WRITERS[inputs.format](final),
+        final,
         inputs.source,
         inputs.identity(),
         inputs.runtime,
-        model=final,
         judged_on=inputs.val,
         metrics=best,
     )

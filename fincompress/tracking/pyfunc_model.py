@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import mlflow
-import numpy as np
 
 from fincompress.artifact import read_artifact
 from fincompress.machine.cpu import usable_cores
+from fincompress.models.probabilities import class_probabilities
 from fincompress.runtimes import load_runtime
 
 
@@ -35,11 +35,8 @@ class SentimentModel(mlflow.pyfunc.PythonModel):  # type: ignore[misc]
 
         Scores are the model's softmax, which sums to 1. `params` are ignored.
         """
-        logits = self.predictor(model_input)  # (n, labels)
-        odds = np.exp(logits - logits.max(axis=1, keepdims=True))
-        shares = (odds / odds.sum(axis=1, keepdims=True)).tolist()
         answers: list[dict[str, object]] = []
-        for row in shares:
+        for row in class_probabilities(self.predictor(model_input)).tolist():
             scores = dict(zip(self.labels, row, strict=True))
             label = max(scores, key=scores.__getitem__)
             answers.append({"label": label, "score": scores[label], "scores": scores})

@@ -7,11 +7,11 @@ import pytest
 from numpy.typing import NDArray
 
 from fincompress.evaluation.calibration import (
-    class_probabilities,
     expected_calibration_error,
     fit_temperature,
     reliability_bins,
 )
+from fincompress.models.probabilities import class_probabilities
 
 
 def drawn(n: int) -> tuple[list[int], NDArray[np.float64]]:

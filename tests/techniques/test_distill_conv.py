@@ -1,6 +1,7 @@
 """Convolutional distillation: what the student starts from, and what is stored."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import onnx
@@ -74,6 +75,20 @@ def test_it_starts_from_the_principal_components_of_the_teachers_embeddings(
     assert rows[PADDING] == 0 and rows[1] == 1
     assert rows[[4, 6, 7]].tolist() == [1, 1, 1], "the others have that of [UNK]"
     assert sorted(rows[kept].tolist()) == [1, 2, 3, 4, 5, 6]
+
+
+def test_it_is_written_for_openvino_too(
+    splits: Splits, base: Artifact, student_base: Artifact, built: Artifact, tmp_path: Path
+) -> None:
+    made = recipe(replace(CONV, runtime="openvino_runtime"), splits, base, student_base)
+    written = build(made, tmp_path / "out", Log())
+    assert written.manifest.format == "openvino"
+    texts = splits.val.texts
+    found, expected = (
+        load_runtime(runtime).load(artifact, 1)(texts)
+        for runtime, artifact in (("openvino_runtime", written), (CONV.runtime, built))
+    )
+    np.testing.assert_allclose(found, expected, atol=1e-4)
 
 
 def test_it_has_epochs_of_its_own(splits: Splits, base: Artifact, student_base: Artifact) -> None:
