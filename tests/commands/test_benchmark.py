@@ -16,7 +16,6 @@ from fincompress.commands.builder import Builder
 from fincompress.commands.options import Options
 from fincompress.commands.workspace import open_workspace
 from fincompress.config import UserError
-from fincompress.data import Splits
 from fincompress.evaluation.results import Answers
 from fincompress.studies.study import Study
 from fincompress.tracking import registry, runs
@@ -96,7 +95,7 @@ def test_a_variant_of_the_peers_that_was_not_built_is_named(
     asked: list[str] = []
 
     def list_peers(
-        teacher: Artifact, student: Artifact, name: str, splits: Splits, out: Path
+        teacher: Artifact, student: Artifact, name: str, *_: object
     ) -> dict[str, Callable[[], Subject]]:
         asked.append(name)
         return {}
