@@ -99,9 +99,12 @@ class Builder:
         """
         workspace = self.workspace
         study, splits, weights = workspace.study, workspace.splits, workspace.weights
-        if spec.training_only is not None and not weights.random:
+        if not weights.random:
             try:
-                splits = splits.with_training_only(spec.training_only)
+                if spec.training_only is not None:
+                    splits = splits.with_training_only(spec.training_only)
+                if spec.transfer is not None:
+                    splits = splits.with_transfer(spec.transfer)
             except UserError as error:
                 raise UserError(f"{spec.name}: {error}") from None
         if spec.source == BASE:

@@ -90,6 +90,7 @@ class Transfer:
     word. `alike`: how many were left out as near duplicates of validation or test. `repeated`: how
     many were left out as near duplicates of an earlier text of the transfer set. `held_out`: texts
     of the same kinds that no model learns from; the threshold of a cascade is chosen on them.
+    `origins`: the name of the corpus or file that each of `texts` comes from.
     """
 
     texts: tuple[str, ...] = ()
@@ -97,6 +98,7 @@ class Transfer:
     alike: int = 0
     repeated: int = 0
     held_out: tuple[str, ...] = ()
+    origins: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -134,14 +136,21 @@ class Splits:
 
         Raises `UserError` for an origin that none of them has.
         """
-        known = sorted(set(self.training_only.sentences.origins))
-        for origin in origins:
-            if origin not in known:
-                raise UserError(
-                    f"training_only: unknown origin '{origin}'; {nearest(origin, known)}"
-                )
+        _check_origins("training_only", origins, self.training_only.sentences.origins)
         added = self.training_only.sentences.of_origins(origins)
         return replace(self, training_only=replace(self.training_only, sentences=added))
+
+    def with_transfer(self, origins: Collection[str]) -> "Splits":
+        """Return the splits with only those texts of the transfer set that are of `origins`.
+
+        What is held out of it stays as it is. Raises `UserError` for an origin that none has.
+        """
+        transfer = self.transfer
+        _check_origins("transfer", origins, transfer.origins)
+        pairs = zip(transfer.texts, transfer.origins, strict=True)
+        kept = [(text, origin) for text, origin in pairs if origin in origins]
+        texts, kept_origins = tuple(text for text, _ in kept), tuple(origin for _, origin in kept)
+        return replace(self, transfer=replace(transfer, texts=texts, origins=kept_origins))
 
     def parts(self) -> dict[str, Sentences]:
         """Return the labelled parts by their names `train`, `val` and `test`."""
@@ -188,3 +197,11 @@ class Splits:
         if not added.texts:
             return self.fingerprint
         return fingerprint([self.fingerprint, added.texts, added.labels, added.origins])
+
+
+def _check_origins(key: str, origins: Collection[str], known: Collection[str]) -> None:
+    """Raise `UserError` if one of `origins`, the values of `key`, is not among `known`."""
+    names = sorted(set(known))
+    for origin in origins:
+        if origin not in names:
+            raise UserError(f"{key}: unknown origin '{origin}'; {nearest(origin, names)}")

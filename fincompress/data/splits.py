@@ -134,15 +134,25 @@ def _with_transfer(splits: Splits, config: DataConfig, data_dir: Path | None) ->
     """Return `splits` with the transfer set of `config` but what `Transfer` only counts."""
     read = [corpora.read_texts(origin, data_dir) for origin in config.transfer]
     limit = config.transfer_sentences
-    texts = list(dict.fromkeys(text for part, _ in read for text in part[:limit]))
-    unseen, known, alike = _unseen(texts, splits)
+    origins = dict[str, str]()  # by text, in order; of a text in several, the first
+    for origin, (part, _) in zip(config.transfer, read, strict=True):
+        for text in part[:limit]:
+            origins.setdefault(text, Path(origin).stem)
+    unseen, known, alike = _unseen(list(origins), splits)
     repeated = repeats(unseen)
     kept = tuple(text for text, again in zip(unseen, repeated, strict=True) if not again)
     held_out = _drawn(kept, splits, config)
     learned = tuple(text for text in kept if text not in held_out)
     return replace(
         splits,
-        transfer=Transfer(learned, known, alike, int(repeated.sum()), tuple(held_out)),
+        transfer=Transfer(
+            learned,
+            known,
+            alike,
+            int(repeated.sum()),
+            tuple(held_out),
+            tuple(origins[text] for text in learned),
+        ),
         notes=_joined_notes(splits, [note for _, note in read]),
     )
 

@@ -56,7 +56,8 @@ class VariantSpec:
     question that the comparison answers. `epochs`: epochs of training, None for the study's.
     `curve`: a line in a figure of several ablations. `timed_epoch`: values by key of its config,
     with which the duration of an epoch is compared with that of `beside`. `training_only`: the
-    origins of the study's `data.training_only` that it learns from, None for all.
+    origins of the study's `data.training_only` that it learns from, None for all. `transfer`: those
+    of its transfer set, None for all.
     """
 
     name: str
@@ -72,6 +73,7 @@ class VariantSpec:
     curve: Curve | None = None
     timed_epoch: Mapping[str, Scalar] | None = None
     training_only: tuple[str, ...] | None = None
+    transfer: tuple[str, ...] | None = None
 
     def budget(self, study: Budget) -> Budget:
         """Return the study's budget, with the ablation's own epochs if it has any."""
@@ -150,7 +152,8 @@ class _AblationFile(_File):
     answers; tables show it. `epochs`: epochs of training in place of the study's. `curve`: a line
     that it adds to a figure. `timed_epoch`: values of `config` for a comparison of the duration of
     an epoch with that of `beside`. `training_only`: the origins of the study's
-    `data.training_only` that it learns from; without it, all.
+    `data.training_only` that it learns from; without it, all. `transfer`: those of its
+    `data.transfer`; without it, all.
     """
 
     beside: str
@@ -159,6 +162,7 @@ class _AblationFile(_File):
     curve: Curve | None = None
     timed_epoch: dict[str, Scalar] | None = None
     training_only: tuple[str, ...] | None = None
+    transfer: tuple[str, ...] | None = None
 
 
 def load_variants(study: str = "") -> dict[str, VariantSpec]:
@@ -322,6 +326,7 @@ def _load_variant(name: str, path: Path, kind: type[_File]) -> VariantSpec:
             curve=file.curve,
             timed_epoch=file.timed_epoch,
             training_only=file.training_only,
+            transfer=file.transfer,
         )
     return spec
 

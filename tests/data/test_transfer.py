@@ -31,8 +31,28 @@ def test_what_the_split_holds_or_resembles_is_taken_out(tmp_path: Path) -> None:
     splits = load_splits(
         DataConfig(sources=(corpus,), transfer=(str(tmp_path / "more.parquet"),)), None
     )
-    assert splits.transfer == Transfer(FRESH, known=1, alike=2, repeated=1)
+    assert splits.transfer == Transfer(
+        FRESH, known=1, alike=2, repeated=1, origins=("more", "more")
+    )
     assert splits.fingerprint == plain.fingerprint, "it is no part of the split"
+
+
+def test_an_ablation_may_learn_from_some_origins_alone(tmp_path: Path) -> None:
+    corpus = write_csv(tmp_path / "my.csv", tiny_sentences())
+    files = []
+    for name, texts in (("posts", FRESH), ("news", (FRESH[0], "the court was silent", "up 3 %"))):
+        files.append(str(tmp_path / f"{name}.csv"))
+        pd.DataFrame({"text": texts}).to_csv(files[-1], index=False)
+    config = DataConfig(sources=(corpus,), transfer=tuple(files), transfer_held_out=1)
+    splits = load_splits(config, None)
+    assert set(splits.transfer.origins) == {"posts", "news"}
+    posts = splits.with_transfer(["posts"]).transfer
+    assert set(posts.texts) == {*FRESH} - {*splits.transfer.held_out}
+    assert posts.held_out == splits.transfer.held_out, "a threshold is certified on the same texts"
+    assert splits.with_transfer([]).unlabelled == ()
+    assert refusal(lambda: splits.with_transfer(["post"])) == (
+        "transfer: unknown origin 'post'; did you mean 'posts'?"
+    )
 
 
 def test_a_transfer_file_needs_texts_and_nothing_else(tmp_path: Path) -> None:
