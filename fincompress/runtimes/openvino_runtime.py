@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from fincompress.artifact import Artifact, Products
 from fincompress.config import UserError
+from fincompress.models.tokenization import PADDING
 from fincompress.runtimes import FP32, Classifier, Infer, build_classifier
 
 FORMAT = "openvino"
@@ -19,6 +20,9 @@ FILES = {FORMAT: MODEL, "onnx": "model.onnx"}  # by the formats that it reads
 REQUIREMENTS = ("openvino",)
 BF16 = "bf16"
 INT8_TYPES = ("i8", "u8")
+# OpenVINO prepares kernels for each shape that it meets, which takes as long as a call or two.
+# Sentences are padded to a multiple of so many tokens, so that it meets few shapes.
+TOKENS_STEP = 8
 
 
 def load(artifact: Artifact, threads: int, precision: str = FP32) -> Classifier:
@@ -28,14 +32,15 @@ def load(artifact: Artifact, threads: int, precision: str = FP32) -> Classifier:
     """
     compiled = _compile(artifact, threads, precision)
     used = compiled.get_property("INFERENCE_NUM_THREADS")
+    longest = artifact.manifest.max_length_tokens
 
     def open_streams() -> Sequence[Infer]:
         shared = _compile(artifact, used, precision, streams=used)
-        return [_infer(shared) for _ in range(used)]
+        return [_infer(shared, longest) for _ in range(used)]
 
     return build_classifier(
         artifact,
-        _infer(compiled),
+        _infer(compiled, longest),
         used,
         engine="openvino_runtime",
         precision=compiled.get_property("INFERENCE_PRECISION_HINT").to_string(),
@@ -71,10 +76,15 @@ def count_products(artifact: Artifact) -> Products:
     return Products(int8=sum(kind in INT8_TYPES for kind in types), total=len(types))
 
 
-def _infer(compiled: Any) -> Infer:
+def _infer(compiled: Any, longest: int) -> Infer:
     request, lock = compiled.create_infer_request(), Lock()
 
     def infer(ids: NDArray[np.int64], mask: NDArray[np.bool_]) -> NDArray[np.float32]:
+        tokens = ids.shape[1]
+        more = min(-tokens % TOKENS_STEP, max(0, longest - tokens))
+        if more:
+            ids = np.pad(ids, ((0, 0), (0, more)), constant_values=PADDING)
+            mask = np.pad(mask, ((0, 0), (0, more)))
         with lock:  # a server calls from several threads, and a request serves one at a time
             logits: NDArray[np.float32] = request.infer({"ids": ids, "mask": mask})["logits"]
         return logits  # (n, labels)

@@ -90,6 +90,25 @@ def test_the_fastest_engine_is_taken_and_remembered(
     assert len(list(cache.iterdir())) == 2, "with other threads another engine may be the fastest"
 
 
+def test_engines_are_timed_on_calls_of_three_sizes_whose_texts_change(
+    graph: Artifact, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls: list[tuple[str, ...]] = []
+
+    def ms(classifier: Classifier, texts: tuple[str, ...]) -> float:
+        calls.append(tuple(texts))
+        return {1: 1.0, auto.FEW: 2.0, len(SENTENCES): 4.0}.get(len(texts), 9.0)
+
+    monkeypatch.setattr(auto, "_ms", ms)
+    best = auto.rank_engines(graph, 1)[0]
+    assert (best.one_ms, best.few_ms, best.many_ms) == (1.0, 2.0, 4.0)
+    assert best.cost == pytest.approx(2.0)
+    few = [texts for texts in calls if len(texts) == auto.FEW]
+    engines = len(auto.ENGINES)
+    assert len(few) == engines * auto.TURNS * len(SENTENCES) / auto.FEW
+    assert len(set(few)) == len(few) / engines, "the same for each engine, and others in each turn"
+
+
 def test_another_cpu_or_another_release_measures_again(
     graph: Artifact, cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

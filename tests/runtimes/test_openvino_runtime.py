@@ -1,7 +1,13 @@
-"""OpenVINO in a process that signals reach."""
+"""OpenVINO in a process that signals reach, and the shapes that it is given."""
 
 import subprocess
 import sys
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fincompress.runtimes import openvino_runtime
 
 # A graph of one operation is enough for the plug-in to be loaded, and unloaded with it.
 UNLOADED_BY_ANOTHER_THREAD = """
@@ -26,3 +32,24 @@ def test_a_signal_is_handled_after_another_thread_lets_a_model_go() -> None:
         [sys.executable, "-c", UNLOADED_BY_ANOTHER_THREAD], capture_output=True, text=True
     )
     assert (done.returncode, done.stdout) == (0, "handled\n"), done.stderr
+
+
+def test_it_meets_few_lengths_and_none_beyond_the_longest() -> None:
+    met: list[tuple[int, ...]] = []
+
+    class Request:
+        def infer(self, inputs: dict[str, NDArray[Any]]) -> dict[str, NDArray[np.float32]]:
+            ids, mask = inputs["ids"], inputs["mask"]
+            assert ids.shape == mask.shape and mask.dtype == bool
+            met.append(ids.shape)
+            return {"logits": (ids * mask).sum(axis=1, keepdims=True).astype(np.float32)}
+
+    class Compiled:
+        def create_infer_request(self) -> Request:
+            return Request()
+
+    infer = openvino_runtime._infer(Compiled(), longest=20)
+    for tokens in (1, 8, 9, 18, 20, 21):
+        ids = np.ones((2, tokens), dtype=np.int64)
+        assert infer(ids, np.ones((2, tokens), dtype=bool)).tolist() == [[tokens], [tokens]]
+    assert met == [(2, 8), (2, 8), (2, 16), (2, 20), (2, 20), (2, 21)]
