@@ -46,7 +46,8 @@ class Layout:
     `width`: the size of a token's hidden state. `head_width`: that of an attention head, which
     stays the same when heads are pruned. `layers`: the size of each. `labels`: how many classes it
     tells apart. `convolutions`: of an encoder without layers, the convolutions that stand side by
-    side over its embeddings. `embeddings`: how many pieces have one of their own, where not all do;
+    side over its embeddings. `residual_convolutions`: how many stand before those, each with a
+    residual connection. `embeddings`: how many pieces have one of their own, where not all do;
     the others share that of unknown words.
     """
 
@@ -57,6 +58,7 @@ class Layout:
     layers: tuple[LayerLayout, ...]
     labels: int
     convolutions: tuple[ConvolutionLayout, ...] = ()
+    residual_convolutions: int = 0
     embeddings: int | None = None
 
 

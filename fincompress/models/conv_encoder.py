@@ -2,7 +2,8 @@
 
 Word embeddings, convolutions of several widths side by side, the highest value of each filter over
 the sentence, and a linear classifier: Kim (2014), "Convolutional Neural Networks for Sentence
-Classification".
+Classification". Before them may stand convolutions with residual connections (He et al., 2016,
+"Deep Residual Learning for Image Recognition"), so that a token is seen with its neighbours.
 """
 
 from typing import cast
@@ -15,6 +16,7 @@ from fincompress.artifact import Layout
 from fincompress.models.encoder import Encoder
 from fincompress.models.tokenization import PADDING
 
+RESIDUAL_TOKENS = 3  # that a residual convolution sees at once
 DROPPED = 0.1  # the share of embeddings, and of features, that dropout takes
 
 
@@ -33,6 +35,10 @@ class ConvEncoder(nn.Module):
         self.layout = layout
         self.register_buffer("rows", rows)
         self.words = nn.Embedding(int(rows.max()) + 1, layout.width, padding_idx=0)
+        self.residual = nn.ModuleList(
+            nn.Conv1d(layout.width, layout.width, RESIDUAL_TOKENS, padding=RESIDUAL_TOKENS // 2)
+            for _ in range(layout.residual_convolutions)
+        )
         self.convolutions = nn.ModuleList(
             # Padded so that each window with a token in it is computed, whatever is beside it.
             nn.Conv1d(layout.width, each.filters, each.tokens, padding=each.tokens - 1)
@@ -50,6 +56,8 @@ class ConvEncoder(nn.Module):
         ids = torch.where(mask, ids, PADDING)
         x = self.dropout(self.words(self.rows[ids]))  # (n, tokens, width)
         x = x.transpose(1, 2)  # (n, width, tokens)
+        for convolution in self.residual:
+            x = (x + F.relu(convolution(x))) * mask[:, None]  # padding stays 0
         highest, biases = list[Tensor](), list[Tensor]()
         for convolution in self.convolutions:
             highest.append(convolution(x).amax(2))  # (n, filters)

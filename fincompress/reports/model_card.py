@@ -104,9 +104,11 @@ def _describe_layout(layout: Layout) -> str:
     if layout.convolutions:
         tokens = ", ".join(str(each.tokens) for each in layout.convolutions)
         filters = _span([each.filters for each in layout.convolutions])
+        residual = layout.residual_convolutions
+        before = f" after {residual} with residual connections," if residual else ""
         return (
-            f"no attention: convolutions over {tokens} tokens, with {filters} filters each, on "
-            f"embeddings of width {layout.width}"
+            f"no attention: convolutions over {tokens} tokens, with {filters} filters each,{before}"
+            f" on embeddings of width {layout.width}"
         )
     heads = _span([layer.heads for layer in layout.layers])
     neurons = _span([layer.ffn for layer in layout.layers])

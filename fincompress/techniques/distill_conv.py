@@ -1,10 +1,11 @@
 """Convolutional distillation: a student without attention learns to predict what the teacher does.
 
 The student has the teacher's tokenizer and word embeddings, projected onto their principal
-components, and in place of the encoder's layers convolutions of several widths
-(`models/conv_encoder.py`). Only pieces that occur in the texts it learns from keep an embedding of
-their own. It is trained from scratch, so it needs many texts, which a transfer set has; and as it
-costs a small part of an encoder with attention, it may see all of them in each of its epochs.
+components, and in place of the encoder's layers convolutions of several widths, over others with a
+residual connection (`models/conv_encoder.py`). Only pieces that occur in the texts it learns from
+keep an embedding of their own. It is trained from scratch, so it needs many texts, which a transfer
+set has; and as it costs a small part of an encoder with attention, it may see all of them in each
+of its epochs.
 
 Objective, where the index T means that logits are divided by the temperature T:
 
@@ -48,7 +49,8 @@ EMBEDDING_STD = 0.75
 class Config:
     """Settings of convolutional distillation.
 
-    `width`: the size of an embedding. `tokens`: how many neighbours each convolution sees.
+    `width`: the size of an embedding. `residual_convolutions`: how many convolutions stand before
+    those whose highest values are the features. `tokens`: how many neighbours each of these sees.
     `filters`: the outputs of each.
     `temperature`: T, by which logits are divided; higher values show the student more of how the
     teacher ranks the other labels.
@@ -61,8 +63,9 @@ class Config:
     """
 
     width: Positive = 96
+    residual_convolutions: Annotated[int, Field(ge=0)] = 2
     tokens: tuple[Positive, ...] = (1, 2, 3, 5)
-    filters: Positive = 96
+    filters: Positive = 64
     temperature: Annotated[float, Field(gt=0)] = 4.0
     alpha: Annotated[float, Field(ge=0, le=1)] = 0.8
     transfer: bool = True
@@ -132,6 +135,7 @@ def _make_student(inputs: Inputs, config: Config, seen: set[int]) -> ConvEncoder
         convolutions=tuple(
             ConvolutionLayout(tokens=tokens, filters=config.filters) for tokens in config.tokens
         ),
+        residual_convolutions=config.residual_convolutions,
         embeddings=len(kept) + 1,
     )
     with torch.random.fork_rng():

@@ -16,6 +16,7 @@ LAYOUT = Layout(
     layers=(),
     labels=3,
     convolutions=tuple(ConvolutionLayout(tokens=tokens, filters=5) for tokens in (1, 2, 3, 5)),
+    residual_convolutions=2,
 )
 ROWS = torch.tensor([0, 1, 2, 3, 4, 1, 1, 1])  # the last three pieces have that of piece 1
 
@@ -24,7 +25,7 @@ def _model() -> ConvEncoder:
     with torch.random.fork_rng():
         torch.manual_seed(0)
         model = ConvEncoder(LAYOUT, ROWS).eval()
-        for convolution in model.convolutions:
+        for convolution in (*model.residual, *model.convolutions):
             nn.init.normal_(cast(Tensor, convolution.bias))
     return model
 
@@ -45,6 +46,9 @@ def test_every_window_counts_that_holds_a_token() -> None:
     convolution = cast(nn.Conv1d, model.convolutions[3])
     assert convolution.bias is not None
     x = model.words.weight[3]
+    for residual in model.residual:
+        assert isinstance(residual, nn.Conv1d) and residual.bias is not None
+        x = x + (residual.weight[:, :, 1] @ x + residual.bias).relu()
     places = torch.einsum("fwt,w->ft", convolution.weight, x) + convolution.bias[:, None]
     expected = torch.maximum(places.amax(1), convolution.bias).relu()
     features = []

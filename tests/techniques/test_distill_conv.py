@@ -39,6 +39,7 @@ def test_its_tokenizer_is_the_teachers_and_its_table_has_what_was_read(
     assert layout.vocabulary == base.manifest.layout.vocabulary
     assert (layout.layers, layout.width) == ((), base.manifest.layout.width), "no wider than it"
     assert [each.tokens for each in layout.convolutions] == [1, 2, 3, 5]
+    assert layout.residual_convolutions == 2
 
 
 def test_its_table_is_stored_in_int8(built: Artifact) -> None:
