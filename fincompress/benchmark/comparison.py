@@ -3,21 +3,22 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-import numpy as np
-from numpy.typing import NDArray
-
 from fincompress.benchmark.protocol import MeasuredSubjects
 from fincompress.data import Sentences
 from fincompress.data.behaviour import Family
 from fincompress.evaluation.behaviour import score_behaviour
-from fincompress.evaluation.quality import add_quality, collect_answers, compare_variants
+from fincompress.evaluation.quality import (
+    add_quality,
+    collect_answers,
+    compare_variants,
+    shares_handed_over,
+)
 from fincompress.evaluation.results import (
     PUBLISHED_PEER,
     PUBLISHED_RECIPE,
     Answers,
     Benchmark,
     Measurement,
-    handed_over_key,
 )
 from fincompress.evaluation.speedups import add_speedups
 
@@ -78,20 +79,6 @@ def compare(
     )
     qualities, behaviour = score_behaviour(families, [answers], relations.teacher)
     measurements = tuple(m.with_quality(*qualities.get(m.variant, ({}, {}))) for m in measurements)
-    shares = {r.measurement.variant: _shares(r.handed_over, parts) for r in results}
+    shares = {r.measurement.variant: shares_handed_over(r.handed_over, parts) for r in results}
     measurements = tuple(m.with_quality(shares[m.variant], {}) for m in measurements)
     return replace(blank, measurements=measurements, pairs=pairs, behaviour=behaviour), answers
-
-
-def _shares(
-    handed_over: Mapping[str, NDArray[np.bool_]], parts: Mapping[str, Sentences]
-) -> dict[str, float]:
-    """The share of each part that a cascade hands over, and of each origin's sentences in it."""
-    shares = dict[str, float]()
-    for part in (part for part in parts if part in handed_over):
-        rows = handed_over[part]
-        shares[handed_over_key(part)] = float(rows.mean())
-        origins = np.array(parts[part].origins)
-        for origin in sorted(set(parts[part].origins)):
-            shares[handed_over_key(part, origin)] = float(rows[origins == origin].mean())
-    return shares

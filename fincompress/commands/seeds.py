@@ -24,6 +24,7 @@ from fincompress.evaluation.quality import (
     collect_answers,
     compare_variants,
     quality_metrics,
+    shares_handed_over,
 )
 from fincompress.evaluation.results import (
     PUBLISHED_F1,
@@ -36,7 +37,8 @@ from fincompress.evaluation.seed_results import SeedTable, SeedTableRow
 from fincompress.promotion import TEACHER
 from fincompress.reports import plots
 from fincompress.reports.seed_tables import seed_frame, seed_markdown, table_files
-from fincompress.runtimes import load_runtime
+from fincompress.runtimes import Predictor, load_runtime
+from fincompress.runtimes.cascade import Cascade
 from fincompress.studies.study import Study
 from fincompress.studies.variants import Curve, VariantSpec, siblings
 from fincompress.tracking import runs
@@ -158,7 +160,7 @@ def _tabulate(
     }
     pairs = [pair for pair in pairs if built.issuperset(pair)]
     with runs.step(f"{file} table", workspace.tags(stage, **{FILE: file}), workspace.note):
-        answers = [_answers(builder, rows) for builder in builders]
+        answers, shares = zip(*(_answers(builder, rows) for builder in builders), strict=True)
         qualities, behaviour = score_behaviour(workspace.families, answers, TEACHER)
         table = SeedTable(
             study=workspace.study.name,
@@ -174,7 +176,9 @@ def _tabulate(
                 for builder in builders
             },
             rows=tuple(
-                _row(workspace.study, answers, name, beside, qualities.get(name, ({}, {})))
+                _row(
+                    workspace.study, answers, name, beside, qualities.get(name, ({}, {}))
+                ).with_means([own[name] for own in shares])
                 for name, beside in rows.items()
             ),
             behaviour=behaviour,
@@ -197,22 +201,33 @@ def _tabulate(
     print(seed_markdown(table, file))
 
 
-def _answers(builder: Builder, wanted: Collection[str]) -> Answers:
-    """What those of the `wanted` that there are answer, variants and floor."""
+def _answers(
+    builder: Builder, wanted: Collection[str]
+) -> tuple[Answers, dict[str, dict[str, float]]]:
+    """What the `wanted` answer, variants and floor; and by name, what shares a cascade hands over.
+
+    The shares are empty for what is no cascade.
+    """
     workspace = builder.workspace
     parts, train = workspace.scored, workspace.splits.learned
     asked = {part: sentences.texts for part, sentences in parts.items()}
     asked |= behaviour_parts(workspace.families)
 
-    def logits(name: str) -> dict[str, NDArray[np.float32]]:
+    def load(name: str) -> Predictor:
         if name == FLOOR_NAME:
-            predictor = fit_floor(train.texts, train.labels)
-        else:
-            runtime = load_runtime(workspace.variants[name].runtime)
-            predictor = runtime.load(builder.versions[name].artifact, torch.get_num_threads())
-        return {part: predictor(texts) for part, texts in asked.items()}
+            return fit_floor(train.texts, train.labels)
+        runtime = load_runtime(workspace.variants[name].runtime)
+        return runtime.load(builder.versions[name].artifact, torch.get_num_threads())
 
-    return collect_answers(parts, {name: logits(name) for name in wanted})
+    logits, shares = dict[str, dict[str, NDArray[np.float32]]](), dict[str, dict[str, float]]()
+    for name in wanted:
+        predictor = load(name)
+        logits[name] = {part: predictor(texts) for part, texts in asked.items()}
+        handed_over = dict[str, NDArray[np.bool_]]()
+        if isinstance(predictor, Cascade):
+            handed_over = {part: predictor.hands_over(asked[part]) for part in parts}
+        shares[name] = shares_handed_over(handed_over, parts)
+    return collect_answers(parts, logits), shares
 
 
 def _row(

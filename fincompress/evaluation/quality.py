@@ -34,6 +34,7 @@ from fincompress.evaluation.results import (
     PairComparison,
     confident_errors_key,
     difference_keys,
+    handed_over_key,
     origin_key,
 )
 from fincompress.models.probabilities import class_probabilities
@@ -65,6 +66,24 @@ def collect_answers(
             for variant, by_part in logits.items()
         },
     )
+
+
+def shares_handed_over(
+    handed_over: Mapping[str, NDArray[np.bool_]], parts: Mapping[str, Sentences]
+) -> dict[str, float]:
+    """Return the share of each part that a cascade hands over, and of each origin in it, by key.
+
+    `handed_over` says of each sentence of a part whether it is, (n,); parts that it lacks are left
+    out.
+    """
+    shares = dict[str, float]()
+    for part in (part for part in parts if part in handed_over):
+        rows = handed_over[part]
+        shares[handed_over_key(part)] = float(rows.mean())
+        origins = np.array(parts[part].origins)
+        for origin in sorted(set(parts[part].origins)):
+            shares[handed_over_key(part, origin)] = float(rows[origins == origin].mean())
+    return shares
 
 
 def add_quality(

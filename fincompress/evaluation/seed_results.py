@@ -4,6 +4,10 @@ They are written as JSON and read back by later commits: a field may be added wi
 none may be renamed.
 """
 
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from statistics import fmean
+
 from pydantic import Field
 
 from fincompress.config import settings
@@ -25,6 +29,11 @@ class SeedTableRow:
     macro_f1: tuple[float, ...]
     metrics: dict[str, float]
     intervals: dict[str, tuple[float, float]]
+
+    def with_means(self, metrics: Sequence[Mapping[str, float]]) -> "SeedTableRow":
+        """Return the row with the means of further metrics, which each seed has."""
+        means = {key: fmean(own[key] for own in metrics) for key in metrics[0]}
+        return replace(self, metrics=self.metrics | means)
 
 
 @settings

@@ -20,6 +20,7 @@ from fincompress.evaluation.results import (
     VAL_F1,
     behaviour_key,
     confident_errors_key,
+    handed_over_key,
     mark_synthetic,
     with_interval_ends,
 )
@@ -61,6 +62,8 @@ def _columns(table: SeedTable) -> dict[str, Cell]:
         "behavioural tests": metric_with_interval(behaviour_key(ALL_FAMILIES), "{:.1%}".format),
         "confident errors": metric_cell(confident_errors_key(TEST), "{:.1f}".format),
         "in behavioural tests": metric_cell(confident_errors_key(BEHAVIOUR), "{:.0f}".format),
+        "handed over": metric_cell(handed_over_key(TEST), "{:.1%}".format),
+        "of extra": metric_cell(handed_over_key(EXTRA), "{:.1%}".format),
         **origin_columns(table.rows),
         "extra macro-F1": with_interval(EXTRA_F1),
         "extra over teacher": difference_cell("teacher", EXTRA),

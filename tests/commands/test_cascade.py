@@ -25,13 +25,14 @@ from fincompress.studies.study import load_study
 from fincompress.tracking.results import last_benchmark
 from tests.support.projects import Project, tiny_sentences, write_csv
 
+INT8 = "student_ptq"
 OWN = Path(__file__).parents[2] / "experiments" / "variants" / "practical"
 
 
 @pytest.fixture
 def finished(project: Project) -> Benchmark:
     """The tiny study with the variants of `practical`, benchmarked."""
-    project.keep("teacher", "student_intermediate_kd", "student_ptq")
+    project.keep("teacher", "student_intermediate_kd", INT8)
     variants = project.folder / "experiments" / "variants"
     for name, config in (("student_conv", {"epochs": 4}), ("cascade", {"max_share": 1.0})):
         variant = yaml.safe_load((OWN / f"{name}.yaml").read_text()) | {"config": config}
@@ -95,7 +96,7 @@ def test_a_cascade_is_built_measured_registered_and_served(
 def test_a_study_whose_unlabelled_text_is_missing_says_what_its_cascade_lacks(
     project: Project, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    project.keep("teacher", "student_intermediate_kd", "student_ptq")
+    project.keep("teacher", "student_intermediate_kd", INT8)
     variants = project.folder / "experiments" / "variants"
     for name in ("student_conv", "cascade"):
         shutil.copy2(OWN / f"{name}.yaml", variants)
@@ -104,3 +105,30 @@ def test_a_study_whose_unlabelled_text_is_missing_says_what_its_cascade_lacks(
         "cascade: config.held_out: the study holds no text out that could choose a threshold; set "
         "data.transfer_held_out in the study's file"
     ) in capsys.readouterr().err
+
+
+@pytest.mark.slow
+def test_an_ablation_of_its_transfer_set_is_tabulated_with_what_it_hands_over(
+    finished: Benchmark, project: Project
+) -> None:
+    ablations = project.folder / "experiments" / "ablations"
+    shutil.rmtree(ablations)  # the shipped ones stand beside variants that are not kept here
+    ablations.mkdir()
+    for name, source in (("student_conv", "teacher"), ("cascade", ["student_conv_alone", INT8])):
+        variant = yaml.safe_load(
+            (project.folder / "experiments" / "variants" / f"{name}.yaml").read_text()
+        )
+        del variant["search"]
+        changes = {"question": "?", "beside": name, "source": source, "transfer": []}
+        (ablations / f"{name}_alone.yaml").write_text(yaml.safe_dump(variant | changes))
+    assert main(["main", "--study", "tiny", "--ablations", "all"]) == 0
+    client = mlflow.MlflowClient()
+    found = client.search_runs([e.experiment_id for e in client.search_experiments()])
+    (run,) = (run for run in found if run.data.tags.get("fincompress.file") == "ablations")
+    table = mlflow.artifacts.load_dict(f"runs:/{run.info.run_id}/ablations.json")
+    metrics = {row["variant"]: row["metrics"] for row in table["rows"]}
+    assert metrics["cascade_alone"]["test/macro_f1"] > 0
+    own = {m.variant: m.metrics for m in finished.measurements}["cascade"]
+    key = handed_over_key("test")
+    assert metrics["cascade"][key] == own[key], "as the benchmark has it"
+    assert {name for name, row in metrics.items() if key in row} == {"cascade", "cascade_alone"}

@@ -16,6 +16,7 @@ from fincompress.evaluation.quality import (
     collect_answers,
     compare_variants,
     quality_metrics,
+    shares_handed_over,
 )
 from fincompress.evaluation.results import (
     Answers,
@@ -49,6 +50,18 @@ def answered(**variants: NDArray[np.float32]) -> Answers:
 
 
 ONE = answered(teacher=rows(6), student=rows(12), other=rows(12, start=60))
+
+
+def test_what_is_handed_over_is_shared_out_by_part_and_origin() -> None:
+    unsure = np.arange(COUNT) >= 80  # ten of the news, and all posts
+    assert shares_handed_over({"test": unsure}, {"val": PART, "test": PART}) == {
+        "test/handed_over": 40 / 120,
+        "test/handed_over/news": 10 / 90,
+        "test/handed_over/posts": 1.0,
+    }
+    row = SeedTableRow(variant="a", beside="", macro_f1=(0.8, 0.9), metrics={"b": 1}, intervals={})
+    key = "test/handed_over"
+    assert row.with_means([{key: 0.2}, {key: 0.4}]).metrics == {"b": 1, key: pytest.approx(0.3)}
 
 
 def test_differences_come_with_interval_p_and_agreement() -> None:
