@@ -46,6 +46,7 @@ from fincompress.evaluation.results import (
     REFERENCE_FIRST,
     REFERENCE_LAST,
     SIZE,
+    TEST,
     THROUGHPUT,
     Measurement,
     Samples,
@@ -157,12 +158,13 @@ def measure(
         for part, part_texts in parts.items():
             calls = _batches(part_texts, timing.throughput_batch)
             take_turns(scored, partial(record_logits, part=part, calls=calls))
-            take_turns(models, partial(record_handed_over, part=part, texts=part_texts))
         take_turns(everyone, record_memory)
         shipped = [t for t in everyone if t.subject.version or t.subject.is_floor]
         for part, part_texts in (version_parts or {}).items():
             calls = _batches(part_texts, timing.throughput_batch)
             take_turns(shipped, partial(record_logits, part=part, calls=calls))
+        # Of test, which is timed, even where nothing is scored.
+        for part, part_texts in {TEST: texts, **parts, **(version_parts or {})}.items():
             take_turns(models, partial(record_handed_over, part=part, texts=part_texts))
         other_threads = _other_thread_counts(timing)
         for number, threads in enumerate(other_threads):

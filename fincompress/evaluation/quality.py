@@ -71,17 +71,16 @@ def collect_answers(
 def shares_handed_over(
     handed_over: Mapping[str, NDArray[np.bool_]], parts: Mapping[str, Sentences]
 ) -> dict[str, float]:
-    """Return the share of each part that a cascade hands over, and of each origin in it, by key.
+    """Return the share of each part that a cascade hands over, by key.
 
-    `handed_over` says of each sentence of a part whether it is, (n,); parts that it lacks are left
-    out.
+    `handed_over` says of each sentence of a part whether it is, (n,). Of those in `parts` the share
+    of each origin is there, too.
     """
     shares = dict[str, float]()
-    for part in (part for part in parts if part in handed_over):
-        rows = handed_over[part]
+    for part, rows in handed_over.items():
         shares[handed_over_key(part)] = float(rows.mean())
-        origins = np.array(parts[part].origins)
-        for origin in sorted(set(parts[part].origins)):
+        origins = np.array(parts[part].origins if part in parts else ())
+        for origin in sorted(set(origins.tolist())):
             shares[handed_over_key(part, origin)] = float(rows[origins == origin].mean())
     return shares
 

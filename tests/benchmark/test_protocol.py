@@ -215,6 +215,8 @@ def test_what_a_cascade_hands_over_is_recorded_for_each_part(
     assert {part: rows.mean() for part, rows in b.handed_over.items()} == {
         "val": pytest.approx(1 / 3), "test": pytest.approx(1 / 3),
     }  # fmt: skip
+    unscored = measure(fakes, splits, TIMING, parts={}).results[1]
+    assert list(unscored.handed_over) == ["test"], "which is timed even then"
 
 
 @pytest.mark.parametrize("runs", [20, 39, 100, 500])

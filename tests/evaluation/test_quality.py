@@ -54,10 +54,12 @@ ONE = answered(teacher=rows(6), student=rows(12), other=rows(12, start=60))
 
 def test_what_is_handed_over_is_shared_out_by_part_and_origin() -> None:
     unsure = np.arange(COUNT) >= 80  # ten of the news, and all posts
-    assert shares_handed_over({"test": unsure}, {"val": PART, "test": PART}) == {
+    handed_over = {"test": unsure, "other": unsure[:90]}
+    assert shares_handed_over(handed_over, {"val": PART, "test": PART}) == {
         "test/handed_over": 40 / 120,
         "test/handed_over/news": 10 / 90,
         "test/handed_over/posts": 1.0,
+        "other/handed_over": 10 / 90,
     }
     row = SeedTableRow(variant="a", beside="", macro_f1=(0.8, 0.9), metrics={"b": 1}, intervals={})
     key = "test/handed_over"
