@@ -24,6 +24,8 @@ INT8_TYPES = ("i8", "u8")
 # Sentences are padded to a multiple of so many tokens, so that it meets few shapes.
 TOKENS_STEP = 8
 
+_first_call = Lock()
+
 
 def load(artifact: Artifact, threads: int, precision: str = FP32) -> Classifier:
     """Load for `threads` CPU threads, to compute in `precision` what is not INT8.
@@ -33,6 +35,11 @@ def load(artifact: Artifact, threads: int, precision: str = FP32) -> Classifier:
     compiled = _compile(artifact, threads, precision)
     used = compiled.get_property("INFERENCE_NUM_THREADS")
     longest = artifact.manifest.max_length_tokens
+    infer = _infer(compiled, longest)
+    # The first calls of a process, if two threads make them at once, can wait for each other for
+    # ever: one holds Python's lock, the other that of what OpenVINO's bindings set up only then.
+    with _first_call:
+        infer(np.full((1, 1), PADDING, dtype=np.int64), np.ones((1, 1), dtype=bool))
 
     def open_streams() -> Sequence[Infer]:
         shared = _compile(artifact, used, precision, streams=used)
@@ -40,7 +47,7 @@ def load(artifact: Artifact, threads: int, precision: str = FP32) -> Classifier:
 
     return build_classifier(
         artifact,
-        _infer(compiled, longest),
+        infer,
         used,
         engine="openvino_runtime",
         precision=compiled.get_property("INFERENCE_PRECISION_HINT").to_string(),

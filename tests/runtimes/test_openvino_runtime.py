@@ -5,8 +5,11 @@ import sys
 from typing import Any
 
 import numpy as np
+import openvino
+import pytest
 from numpy.typing import NDArray
 
+from fincompress.artifact import Artifact
 from fincompress.runtimes import openvino_runtime
 
 # A graph of one operation is enough for the plug-in to be loaded, and unloaded with it.
@@ -34,22 +37,40 @@ def test_a_signal_is_handled_after_another_thread_lets_a_model_go() -> None:
     assert (done.returncode, done.stdout) == (0, "handled\n"), done.stderr
 
 
+class Compiled:
+    """A model that adds up its ids, and the shapes that its requests have met."""
+
+    def __init__(self) -> None:
+        self.met: list[tuple[int, ...]] = []
+
+    def create_infer_request(self) -> "Compiled":
+        return self
+
+    def infer(self, inputs: dict[str, NDArray[Any]]) -> dict[str, NDArray[np.float32]]:
+        ids, mask = inputs["ids"], inputs["mask"]
+        assert ids.shape == mask.shape and ids.dtype == np.int64 and mask.dtype == bool
+        self.met.append(ids.shape)
+        return {"logits": (ids * mask).sum(axis=1, keepdims=True).astype(np.float32)}
+
+    def get_property(self, name: str) -> Any:
+        return 2 if name == "INFERENCE_NUM_THREADS" else openvino.Type.f32
+
+
 def test_it_meets_few_lengths_and_none_beyond_the_longest() -> None:
-    met: list[tuple[int, ...]] = []
-
-    class Request:
-        def infer(self, inputs: dict[str, NDArray[Any]]) -> dict[str, NDArray[np.float32]]:
-            ids, mask = inputs["ids"], inputs["mask"]
-            assert ids.shape == mask.shape and mask.dtype == bool
-            met.append(ids.shape)
-            return {"logits": (ids * mask).sum(axis=1, keepdims=True).astype(np.float32)}
-
-    class Compiled:
-        def create_infer_request(self) -> Request:
-            return Request()
-
-    infer = openvino_runtime._infer(Compiled(), longest=20)
+    compiled = Compiled()
+    infer = openvino_runtime._infer(compiled, longest=20)
     for tokens in (1, 8, 9, 18, 20, 21):
         ids = np.ones((2, tokens), dtype=np.int64)
         assert infer(ids, np.ones((2, tokens), dtype=bool)).tolist() == [[tokens], [tokens]]
-    assert met == [(2, 8), (2, 8), (2, 16), (2, 20), (2, 20), (2, 21)]
+    assert compiled.met == [(2, 8), (2, 8), (2, 16), (2, 20), (2, 20), (2, 21)]
+
+
+def test_the_first_call_is_made_before_there_are_streams(
+    base: Artifact, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two first calls at once, in two streams, hung one process in four."""
+    compiled = Compiled()
+    monkeypatch.setattr(openvino_runtime, "_compile", lambda *_, **__: compiled)
+    classifier = openvino_runtime.load(base, 2)
+    assert compiled.met == [(1, 8)]
+    assert len(classifier.streams) == 2
