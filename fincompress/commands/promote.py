@@ -153,9 +153,10 @@ def rollback(study: Study, dry_run: bool = False) -> None:
 def roles_now(study: Study, benchmark: Benchmark) -> dict[str, str]:
     """Return the variant of each role whose alias names a version that the benchmark measured."""
     same = registry.originals(study)
-    by_model = {same.get(m.version): m.variant for m in benchmark.measurements if m.version}
-    now = {role: same.get(number) for role, number in registry.aliases(study).items()}
-    return {role: by_model[now[role]] for role in ROLES if now.get(role) in by_model}
+    versions = {m.version: m.variant for m in benchmark.measurements if m.version is not None}
+    by_model = {same[number]: variant for number, variant in versions.items() if number in same}
+    now = {role: same[number] for role, number in registry.aliases(study).items()}
+    return {role: by_model[now[role]] for role in ROLES if role in now and now[role] in by_model}
 
 
 def _check_measured(

@@ -55,6 +55,14 @@ def test_a_newer_version_of_the_champions_variant_must_win_like_any_other(
     assert roles_now(study, benchmark(number=4))["challenger"] == "good@v2"
 
 
+def test_a_version_that_was_deleted_has_no_role(
+    study: Study, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(registry, "originals", lambda _: {1: 1, 3: 3, 4: 4})
+    monkeypatch.setattr(registry, "aliases", lambda _: {"champion": 4, "good": 4})
+    assert roles_now(study, benchmark(number=4)) == {"champion": "good"}
+
+
 def test_unreliable_timings_move_no_role_that_is_about_speed(
     study: Study, answers: Answers
 ) -> None:
