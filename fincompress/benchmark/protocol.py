@@ -71,8 +71,7 @@ class Timing:
     `padded_runs`: timed calls for the padded latency. `throughput_batch`: texts in a call when
     throughput is measured, and when val and test are answered. `throughput_sentences`: test
     sentences in one pass of throughput. `throughput_passes`: passes, whose median is reported.
-    `batches`: batch sizes for which throughput is measured in one pass each, besides
-    `throughput_batch`.
+    `batches`: batch sizes for which throughput is measured, besides `throughput_batch`.
     """
 
     threads: Positive
@@ -150,7 +149,9 @@ def measure(
         for number, size in enumerate(_other_batch_sizes(timing)):
             calls = _throughput_calls(texts, size, timing)
             own = everyone if size <= timing.throughput_batch else not_slow
-            take_turns(own, partial(time_batch_size, size=size, calls=calls), number)
+            for turn in range(timing.throughput_passes):
+                time_one = partial(time_batch_size, size=size, calls=calls)
+                take_turns(own, time_one, number + turn)
         for number in range(timing.throughput_passes):
             take_turns(everyone, partial(time_throughput, calls=batches), number)
         for number in range(timing.throughput_passes):
@@ -241,8 +242,12 @@ def _measurement(timings: SubjectTimings, timing: Timing) -> Measurement:
     metrics = {key: float(np.percentile(latency_ms, rank)) for key, rank in percentiles.items()}
     metrics |= {THROUGHPUT: throughput, COLD_START: start.milliseconds}
     metrics |= {PEAK_MEMORY: timings.peak_memory_mb}
-    by_batch = {**timings.by_batch, timing.throughput_batch: throughput}
-    metrics |= {batch_throughput_key(n): by_batch[n] for n in timing.batches if n in by_batch}
+    by_batch = {**timings.by_batch, timing.throughput_batch: timings.throughput_per_s}
+    metrics |= {
+        batch_throughput_key(size): float(np.median(by_batch[size]))
+        for size in timing.batches
+        if size in by_batch
+    }
     if subject.padded:
         metrics[PADDED_P50] = float(np.median(timings.padded_latency_ms))
         metrics[PADDED_THROUGHPUT] = float(np.median(timings.padded_throughput_per_s))

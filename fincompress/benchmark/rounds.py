@@ -28,8 +28,9 @@ class SubjectTimings:
     what went wrong, '' if nothing; a process that has failed is not used again. `cold_start`: the
     time to its first answer. `latency_ms`: of each call with one text. `throughput_per_s`:
     sentences a second, of each pass. `padded_latency_ms`, `padded_throughput_per_s`: the same of
-    the forward pass alone, at the maximum length. `by_batch`, `by_threads`: sentences a second, by
-    batch size and by number of threads, where they are not the study's own. `logits`: (n, labels),
+    the forward pass alone, at the maximum length. `by_batch`: sentences a second of each pass, by
+    batch size; `by_threads`: of one pass, by number of threads; where they are not the study's own.
+    `logits`: (n, labels),
     by part. `handed_over`: by part, which texts a cascade hands over, (n,). `peak_memory_mb`: in
     10^6 bytes.
     """
@@ -42,7 +43,7 @@ class SubjectTimings:
     padded_latency_ms: list[float] = field(default_factory=list)
     throughput_per_s: list[float] = field(default_factory=list)
     padded_throughput_per_s: list[float] = field(default_factory=list)
-    by_batch: dict[int, float] = field(default_factory=dict)
+    by_batch: dict[int, list[float]] = field(default_factory=dict)
     by_threads: dict[int, float] = field(default_factory=dict)
     logits: dict[str, NDArray[np.float32]] = field(default_factory=dict)
     handed_over: dict[str, NDArray[np.bool_]] = field(default_factory=dict)
@@ -136,8 +137,8 @@ def time_throughput(timings: SubjectTimings, calls: Calls) -> None:
 
 
 def time_batch_size(timings: SubjectTimings, size: int, calls: Calls) -> None:
-    """Record the throughput of one pass in batches of `size`."""
-    timings.by_batch[size] = _throughput_per_s(timings, calls)
+    """Record the throughput of one pass in batches of `size`, beside that of other passes."""
+    timings.by_batch.setdefault(size, []).append(_throughput_per_s(timings, calls))
 
 
 def reload_model(timings: SubjectTimings, threads: int, calls: Calls) -> None:

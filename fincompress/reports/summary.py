@@ -104,8 +104,9 @@ def summary(
 
 def _gained(benchmark: Benchmark, champion: Holder) -> str:
     measured = {m.variant: m for m in benchmark.measurements}
-    ours = measured.get(champion.variant)
-    if ours is None or ours.version != champion.version:
+    # A champion of an earlier recipe is measured beside the variant's version of today.
+    ours = next((m for m in measured.values() if m.version == champion.version), None)
+    if ours is None:
         return "This benchmark has not measured it."
     if champion.variant == TEACHER:
         return "No faster variant passes the gate."

@@ -131,8 +131,8 @@ def test_variants_take_turns_and_every_call_is_kept(splits: Splits, fakes: list[
     assert Fake.asked == [
         *each("prepare", 1), *each("start 2", 1), *each("run", 4), *reference,
         *in_turns("run", 3, *[4] * 20, 2), *in_turns("forward", 3, 1, 1, 1),
-        *in_turns("run", 1, 16),  # one text a call; those of eight are the passes of throughput
-        *in_turns("run", 1, 2, 2), *in_turns("forward", 1, 2, 2),  # two passes of each protocol
+        *in_turns("run", 1, 16, 16),  # one text a call; those of eight are throughput's own
+        *in_turns("run", 1, 2, 2), *in_turns("forward", 1, 2, 2),  # two passes of everything
         *each("run", 3, 3),  # validation and test, 21 sentences each
         *loaded_anew, ("a", "start 2", 1), ("a", "run", 4), *reference,
         ("a", "stop", 0), ("b", "stop", 0),

@@ -2,6 +2,7 @@
 
 import shlex
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -64,6 +65,14 @@ def test_it_names_the_champion_and_what_it_gained() -> None:
         "4.7 times as fast as the teacher, 4.0 times smaller; "
         "test macro-F1 less the teacher's: -0.4 [-1.5, +0.9] points"
     )
+
+
+def test_a_champion_of_an_earlier_recipe_is_found_beside_the_variant_of_today() -> None:
+    both = benchmark()
+    older = measured("student_ptq@v4", 4, 20.0, 5.0)
+    both = replace(both, measurements=(*both.measurements, older))
+    _, second, *_ = ended(both, Holder("student_ptq", 4)).splitlines()
+    assert second.startswith("5.0 times as fast as the teacher, ")
 
 
 @pytest.mark.parametrize(
