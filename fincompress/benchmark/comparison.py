@@ -1,7 +1,7 @@
 """Comparison of measurements: speed-ups and scores of each variant, put together as a benchmark."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from fincompress.benchmark.protocol import MeasuredSubjects
 from fincompress.data import Sentences
@@ -14,6 +14,7 @@ from fincompress.evaluation.quality import (
     shares_handed_over,
 )
 from fincompress.evaluation.results import (
+    BUILD_SECONDS,
     PUBLISHED_PEER,
     PUBLISHED_RECIPE,
     Answers,
@@ -31,6 +32,7 @@ class Relations:
     `references`: the measurement of that source in the engine of what was made from it.
     `published`: macro-F1 that another study has published. `pairs`: two variants of one source, and
     for how many seconds each was trained. `before`: the measurements of the benchmark before.
+    `built`: for how many seconds each registered version was built.
     """
 
     teacher: str
@@ -39,6 +41,7 @@ class Relations:
     published: Mapping[str, float]
     pairs: Mapping[tuple[str, str], tuple[float, float]]
     before: Sequence[Measurement] = ()
+    built: Mapping[str, float] = field(default_factory=dict)
 
 
 def compare(
@@ -80,5 +83,8 @@ def compare(
     qualities, behaviour = score_behaviour(families, [answers], relations.teacher)
     measurements = tuple(m.with_quality(*qualities.get(m.variant, ({}, {}))) for m in measurements)
     shares = {r.measurement.variant: shares_handed_over(r.handed_over, parts) for r in results}
-    measurements = tuple(m.with_quality(shares[m.variant], {}) for m in measurements)
+    costs = {name: {BUILD_SECONDS: seconds} for name, seconds in relations.built.items()}
+    measurements = tuple(
+        m.with_quality(shares[m.variant] | costs.get(m.variant, {}), {}) for m in measurements
+    )
     return replace(blank, measurements=measurements, pairs=pairs, behaviour=behaviour), answers

@@ -100,6 +100,7 @@ def run_benchmark(builder: Builder) -> Benchmark:
                 if {*pair} <= builder.versions.keys()
             },
             before=before.measurements if before else (),
+            built={} if workspace.weights.random else _build_seconds(builder),
         )
         blank = _blank_benchmark(workspace, facts, measured, before)
         benchmark, answers = compare(measured, scored, workspace.families, relations, blank)
@@ -153,6 +154,12 @@ def training_seconds(builder: Builder, pair: tuple[str, str]) -> tuple[float, fl
         for name in pair
     )
     return first, second
+
+
+def _build_seconds(builder: Builder) -> dict[str, float]:
+    """For how many seconds each version was built; without those whose run has no end yet."""
+    taken = {name: runs.duration(version.run_id) for name, version in builder.versions.items()}
+    return {name: seconds for name, seconds in taken.items() if seconds is not None}
 
 
 def _export_sources(builder: Builder) -> tuple[dict[str, str], dict[str, Subject]]:

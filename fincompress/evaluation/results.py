@@ -45,6 +45,7 @@ PEAK_MEMORY = "bench/peak_memory_mb"
 COLD_START = "bench/cold_start_ms"
 SIZE = "bench/size_mb"
 PARAMETERS = "bench/parameters"
+BUILD_SECONDS = "build/seconds"  # of the run that built it, on the machine where that was
 SPEEDUP = "bench/speedup_vs_teacher"
 SPEEDUP_VS_SOURCE = "bench/speedup_vs_source"
 OVER_BEFORE = "bench/latency_over_before"  # over that of this version in the previous benchmark

@@ -11,6 +11,7 @@ from fincompress.evaluation.results import (
     BEHAVIOUR,
     BEHAVIOUR_OPEN,
     BEHAVIOUR_TESTS,
+    BUILD_SECONDS,
     COLD_START,
     ECE,
     ECE_SCALED,
@@ -117,6 +118,7 @@ SIZES: dict[str, Cell] = {
     "parameters": metric_cell(PARAMETERS, "{:,.0f}".format),
     "INT8 products": _products,
     "other precision": lambda own: own.precision,
+    "built in min": metric_cell(BUILD_SECONDS, lambda seconds: f"{seconds / 60:.1f}"),
 }
 SPEED: dict[str, Cell] = {
     "p50 ms": with_interval(P50, 2),

@@ -125,6 +125,12 @@ def history(run_id: str, metric: str) -> list[tuple[float, float]]:
     return sorted((float(entry.step), float(entry.value)) for entry in entries)
 
 
+def duration(run_id: str) -> float | None:
+    """Return how long a run took, in seconds; None if it has not ended."""
+    info = mlflow.get_run(run_id).info
+    return None if info.end_time is None else (info.end_time - info.start_time) / 1000
+
+
 def set_tag(key: str, value: str) -> None:
     """Set the tag `fincompress.<key>` of the open run."""
     mlflow.set_tag(f"fincompress.{key}", value)

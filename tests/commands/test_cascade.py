@@ -11,6 +11,7 @@ import yaml
 from fincompress.cli import main
 from fincompress.data import SAMPLE, DataConfig, load_splits
 from fincompress.evaluation.results import (
+    BUILD_SECONDS,
     EXTRA_F1,
     LATENCY_VS_PUBLISHED,
     PUBLISHED_RECIPE,
@@ -68,6 +69,9 @@ def test_a_cascade_is_built_measured_registered_and_served(
     assert [name for name, found in measured.items() if handed_over_key("test") in found] == [
         "cascade"
     ]
+
+    built = {name for name, found in measured.items() if found.get(BUILD_SECONDS, 0) > 0}
+    assert built == {"teacher", "student_intermediate_kd", INT8, "student_conv", "cascade"}
 
     scored_on_mine = {name for name, found in measured.items() if EXTRA_F1 in found}
     assert scored_on_mine == {
