@@ -16,6 +16,7 @@ from fincompress.evaluation.results import (
     FamilyResult,
     behaviour_key,
     confident_errors_key,
+    handed_over_key,
 )
 
 BEHAVIOUR_PLOT = "behaviour.png"
@@ -102,7 +103,11 @@ def _cell(result: FamilyResult, variant: str) -> str:
 def weaknesses(metrics: Mapping[str, float]) -> list[tuple[str, float]]:
     """Return the families that a variant passes less than `WEAK` of, the weakest first."""
     start = behaviour_key("")
-    others = (behaviour_key(ALL_FAMILIES), confident_errors_key(BEHAVIOUR))
+    others = (
+        behaviour_key(ALL_FAMILIES),
+        confident_errors_key(BEHAVIOUR),
+        handed_over_key(BEHAVIOUR),
+    )
     shares = {
         key.removeprefix(start): value
         for key, value in metrics.items()
