@@ -78,6 +78,7 @@ def test_a_decision_that_fails_leaves_a_whole_benchmark(
 
     monkeypatch.setattr(command, "select_subjects", lambda builder: Selection((), {}))
     monkeypatch.setattr(command, "training_seconds", lambda *_: (0.0, 0.0))
+    monkeypatch.setattr(command, "_build_seconds", lambda _: {})
     monkeypatch.setattr(command, "measure", lambda *_, **__: MeasuredSubjects((), {}, {}))
     monkeypatch.setattr(command, "compare", lambda *_: (benchmark(), answers))
     monkeypatch.setattr(command, "log_benchmark", log_benchmark)
