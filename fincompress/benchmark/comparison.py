@@ -15,11 +15,10 @@ from fincompress.evaluation.quality import (
 )
 from fincompress.evaluation.results import (
     BUILD_SECONDS,
-    PUBLISHED_PEER,
-    PUBLISHED_RECIPE,
     Answers,
     Benchmark,
     Measurement,
+    published_reference,
 )
 from fincompress.evaluation.speedups import add_speedups
 
@@ -66,7 +65,7 @@ def compare(
         add_speedups(
             [result.measurement for result in results],
             teacher=relations.teacher,
-            published=PUBLISHED_RECIPE if PUBLISHED_RECIPE in names else PUBLISHED_PEER,
+            published=published_reference(names),
             sources=relations.references,
             before=relations.before,
         ),

@@ -30,9 +30,8 @@ class SubjectTimings:
     sentences a second, of each pass. `padded_latency_ms`, `padded_throughput_per_s`: the same of
     the forward pass alone, at the maximum length. `by_batch`: sentences a second of each pass, by
     batch size; `by_threads`: of one pass, by number of threads; where they are not the study's own.
-    `logits`: (n, labels),
-    by part. `handed_over`: by part, which texts a cascade hands over, (n,). `peak_memory_mb`: in
-    10^6 bytes.
+    `logits`: (n, labels), by part. `handed_over`: by part, which texts a cascade hands over, (n,).
+    `peak_memory_mb`: in 10^6 bytes.
     """
 
     process: MeasuredProcess

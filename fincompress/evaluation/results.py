@@ -5,7 +5,7 @@ default, and none may be renamed.
 """
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import replace
 
 import numpy as np
@@ -191,6 +191,11 @@ class Measurement:
     def size_mb(self) -> float:
         """Size of all files that are deployed."""
         return self.metrics[SIZE]
+
+
+def published_reference(variants: Collection[str]) -> str:
+    """Return which of the measured `variants` stands for the published recipe."""
+    return PUBLISHED_RECIPE if PUBLISHED_RECIPE in variants else PUBLISHED_PEER
 
 
 def measured_loads(measurements: Iterable[Measurement], at: Callable[[int], str]) -> list[int]:

@@ -11,7 +11,6 @@ from fincompress.config import UserError, parse
 from fincompress.evaluation.results import (
     LATENCY_VS_PUBLISHED,
     PUBLISHED_PEER,
-    PUBLISHED_RECIPE,
     SIZE,
     TEST_F1,
     THROUGHPUT_VS_PUBLISHED,
@@ -20,6 +19,7 @@ from fincompress.evaluation.results import (
     Measurement,
     batch_vs_published_key,
     measured_loads,
+    published_reference,
 )
 from fincompress.evaluation.seed_results import SeedTable
 from fincompress.reports.behaviour_tables import BEHAVIOUR_PLOT, behaviour_markdown
@@ -125,9 +125,7 @@ def results_block(results: CommittedResults) -> str:
     names = {variant: f"{variant} ({', '.join(roles)})" for variant, roles in held.items()}
     facts = benchmark.environment
     sets = facts.get("instruction_sets", "unknown")
-    recipe = (
-        PUBLISHED_RECIPE if any(m.variant == PUBLISHED_RECIPE for m in measured) else PUBLISHED_PEER
-    )
+    recipe = published_reference([m.variant for m in measured])
     machine = (
         f"Times as fast as `{recipe}`. {facts.get('cpu', 'unknown CPU')} ({sets}), "
         f"{facts.get('threads', '?')} threads, commit {facts.get('commit', 'unknown')}."
