@@ -9,28 +9,16 @@ import shlex
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import partial
+from importlib import import_module
 from math import inf
 from pathlib import Path
 from typing import Any, NoReturn
 
-from fincompress.commands.benchmark import benchmark_study
-from fincompress.commands.build import build_family
-from fincompress.commands.dashboard import serve_dashboard
-from fincompress.commands.failures import IncompleteError
-from fincompress.commands.main import run_study
 from fincompress.commands.options import WEIGHT_KINDS, Options
-from fincompress.commands.prepare import prepare_data
-from fincompress.commands.promote import promote_study
-from fincompress.commands.recover import recover_runs
-from fincompress.commands.report import report_results
-from fincompress.commands.tune import tune_variants
-from fincompress.config import UserError, nearest
+from fincompress.config import IncompleteError, UserError, nearest
 from fincompress.machine.console import configure_output
 from fincompress.signals import TERMINATED, Terminated, raise_when_terminated
 from fincompress.tracking.addresses import STORAGE, has_password, masked, reason
-from fincompress.tracking.errors import STORE_ERRORS
-from fincompress.tuning.trial_queue import SEARCH_ERRORS
 
 FAILED, USAGE, INTERRUPTED = 1, 2, 130
 
@@ -167,6 +155,18 @@ OPTIONS = {
         "address of the database of searches (default: FINCOMPRESS_STORAGE, or sqlite:///optuna.db)",
     ),
     "port": Option(whole(1), "port of the dashboard on this machine"),
+    "model": Option(str, "alias, variant or version number of the model"),
+    "input": Option(
+        path, "file of rows to read: .csv, .jsonl, .parquet, or .txt with a text a line"
+    ),
+    "output": Option(path, "file to write: .csv, .jsonl or .parquet (default: standard output)"),
+    "column": Option(str, "column of the texts"),
+    "prefix": Option(str, "text to begin the names of the new columns with"),
+    "format": Option(
+        str, "of standard output: table, csv or jsonl (default: table in a terminal, or else jsonl)"
+    ),
+    "threads": Option(whole(0), "CPU threads of the model; 0 are all that it may use"),
+    "resume": Option(boolean, "go on with an output that was not finished"),
 }
 
 
@@ -174,50 +174,70 @@ OPTIONS = {
 class Verb:
     """A verb of the command line.
 
-    `run`: the command. `help`: what it does. `options`: the names of the options it takes.
+    `command`: its module in `commands` and the function in it. `help`: what it does. `options`: the
+    names of the options it takes. `family`: of a verb that builds variants, their family, which its
+    function takes first. `texts`: whether it takes texts, too, as arguments without a name.
     """
 
-    run: Callable[[Options], None]
+    command: str
     help: str
     options: tuple[str, ...]
+    family: str = ""
+    texts: bool = False
+
+    def run(self, options: Options) -> None:
+        """Run the command. Its module is imported now: some take seconds, and others need none."""
+        module, _, function = self.command.partition(".")
+        run = getattr(import_module(f"fincompress.commands.{module}"), function)
+        run(*[self.family] if self.family else [], options)
 
 
 def _family(name: str, help: str) -> Verb:
     options = ("study", "variant", "data_dir", "again", "tuned", "storage")
-    return Verb(partial(build_family, name), help, options)
+    return Verb("build.build_family", help, options, family=name)
 
 
 VERBS = {
     "main": Verb(
-        run_study,
+        "main.run_study",
         "run the whole study: data, every variant, benchmark, promotion",
         ("study", "data_dir", "seeds", "ablations", "extra_test", "again", "promote", "any_cpu",
          "tuned", "storage"),
     ),
-    "prepare": Verb(prepare_data, "read, clean and split the data", ("study", "data_dir")),
+    "prepare": Verb("prepare.prepare_data", "read, clean and split the data",
+                    ("study", "data_dir")),
     "teacher": _family("teacher", "fine-tune the teacher"),
     "distill": _family("distill", "distil the students"),
     "quantize": _family("quantize", "quantize students to INT8"),
     "prune": _family("prune", "prune the teacher"),
     "tune": Verb(
-        tune_variants,
+        "tune.tune_variants",
         "search for better values of a variant's config with Optuna",
         ("study", "variant", "data_dir", "trials", "workers", "epochs", "max_latency_ms",
          "max_f1_drop", "storage"),
     ),
     "benchmark": Verb(
-        benchmark_study,
+        "benchmark.benchmark_study",
         "measure every variant and promote the best",
         ("study", "data_dir", "weights", "extra_test", "again", "promote", "any_cpu", "tuned",
          "storage"),
     ),
-    "promote": Verb(promote_study, "decide again from the last measurements, or roll back",
+    "promote": Verb("promote.promote_study",
+                    "decide again from the last measurements, or roll back",
                     ("study", "dry_run", "rollback", "any_cpu")),
-    "report": Verb(report_results, "print the results of the last benchmark",
+    "predict": Verb(
+        "predict.predict_texts",
+        "answer texts, or a file of them, with a registered model",
+        ("study", "model", "input", "column", "output", "prefix", "format", "threads", "resume"),
+        texts=True,
+    ),
+    "report": Verb("report.report_results", "print the results of the last benchmark",
                    ("study", "weights", "commit_to")),
-    "dashboard": Verb(serve_dashboard, "serve Optuna's dashboard of all searches on this machine",
+    "dashboard": Verb("dashboard.serve_dashboard",
+                      "serve Optuna's dashboard of all searches on this machine",
                       ("storage", "port")),
-    "recover": Verb(recover_runs, "end the MLflow runs of processes that no longer exist", ()),
+    "recover": Verb("recover.recover_runs",
+                    "end the MLflow runs of processes that no longer exist", ()),
 }  # fmt: skip
 CLI_ONLY = ("recover", "dashboard")
 
@@ -243,12 +263,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _complain(str(error), FAILED)
     except UserError as error:
         return _complain(str(error), USAGE)
-    except (OSError, *STORE_ERRORS, *SEARCH_ERRORS) as error:
-        return _complain(reason(error), FAILED)
     except KeyboardInterrupt:
         return _complain("interrupted", INTERRUPTED)
     except Terminated:
         return _complain("terminated", TERMINATED)
+    except Exception as error:
+        from fincompress.commands.failures import STORES  # whose libraries take seconds to import
+
+        if not isinstance(error, (OSError, *STORES)):
+            raise
+        return _complain(reason(error), FAILED)
     return 0
 
 
@@ -264,10 +288,14 @@ def parse_arguments(arguments: Sequence[str]) -> tuple[Verb, Options]:
     parser = Parser(f"fincompress {name}", description=verb.help, allow_abbrev=False)
     for option in verb.options:
         _add(parser, option)
-    values, unknown = parser.parse_known_args([_underscored(word) for word in rest])
+    if verb.texts:
+        parser.add_argument("texts", nargs="*", type=str, default=(), help="texts to answer")
+    values, unknown = parser.parse_known_intermixed_args(_underscored(rest))
     if unknown:
         given = unknown[0].lstrip("-").partition("=")[0]
         raise UserError(f"{name}: unknown option '{given}'; {nearest(given, verb.options)}")
+    if verb.texts:
+        values.texts = tuple(values.texts)
     asked = {option: _as_logged(getattr(values, option)) for option in verb.options}
     return verb, Options(**vars(values), asked=asked)
 
@@ -305,9 +333,14 @@ def _as_logged(value: object) -> str:
     return shlex.quote("" if value is None else str(value))
 
 
-def _underscored(word: str) -> str:
-    """`--dry-run` is `--dry_run`; values stay as they are."""
-    if not word.startswith("--"):
-        return word
-    name, equals, value = word.partition("=")
-    return "--" + name[2:].replace("-", "_") + equals + value
+def _underscored(words: Sequence[str]) -> list[str]:
+    """`--dry-run` is `--dry_run`; values stay as they are, and all that follows `--`."""
+    end = words.index("--") if "--" in words else len(words)
+    changed = []
+    for word in words[:end]:
+        name, equals, value = word.partition("=")
+        option = word.startswith("--")
+        changed.append(
+            name.replace("-", "_").replace("__", "--", 1) + equals + value if option else word
+        )
+    return [*changed, *words[end:]]

@@ -23,6 +23,10 @@ class UserError(Exception):
     """An error that the user can correct; the CLI prints its message without a traceback."""
 
 
+class IncompleteError(UserError):
+    """A part of what was asked for failed, and all else is done."""
+
+
 @dataclass_transform(frozen_default=True, kw_only_default=True)
 def settings(cls: type[_T]) -> type[_T]:
     """Make `cls` a frozen, keyword-only dataclass that checks its own types and bounds.

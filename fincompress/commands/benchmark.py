@@ -239,7 +239,7 @@ def _former_champion(builder: Builder) -> list[Subject]:
     if same[number] in [same[v.number] for v in builder.versions.values() if v.number]:
         return []
     try:
-        version, runtime = registry.fetch(workspace.study, number, workspace.scratch)
+        version, runtime = registry.fetch(workspace.study.model_name, number, workspace.scratch)
     except UserError as error:
         print(f"benchmark: without version {number}, the champion: {error}", flush=True)
         return []

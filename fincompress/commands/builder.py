@@ -13,7 +13,8 @@ from fincompress.config import UserError
 from fincompress.models.checkpoint import Base, describe_base, import_checkpoint, random_base
 from fincompress.promotion import TEACHER
 from fincompress.reports.build_run import RunCallback, log_artifact, log_recipe
-from fincompress.studies.variants import ALL, BASE, VariantSpec, root_of
+from fincompress.studies import ALL
+from fincompress.studies.variants import BASE, VariantSpec, root_of
 from fincompress.techniques import Inputs
 from fincompress.tracking import registry, runs
 from fincompress.tracking.registry import Version

@@ -3,16 +3,12 @@
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
-from fincompress.config import UserError
+from fincompress.config import IncompleteError
 from fincompress.tracking.errors import STORE_ERRORS, told, would_repeat
 from fincompress.tuning.trial_queue import SEARCH_ERRORS
 
 STORES = (*STORE_ERRORS, *SEARCH_ERRORS)
 FAILURE_PREFIX, SKIPPED_PREFIX = "failed: ", "skipped: "
-
-
-class IncompleteError(UserError):
-    """Some variants failed; all else that was asked for is done."""
 
 
 @contextmanager

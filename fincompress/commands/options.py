@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from fincompress.studies.variants import ALL
-from fincompress.tuning import trial_queue
+from fincompress.studies import ALL
+from fincompress.tuning import DASHBOARD_PORT
 
 TRAINED, RANDOM = WEIGHT_KINDS = ("trained", "random")
 
@@ -25,7 +25,12 @@ class Options:
     trials. `trials`: how many a search is to have in the end. `workers`: processes that run them.
     `epochs`: those of a trial, in place of the study's. `max_latency_ms`, `max_f1_drop`: the
     constraint of a search; a drop is in macro-F1, from 0 to 1. `storage`: the address of Optuna's
-    database. `port`: the dashboard's. `asked`: the options of the verb as `mlflow run` logs them.
+    database. `port`: the dashboard's. `model`: an alias, a variant or a version's number. `input`,
+    `output`: files of rows; without them, texts or standard input, and standard output. `column`:
+    that of the texts. `prefix`: begins the names of the columns that are added. `format`: of
+    standard output. `threads`: of the model; 0 are all that may be used. `resume`: go on with an
+    unfinished output. `texts`: texts to predict. `asked`: the options of the verb as `mlflow run`
+    logs them.
     """
 
     study: str = "quickstart"
@@ -48,5 +53,14 @@ class Options:
     max_latency_ms: float | None = None
     max_f1_drop: float | None = None
     storage: str = ""
-    port: int = trial_queue.PORT
+    port: int = DASHBOARD_PORT
+    model: str = "champion"
+    input: Path | None = None
+    output: Path | None = None
+    column: str = "text"
+    prefix: str = ""
+    format: str = ""
+    threads: int = 0
+    resume: bool = False
+    texts: tuple[str, ...] = ()
     asked: Mapping[str, str] = field(default_factory=dict)

@@ -266,7 +266,7 @@ def _incumbent(
             return number, []
     with TemporaryDirectory(prefix="fincompress-incumbent-") as folder:
         try:
-            registry.fetch(study, before, Path(folder))
+            registry.fetch(study.model_name, before, Path(folder))
         except UserError as error:
             return None, [f"version {before}, champion until now, counts no more: {error}"]
     return before, []

@@ -18,7 +18,8 @@ from fincompress.commands.workspace import Workspace, open_workspace
 from fincompress.config import UserError, dump, fingerprint, flatten, nearest
 from fincompress.evaluation.results import VAL_F1
 from fincompress.reports import plots
-from fincompress.studies.variants import ALL, BASE, VariantSpec
+from fincompress.studies import ALL
+from fincompress.studies.variants import BASE, VariantSpec
 from fincompress.tracking import runs
 from fincompress.tracking.addresses import masked, storage_address
 from fincompress.tracking.errors import STORE_ERRORS

@@ -29,8 +29,9 @@ from fincompress.evaluation.results import (
     mark_synthetic,
 )
 from fincompress.machine.cpu import usable_cores
+from fincompress.studies import ALL
 from fincompress.studies.study import Study, load_study
-from fincompress.studies.variants import ALL, BASE, VariantSpec, load_variants
+from fincompress.studies.variants import BASE, VariantSpec, load_variants
 from fincompress.tracking.addresses import masked, storage_address
 from fincompress.tracking.store import open_store
 from fincompress.training.loop import Budget

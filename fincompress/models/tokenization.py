@@ -1,7 +1,9 @@
 """Tokenization: token ids of sentences, padded to the longest, and batches of similar length."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
+from threading import Lock
 
 import numpy as np
 from numpy.typing import NDArray
@@ -43,19 +45,45 @@ def load_tokenizer(artifact: Artifact) -> Tokenizer:
     return tokenizer
 
 
-def load_encode(artifact: Artifact, threads: int) -> Encode:
+@dataclass
+class TokenEncoder:
+    """A model's tokenizer, which counts the texts that are longer than the model reads.
+
+    `encode`: texts to token ids, truncated at the model's maximum length. `tokenizer`: the one of
+    `tokenizers` that gives the same ids. `longest`: that maximum, in tokens. `cut`: how many texts
+    have been truncated. Calls from several threads are counted one after the other.
+    """
+
+    encode: Encode
+    tokenizer: Tokenizer
+    longest: int
+    cut: int = 0
+    _lock: Lock = field(default_factory=Lock, repr=False)
+
+    def __call__(self, texts: Sequence[str]) -> Ids:
+        """Return the token ids of each text."""
+        ids = self.encode(texts)
+        full = [text for text, row in zip(texts, ids, strict=True) if len(row) >= self.longest]
+        if full:  # few: whether they just fit is worth another look
+            cut = sum(bool(self.tokenizer.encode(text).overflowing) for text in full)
+            with self._lock:
+                self.cut += cut
+        return ids
+
+
+def load_token_encoder(artifact: Artifact, threads: int) -> TokenEncoder:
     """Return what encodes texts as `encode` does with the artifact's tokenizer and `threads`.
 
     Where the package `nanotoken` is installed, an optional one, it computes the same ids in a tenth
     of the time, in the calling thread. It is used only if it gives the ids of `tokenizers` to
     `HARD_TEXTS` and to the sentences of the probe.
     """
-    tokenizer = load_tokenizer(artifact)
+    tokenizer, longest = load_tokenizer(artifact), artifact.manifest.max_length_tokens
     fast = _nanotoken(artifact)
     texts = [*HARD_TEXTS, *SENTENCES]
     if fast is not None and fast(texts) == encode(tokenizer, texts, 1):
-        return fast
-    return lambda texts: encode(tokenizer, texts, threads)
+        return TokenEncoder(fast, tokenizer, longest)
+    return TokenEncoder(lambda texts: encode(tokenizer, texts, threads), tokenizer, longest)
 
 
 def _nanotoken(artifact: Artifact) -> Encode | None:

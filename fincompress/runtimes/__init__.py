@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 
 from fincompress.artifact import Artifact, Products
 from fincompress.config import UserError, nearest
-from fincompress.models.tokenization import Encode, batches_by_tokens, load_encode, pad
+from fincompress.models.tokenization import TokenEncoder, batches_by_tokens, load_token_encoder, pad
 
 # Tokens in a batch, padding included: larger batches pad more, and keep their engine busier. `auto`
 # measures which of these is best for a model, an engine and this CPU; other runtimes use the first.
@@ -39,6 +39,20 @@ class Predictor(Protocol):
     """A function from raw texts to logits, float32 (n, labels), in the order of the texts."""
 
     def __call__(self, texts: Sequence[str]) -> NDArray[np.float32]: ...
+
+
+class LoadedPredictor(Predictor, Protocol):
+    """A predictor that a runtime has loaded, which tells of all its texts since then."""
+
+    @property
+    def texts_cut(self) -> int:
+        """How many of them were longer than the model reads, and were cut off there."""
+        ...
+
+    @property
+    def notice(self) -> str:
+        """What else there is to tell of them, in one line; '' for nothing."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -59,7 +73,7 @@ class Classifier:
 
     infer: Infer
     open_streams: Callable[[], Sequence[Infer]] | None
-    encode: Encode
+    encode: TokenEncoder
     labels: int
     threads: int
     engine: str
@@ -89,6 +103,14 @@ class Classifier:
                 pool = self._pool
             list(pool.map(work, streams))
         return logits
+
+    @property
+    def texts_cut(self) -> int:
+        return self.encode.cut
+
+    @property
+    def notice(self) -> str:
+        return ""
 
     @property
     def way(self) -> str:
@@ -212,7 +234,7 @@ def build_classifier(
 
     The other arguments are those of `Classifier`.
     """
-    labels, encode = artifact.manifest.layout.labels, load_encode(artifact, threads)
+    labels, encode = artifact.manifest.layout.labels, load_token_encoder(artifact, threads)
     return Classifier(infer, open_streams, encode, labels, threads, engine, precision)
 
 

@@ -110,6 +110,18 @@ class Cascade:
         return unsure
 
     @property
+    def texts_cut(self) -> int:
+        return self.cheap.texts_cut  # which reads every text
+
+    @property
+    def notice(self) -> str:
+        counts = self.counts
+        if counts.texts < REPORT_TEXTS:
+            return ""  # of a few, a share says nothing
+        share = counts.handed_over / counts.texts
+        return f"handed over {share:.1%}; normal is {counts.normal_share:.1%}"
+
+    @property
     def way(self) -> str:
         """The engines of both models, as shown."""
         return f"{self.cheap.way}, then {self.sure.way}"

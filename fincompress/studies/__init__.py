@@ -2,4 +2,5 @@
 
 from pathlib import Path
 
+ALL = "all"  # names every variant, or every ablation
 EXPERIMENTS = Path(__file__).parents[2] / "experiments"  # the folder of those files

@@ -23,7 +23,6 @@ from fincompress.studies.search_space import Scalar, Space, read_space, with_val
 from fincompress.techniques import load_technique, source_formats
 from fincompress.training.loop import Budget
 
-ALL = "all"  # names every variant, or every ablation
 BASE = "base"  # the source of a variant that starts from the study's pretrained base
 
 
@@ -255,10 +254,10 @@ def siblings(variants: Mapping[str, VariantSpec]) -> list[tuple[str, str]]:
 def select(variants: Mapping[str, VariantSpec], wanted: str, family: str) -> list[str]:
     """Return the variant `wanted` of a family, or `all` of them; raise `UserError` for another."""
     members = [name for name, spec in variants.items() if spec.family == family]
-    if wanted == ALL:
+    if wanted == studies.ALL:
         return members
     if wanted not in members:
-        hint = nearest(wanted, [*members, ALL])
+        hint = nearest(wanted, [*members, studies.ALL])
         if wanted in variants:
             hint = f"it is built by '{variants[wanted].family}'"
         raise UserError(f"variant: '{wanted}' is no variant of '{family}'; {hint}")
@@ -272,11 +271,11 @@ def select_ablations(ablations: Mapping[str, VariantSpec], wanted: str) -> dict[
     unknown name.
     """
     waiting = [name.strip() for name in wanted.split(",")]
-    known = [*ablations, ALL] if ablations else []
+    known = [*ablations, studies.ALL] if ablations else []
     for name in waiting:
         if name not in known:
             raise UserError(f"ablations: unknown ablation '{name}'; {nearest(name, known)}")
-    waiting += ablations if ALL in waiting else []
+    waiting += ablations if studies.ALL in waiting else []
     selected = set[str]()
     while waiting:
         name = waiting.pop()
@@ -290,7 +289,8 @@ def _load_variant(name: str, path: Path, kind: type[_File]) -> VariantSpec:
     if not re.fullmatch(r"[a-z][a-z0-9_]*", name):
         raise UserError(f"{path}: a variant's name must be lower case with '_', not '{name}'")
     measured = (FLOOR_NAME, MODEL2VEC, PUBLISHED_RECIPE)  # beside the variants, in the same tables
-    reserved = (BASE, *measured, ALL, "latest")  # MLflow keeps `latest` and `v<digits>` to itself
+    # MLflow keeps `latest` and `v<digits>` to itself.
+    reserved = (BASE, *measured, studies.ALL, "latest")
     if name.replace("_", "-") in ROLES or name in reserved or re.fullmatch(r"v\d+", name):
         raise UserError(f"{path}: '{name}' is reserved and cannot name a variant")
     as_written = read_yaml(path)

@@ -1,11 +1,14 @@
 """Model registry: versions of variants with their artifacts and model cards, and their aliases."""
 
+from __future__ import annotations
+
 import tempfile
+import warnings
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from importlib.metadata import version as installed
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import mlflow
 from mlflow.exceptions import MlflowException
@@ -14,11 +17,13 @@ from mlflow.utils.uri import is_local_uri
 from fincompress.artifact import Artifact, read_artifact
 from fincompress.config import UserError
 from fincompress.runtimes import load_runtime
-from fincompress.studies.study import Study
-from fincompress.studies.variants import VariantSpec
 from fincompress.tracking import runs
 from fincompress.tracking.addresses import reason
 from fincompress.tracking.store import is_missing
+
+if TYPE_CHECKING:  # whose imports take seconds, and a loaded model needs none of them
+    from fincompress.studies.study import Study
+    from fincompress.studies.variants import VariantSpec
 
 PACKAGE_FOLDER = Path(__file__).parents[1]
 ARTIFACT = "artifact"  # the folder with the artifact, in a logged model or in a run
@@ -105,15 +110,16 @@ def publish(study: Study, spec: VariantSpec, artifact: Artifact, card: Path) -> 
     then the variant's alias is moved to it.
     """
     required = (*COMMON_REQUIREMENTS, *load_runtime(spec.runtime).REQUIREMENTS)
-    logged = mlflow.pyfunc.log_model(
-        name=spec.alias,
-        python_model=str(Path(__file__).with_name("pyfunc_model.py")),
-        artifacts={ARTIFACT: str(artifact.path)},
-        code_paths=[str(PACKAGE_FOLDER)],
-        model_config={"runtime": spec.runtime, "threads": 0},
-        # The CPU build calls itself 2.13.0+cpu, and no index has that version.
-        pip_requirements=[f"{n}=={installed(n).partition('+')[0]}" for n in required],
-    )
+    with warnings.catch_warnings(record=True):  # MLflow's, of the hints in that file
+        logged = mlflow.pyfunc.log_model(
+            name=spec.alias,
+            python_model=str(Path(__file__).with_name("pyfunc_model.py")),
+            artifacts={ARTIFACT: str(artifact.path)},
+            code_paths=[str(PACKAGE_FOLDER)],
+            model_config={"runtime": spec.runtime, "threads": 0},
+            # The CPU build calls itself 2.13.0+cpu, and no index has that version.
+            pip_requirements=[f"{n}=={installed(n).partition('+')[0]}" for n in required],
+        )
     client = mlflow.MlflowClient()
     try:
         client.create_registered_model(study.model_name, description=_description(study, artifact))
@@ -208,17 +214,17 @@ def originals(study: Study) -> dict[int, int]:
     return {int(entry.version): first[_model_of(entry)] for entry in found}
 
 
-def fetch(study: Study, number: int, scratch: Path) -> tuple[Version, str]:
+def fetch(model_name: str, number: int, scratch: Path) -> tuple[Version, str]:
     """Return a registered version with its artifact, and the name of its runtime.
 
     `scratch` is the caller's folder for files of a store that is not on this machine. Raises
     `UserError` if files are missing or changed or this project did not register the version, and
     the store's error if it does not answer.
     """
-    entry = mlflow.MlflowClient().get_model_version(study.model_name, str(number))
+    entry = mlflow.MlflowClient().get_model_version(model_name, str(number))
     if missing := {"variant", "runtime", "model_id"} - entry.tags.keys():
         raise UserError(
-            f"{study.model_name} version {number}: was not registered by this project: it has no "
+            f"{model_name} version {number}: was not registered by this project: it has no "
             f"tag '{min(missing)}'"
         )
     return _stored(entry, scratch), entry.tags["runtime"]

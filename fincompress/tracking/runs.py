@@ -1,5 +1,7 @@
 """MLflow runs: opened for each step of the work and always ended, and searched by their tags."""
 
+from __future__ import annotations
+
 import json
 import os
 import socket
@@ -7,7 +9,7 @@ import traceback
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import mlflow
 import pandas as pd
@@ -15,11 +17,13 @@ import psutil
 from mlflow.entities import RunStatus, ViewType
 
 from fincompress.config import UserError, flatten
-from fincompress.data import Splits
 from fincompress.signals import held_back
 from fincompress.tracking.addresses import masked, reason
 from fincompress.tracking.errors import STORE_ERRORS
 from fincompress.tracking.store import is_missing
+
+if TYPE_CHECKING:
+    from fincompress.data import Splits
 
 PROCESS = "fincompress.process"
 ERROR_TAG = "fincompress.error"

@@ -29,12 +29,12 @@ from sqlalchemy.exc import SQLAlchemyError
 from fincompress.config import UserError, dump, parse
 from fincompress.studies.search_space import Scalar, Space, tidy
 from fincompress.tracking.addresses import connect_args, masked, probe, reason
+from fincompress.tuning import DASHBOARD_PORT
 from fincompress.tuning.objective import F1, LATENCY, Goal, Outcome, best
 
 SEARCH_ERRORS = (OptunaError, SQLAlchemyError)
 GivenUp = UpdateFinishedTrialError  # raised where a trial missed its heartbeats and was ended
 ARTIFACTS = Path("mlruns") / "optuna"
-PORT = 8080  # of the dashboard, by default
 HEARTBEAT_S, GRACE_S = 10, 60  # a trial without a heartbeat for `GRACE_S` is lost
 RETRIES = 3  # of a trial whose process dies: one that kills every process must end, too
 STARTUP = 5  # trials, the variant's own config among them, before the samplers and pruners judge
@@ -227,7 +227,7 @@ def link(on: Study | Trial, run_id: str, address: str) -> None:
 
 def dashboard_url(study: Study) -> str:
     """Return the URL under which `fincompress dashboard` shows the Optuna study."""
-    return f"http://127.0.0.1:{PORT}/dashboard/studies/{study._study_id}"
+    return f"http://127.0.0.1:{DASHBOARD_PORT}/dashboard/studies/{study._study_id}"
 
 
 def attach_file(trial: Trial, file: Path) -> None:

@@ -77,6 +77,18 @@ def test_its_models_load_from_another_folder(checkout: Project, tmp_path: Path) 
     assert not (tmp_path / "mlruns").exists() and not (tmp_path / "mlflow.db").exists()
 
 
+def test_predict_answers_a_file(checkout: Project) -> None:
+    rows = checkout.folder / "rows.csv"
+    rows.write_text('text\nprofit rose .\n"=1+1, and sales fell ."\n')
+    done = mlflow_run(
+        checkout, "predict", study="tiny", model="teacher", input="rows.csv", output="out.csv"
+    )
+    assert done.returncode == 0, done.stderr
+    header, first, second = (checkout.folder / "out.csv").read_text().splitlines()
+    assert header == "text,label,score,score_negative,score_neutral,score_positive"
+    assert first.startswith("profit rose .,") and second.startswith('"\'=1+1, and sales fell .",')
+
+
 def test_a_password_that_mlflow_has_on_record_is_said_to_be(checkout: Project) -> None:
     done = mlflow_run(checkout, "tune", storage="postgresql://127.0.0.1:1/x?password=secret")
     assert done.returncode != 0

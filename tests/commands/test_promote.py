@@ -183,7 +183,7 @@ def test_a_champion_that_was_not_measured_stays_unless_its_files_are_gone(
     registry.set_alias(study, "champion", 4)
     failures: list[Exception] = [ConnectionError("the store does not answer"), UserError("gone")]
 
-    def fetch(study: Study, number: int, scratch: Path) -> None:
+    def fetch(model_name: str, number: int, scratch: Path) -> None:
         assert number == 4
         if not failures:
             return

@@ -14,7 +14,7 @@ from fincompress.models.tokenization import (
     batches_by_tokens,
     encode,
     has_tokenizer,
-    load_encode,
+    load_token_encoder,
     load_tokenizer,
     pad,
     read_checkpoint_tokenizer,
@@ -152,8 +152,8 @@ def test_the_faster_tokenizer_gives_the_same_ids(
     base: Artifact, tokenizer: Tokenizer, threads: int
 ) -> None:
     pytest.importorskip("nanotoken")
-    fast = load_encode(base, threads)
-    assert "nanotoken" in fast.__qualname__, "it is used"
+    fast = load_token_encoder(base, threads)
+    assert "nanotoken" in fast.encode.__qualname__, "it is used"
     assert fast(ODD) == encode(tokenizer, ODD)
     with pytest.raises(TypeError):
         fast([None])  # type: ignore[list-item]
@@ -164,7 +164,7 @@ def test_a_faster_tokenizer_that_gives_other_ids_is_not_used(
     base: Artifact, tokenizer: Tokenizer, monkeypatch: pytest.MonkeyPatch, answer: object
 ) -> None:
     asked = _installed(monkeypatch, answer)
-    chosen = load_encode(base, 1)
+    chosen = load_token_encoder(base, 1)
     asked.clear()
     assert chosen(ODD) == encode(tokenizer, ODD)
     assert not asked
@@ -174,4 +174,4 @@ def test_without_the_faster_tokenizer_the_usual_one_is_used(
     base: Artifact, tokenizer: Tokenizer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, "nanotoken", None)
-    assert load_encode(base, 2)(ODD) == encode(tokenizer, ODD)
+    assert load_token_encoder(base, 2)(ODD) == encode(tokenizer, ODD)

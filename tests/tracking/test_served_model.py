@@ -91,7 +91,7 @@ def test_a_version_from_elsewhere_is_refused_by_name(study: Study, tmp_path: Pat
     first = client.get_model_version(MODEL, "1")
     tags = {key: value for key, value in first.tags.items() if key != "runtime"}
     entry = client.create_model_version(MODEL, first.source, first.run_id, tags=tags)
-    assert refusal(lambda: registry.fetch(study, int(entry.version), tmp_path)) == (
+    assert refusal(lambda: registry.fetch(MODEL, int(entry.version), tmp_path)) == (
         f"{MODEL} version {entry.version}: was not registered by this project: "
         "it has no tag 'runtime'"
     )

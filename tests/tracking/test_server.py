@@ -1,5 +1,6 @@
 """A store on an `mlflow server`, reached by http and under another name than localhost."""
 
+import gc
 import socket
 import subprocess
 import sys
@@ -92,6 +93,9 @@ def test_what_is_built_is_reused_kept_and_loaded(
     assert "View run" not in out
     assert {run.info.status for run in runs()} == {"FINISHED"}
     assert all(run.info.artifact_uri.startswith("mlflow-artifacts:") for run in runs())
+    assert main(["predict", "--study", "tiny", "--model", "teacher", "profit rose ."]) == 0
+    assert '"label": ' in capsys.readouterr().out
+    gc.collect()  # by which the copy of its files goes
     assert not left_behind(remote)
     assert not (remote.folder / "mlruns").exists()
 

@@ -1,0 +1,1 @@
+"""Prediction: texts of any file, answered by a loaded model."""
