@@ -166,6 +166,9 @@ OPTIONS = {
         str, "of standard output: table, csv or jsonl (default: table in a terminal, or else jsonl)"
     ),
     "threads": Option(whole(0), "CPU threads of the model; 0 are all that it may use"),
+    "processes": Option(
+        whole(0), "processes that answer a file, each with the model; 0 decides by its size"
+    ),
     "resume": Option(boolean, "go on with an output that was not finished"),
 }
 
@@ -228,7 +231,8 @@ VERBS = {
     "predict": Verb(
         "predict.predict_texts",
         "answer texts, or a file of them, with a registered model",
-        ("study", "model", "input", "column", "output", "prefix", "format", "threads", "resume"),
+        ("study", "model", "input", "column", "output", "prefix", "format", "threads",
+         "processes", "resume"),
         texts=True,
     ),
     "report": Verb("report.report_results", "print the results of the last benchmark",

@@ -28,7 +28,8 @@ class Options:
     database. `port`: the dashboard's. `model`: an alias, a variant or a version's number. `input`,
     `output`: files of rows; without them, texts or standard input, and standard output. `column`:
     that of the texts. `prefix`: begins the names of the columns that are added. `format`: of
-    standard output. `threads`: of the model; 0 are all that may be used. `resume`: go on with an
+    standard output. `threads`: of the model; 0 are all that may be used. `processes`: how many
+    answer a file; 0 decides by its size. `resume`: go on with an
     unfinished output. `texts`: texts to predict. `asked`: the options of the verb as `mlflow run`
     logs them.
     """
@@ -61,6 +62,7 @@ class Options:
     prefix: str = ""
     format: str = ""
     threads: int = 0
+    processes: int = 0
     resume: bool = False
     texts: tuple[str, ...] = ()
     asked: Mapping[str, str] = field(default_factory=dict)

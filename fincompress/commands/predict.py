@@ -9,10 +9,12 @@ from itertools import chain, islice
 
 from fincompress.commands.options import Options
 from fincompress.config import UserError, nearest
+from fincompress.machine.cpu import usable_cores
 from fincompress.machine.progress import RowProgress
 from fincompress.prediction.annotation import Annotator, Counts
 from fincompress.prediction.model import Model
 from fincompress.prediction.parts import open_parts
+from fincompress.prediction.processes import open_processes
 from fincompress.prediction.records import (
     CSV,
     JSONL,
@@ -32,6 +34,8 @@ from fincompress.prediction.terminal import print_table
 from fincompress.tracking.loading import load
 
 CALL_TEXTS = 1000  # in one call of the model
+LARGE_BYTES = 20_000_000  # of an input: then it is worth it to start a process for each core
+MOST_PROCESSES = 8  # unless more are asked for: each holds the model, some 300 MB
 PART_SECONDS = 10  # of work, at most, that a process which is killed loses
 TABLE = "table"
 PRINTED = (TABLE, CSV, JSONL)  # formats of standard output
@@ -106,12 +110,13 @@ def _print(annotator: Annotator, records: Records, columns: Sequence[str], form:
     counts, form = Counts(), form or _default_format()
     if form == CSV:
         sys.stdout.write(csv_line(columns))
-    for rows in _calls(records.rows):
-        annotated = annotator.annotate(rows, counts)
-        if form == TABLE:
-            print_table(annotated, annotator)
-        else:
-            write_text(sys.stdout, form, columns, annotated)
+    with open_processes(annotator, 1) as annotate:
+        for annotated, new in annotate(_calls(records.rows), 0):
+            counts.add(new)
+            if form == TABLE:
+                print_table(annotated, annotator)
+            else:
+                write_text(sys.stdout, form, columns, annotated)
     return counts
 
 
@@ -128,22 +133,34 @@ def _write_file(
     schema = annotator.schema(records.schema()) if kind == PARQUET else None
     with open_parts(options.output, _job(annotator, options), options.resume) as parts:
         skipped = sum(1 for _ in islice(records.rows, parts.counts.rows))
-        calls = _calls(records.rows)
-        with closing(RowProgress(records.share())) as progress:
+        with (
+            closing(RowProgress(records.share())) as progress,
+            open_processes(annotator, _processes(options)) as annotate,
+        ):
+            calls = annotate(_calls(records.rows), skipped)
             while (first := next(calls, None)) is not None:
                 until = time.monotonic() + PART_SECONDS
                 with (
                     parts.next_part() as (path, counts),
                     closing(RecordWriter(path, kind, columns, schema)) as writer,
                 ):
-                    for rows in chain([first], calls):
-                        writer.write(annotator.annotate(rows, counts))
-                        progress.add(len(rows), records.share())
+                    for annotated, new in chain([first], calls):
+                        writer.write(annotated)
+                        counts.add(new)
+                        progress.add(new.rows, records.share())
                         if time.monotonic() > until:
                             break
         with parts.whole_output() as draft:
             join_files(parts.files, kind, columns, schema, draft)
     return parts.counts, parts.counts.rows - skipped
+
+
+def _processes(options: Options) -> int:
+    """How many processes answer: one, unless the input is large or the option says it."""
+    if options.processes:
+        return options.processes
+    large = options.input is not None and options.input.stat().st_size >= LARGE_BYTES
+    return min(usable_cores(), MOST_PROCESSES) if large else 1
 
 
 def _job(annotator: Annotator, options: Options) -> dict[str, str]:
@@ -163,7 +180,8 @@ def _summary(model: Model, counts: Counts, speed: float) -> str:
     if counts.without_text:
         facts.append(f"{counts.without_text:,} without text, which got no answer")
     if counts.cut:
-        facts.append(f"{counts.cut:,} cut after {model.longest_text} tokens")
-    if model.predictor.notice:
-        facts.append(model.predictor.notice)
+        facts.append(f"{counts.cut:,} cut after {model.artifact.manifest.max_length_tokens} tokens")
+    if model.predictor.normal_share is not None and counts.rows >= CALL_TEXTS:
+        share, normal = counts.handed_over / counts.rows, model.predictor.normal_share
+        facts.append(f"{share:.1%} handed over to its second model (normal: {normal:.1%})")
     return "; ".join(facts)

@@ -1,7 +1,7 @@
 """Annotation: records with the columns added that a model's answers are."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 from fincompress.config import UserError
@@ -10,18 +10,27 @@ from fincompress.prediction.records import TEXT, Record
 
 DECIMALS = 6  # of a score, as many as float32 has
 
+AddedValues = tuple[str | float | None, ...]  # of the columns that are added, in their order
+
 
 @dataclass
 class Counts:
     """What has been annotated.
 
     `rows`: of the input. `without_text`: those whose text is missing or blank. `cut`: those whose
-    text is longer than the model reads.
+    text is longer than the model reads. `handed_over`: those that a cascade's second model
+    answered.
     """
 
     rows: int = 0
     without_text: int = 0
     cut: int = 0
+    handed_over: int = 0
+
+    def add(self, other: "Counts") -> None:
+        """Add the counts of another."""
+        for field in fields(self):
+            setattr(self, field.name, getattr(self, field.name) + getattr(other, field.name))
 
 
 @dataclass(frozen=True)
@@ -57,22 +66,34 @@ class Annotator:
             )
         return cls(model, column, names)
 
-    def annotate(self, records: Sequence[Record], counts: Counts) -> list[Record]:
-        """Return the records with their answers, after a call of the model, and count them.
+    def answer(self, texts: Sequence[Any], first: int = 0) -> tuple[list[AddedValues], Counts]:
+        """Return the values of the new columns for each text, after one call of the model.
 
-        Raises `UserError`, with the row's number, for a text that is no string.
+        `first` is the number of rows before these. Raises `UserError`, with the row's number, for a
+        text that is no string.
         """
-        texts = [record.get(self.column) for record in records]
-        for place, text in enumerate(texts, start=counts.rows):
+        for place, text in enumerate(texts, start=first):
             has_words(text, place)
-        cut = self.model.predictor.texts_cut
+        predictor = self.model.predictor
+        cut, handed_over = predictor.texts_cut, predictor.texts_handed_over
         answers = self.model.predict(texts)
-        counts.rows += len(records)
-        counts.without_text += sum(answer["label"] is None for answer in answers)
-        counts.cut += self.model.predictor.texts_cut - cut
+        counts = Counts(
+            rows=len(texts),
+            without_text=sum(answer["label"] is None for answer in answers),
+            cut=predictor.texts_cut - cut,
+            handed_over=predictor.texts_handed_over - handed_over,
+        )
+        return [self._values(answer) for answer in answers], counts
+
+    def texts(self, records: Sequence[Record]) -> list[Any]:
+        """Return the text of each record; None if it has none."""
+        return [record.get(self.column) for record in records]
+
+    def annotated(self, records: Sequence[Record], values: Sequence[AddedValues]) -> list[Record]:
+        """Return the records with the new columns' values."""
         return [
-            record | dict(zip(self.names, self._values(answer), strict=True))
-            for record, answer in zip(records, answers, strict=True)
+            record | dict(zip(self.names, row, strict=True))
+            for record, row in zip(records, values, strict=True)
         ]
 
     def schema(self, own: Any) -> Any:
@@ -85,9 +106,9 @@ class Annotator:
             own = own.append(pa.field(score, pa.float64()))
         return own
 
-    def _values(self, answer: Answer) -> list[object]:
+    def _values(self, answer: Answer) -> AddedValues:
         scores = answer["scores"]
         if scores is None:
-            return [None] * len(self.names)
+            return (None,) * len(self.names)
         top = scores[str(answer["label"])]
-        return [answer["label"], *(round(score, DECIMALS) for score in (top, *scores.values()))]
+        return answer["label"], *(round(score, DECIMALS) for score in (top, *scores.values()))

@@ -26,14 +26,19 @@ class Answer(TypedDict):
 class Model:
     """A loaded classifier.
 
-    `name`: how it is shown. `labels`: the names of its classes, in the order of its logits.
-    `predictor`: computes the logits. `longest_text`: the tokens after which it cuts a text off.
+    `name`: how it is shown. `artifact`: its files. `runtime`: what it was loaded on. `predictor`:
+    computes its logits.
     """
 
     name: str
-    labels: tuple[str, ...]
+    artifact: Artifact
+    runtime: str
     predictor: LoadedPredictor
-    longest_text: int
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The names of its classes, in the order of its logits."""
+        return self.artifact.manifest.labels
 
     def predict(self, texts: Sequence[str | None]) -> list[Answer]:
         """Return an `Answer` for each of `texts`.
@@ -46,9 +51,8 @@ class Model:
 
 def load_artifact(artifact: Artifact, runtime: str, name: str, threads: int = 0) -> Model:
     """Load an artifact on a runtime for `threads` CPU threads; 0 are all that may be used."""
-    manifest = artifact.manifest
     predictor = load_runtime(runtime).load(artifact, threads or usable_cores())
-    return Model(name, manifest.labels, predictor, manifest.max_length_tokens)
+    return Model(name, artifact, runtime, predictor)
 
 
 def answer_texts(

@@ -50,8 +50,13 @@ class LoadedPredictor(Predictor, Protocol):
         ...
 
     @property
-    def notice(self) -> str:
-        """What else there is to tell of them, in one line; '' for nothing."""
+    def texts_handed_over(self) -> int:
+        """How many of them a cascade handed to its second model; 0 for other models."""
+        ...
+
+    @property
+    def normal_share(self) -> float | None:
+        """The share of texts that a cascade hands over of text like its own; None for others."""
         ...
 
 
@@ -109,8 +114,12 @@ class Classifier:
         return self.encode.cut
 
     @property
-    def notice(self) -> str:
-        return ""
+    def texts_handed_over(self) -> int:
+        return 0
+
+    @property
+    def normal_share(self) -> float | None:
+        return None
 
     @property
     def way(self) -> str:

@@ -114,12 +114,12 @@ class Cascade:
         return self.cheap.texts_cut  # which reads every text
 
     @property
-    def notice(self) -> str:
-        counts = self.counts
-        if counts.texts < REPORT_TEXTS:
-            return ""  # of a few, a share says nothing
-        share = counts.handed_over / counts.texts
-        return f"handed over {share:.1%}; normal is {counts.normal_share:.1%}"
+    def texts_handed_over(self) -> int:
+        return self.counts.handed_over
+
+    @property
+    def normal_share(self) -> float | None:
+        return self.counts.normal_share
 
     @property
     def way(self) -> str:

@@ -16,8 +16,7 @@ from fincompress.artifact import Artifact
 from fincompress.cli import main
 from fincompress.commands import predict
 from fincompress.data import LABELS
-from fincompress.prediction.annotation import Annotator, Counts
-from fincompress.prediction.records import Record
+from fincompress.prediction.annotation import AddedValues, Annotator, Counts
 from fincompress.runtimes import load_runtime
 from fincompress.studies.study import Study
 from tests.support.projects import refusal, tiny_sentences
@@ -96,17 +95,19 @@ def test_a_file_is_answered_beside_its_own_columns(
 @pytest.fixture
 def interrupted_in_its_third_call(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Calls of two rows, each a part, and Ctrl-C in the third."""
-    annotate, calls = Annotator.annotate, []
+    answer, calls = Annotator.answer, []
 
-    def annotate_some(self: Annotator, records: Sequence[Record], counts: Counts) -> list[Record]:
-        calls.append(len(records))
+    def answer_some(
+        self: Annotator, texts: Sequence[str], first: int
+    ) -> tuple[list[AddedValues], Counts]:
+        calls.append(len(texts))
         if len(calls) == 3:
             raise KeyboardInterrupt
-        return annotate(self, records, counts)
+        return answer(self, texts, first)
 
     monkeypatch.setattr(predict, "CALL_TEXTS", 2)
     monkeypatch.setattr(predict, "PART_SECONDS", -1)
-    monkeypatch.setattr(Annotator, "annotate", annotate_some)
+    monkeypatch.setattr(Annotator, "answer", answer_some)
     yield
     assert calls == [2] * 6, "each row is answered once, but those that were interrupted"
 

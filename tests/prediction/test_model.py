@@ -43,18 +43,18 @@ def model(base: Artifact) -> Model:
 
 def test_rows_get_columns_and_are_counted(model: Model) -> None:
     annotator = Annotator.of(model, ["id", "text"], "text", "")
-    long, counts = "profit " * 40, Counts(rows=7)
+    long = "profit " * 40
     just_fits = "profit " * 30  # of 32 tokens, with the two that begin and end it
     rows = [{"id": n, "text": text} for n, text in enumerate(["profit rose", "", long, just_fits])]
-    annotated = annotator.annotate(rows, counts)
+    values, counts = annotator.answer(annotator.texts(rows), first=7)
+    annotated = annotator.annotated(rows, values)
     assert list(annotated[0]) == ["id", "text", "label", "score", "score_negative", "score_neutral",
                                   "score_positive"]  # fmt: skip
     assert annotated[0]["score"] == max(list(annotated[0].values())[4:])
     assert annotated[1] == {"id": 1, "text": ""} | dict.fromkeys(annotator.names)
-    assert (counts.rows, counts.without_text, counts.cut) == (11, 1, 1)
-    assert annotator.annotate(rows[:1], counts)[0] == annotated[0]
-    assert refusal(lambda: annotator.annotate([{"id": 1, "text": 5}], counts)) == (
-        "text 13: must be a string or null, not 5"
+    assert counts == Counts(rows=4, without_text=1, cut=1, handed_over=0)
+    assert refusal(lambda: annotator.answer(["a", 5], first=7)) == (
+        "text 9: must be a string or null, not 5"
     )
 
 
