@@ -28,9 +28,8 @@ Annotated = tuple[list[Record], Counts]
 # Records in lists, each for one call of the model, and the number of rows before them.
 Annotate = Callable[[Iterable[list[Record]], int], Iterator[Annotated]]
 
-_answer: Callable[
-    [Sequence[Any], int], tuple[list[AddedValues], Counts]
-]  # of a process of the pool
+# Of a process of the pool: texts, and the number of rows before them, to their answers.
+_answer: Callable[[Sequence[Any], int], tuple[list[AddedValues], Counts]]
 
 
 @contextmanager

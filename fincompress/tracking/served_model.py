@@ -16,6 +16,8 @@ from fincompress.config import UserError
 from fincompress.studies.study import Study
 from fincompress.tracking.addresses import reason
 
+SERVED_PATIENCE_S = 900  # for a process that loads a model and answers; the slowest takes a minute
+
 
 @dataclass(frozen=True)
 class Served:
@@ -45,15 +47,18 @@ def predict_served(
     with TemporaryDirectory(prefix="fincompress-served-") as folder:
         # Copies that MLflow makes of what it loads go with the folder.
         own = {"MLFLOW_TRACKING_URI": str(mlflow.get_tracking_uri()), "TMPDIR": folder}
-        done = subprocess.run(
-            [sys.executable, "-E", "-P", f"-Xutf8={sys.flags.utf8_mode}",
-             str(Path(__file__).with_name("served_model_process.py"))],
-            input=json.dumps(request), env=os.environ | own, cwd=folder,
-            capture_output=True, text=True, encoding="utf-8", errors="replace",
-        )  # fmt: skip
-    answer: dict[str, Any] = {"error": _last_words(done)}
-    if done.returncode == 0 and done.stdout:
-        answer = json.loads(done.stdout)
+        try:
+            done = subprocess.run(
+                [sys.executable, "-E", "-P", f"-Xutf8={sys.flags.utf8_mode}",
+                 str(Path(__file__).with_name("served_model_process.py"))],
+                input=json.dumps(request), env=os.environ | own, cwd=folder,
+                timeout=SERVED_PATIENCE_S,
+                capture_output=True, text=True, encoding="utf-8", errors="replace",
+            )  # fmt: skip
+        except subprocess.TimeoutExpired:
+            answer: dict[str, Any] = {"error": f"no answer within {SERVED_PATIENCE_S} s"}
+        else:
+            answer = _answer_of(done)
     if "error" in answer:
         raise UserError(
             f"{uri} does not load: {reason(UserError(answer['error']))}; "
@@ -62,7 +67,11 @@ def predict_served(
     return Served(tuple(answer["labels"]), answer["overhead_ms"], answer["way"])
 
 
-def _last_words(done: "subprocess.CompletedProcess[str]") -> str:
-    """What a process that gave no answer has said last."""
+def _answer_of(done: "subprocess.CompletedProcess[str]") -> dict[str, Any]:
+    """The answer of a process, or as an error what it has said last."""
+    if done.returncode == 0 and done.stdout:
+        answer: dict[str, Any] = json.loads(done.stdout)
+        return answer
     lines = done.stderr.strip().splitlines()
-    return f"its process ended with exit code {done.returncode}: {lines[-1] if lines else ''}"
+    said = f"its process ended with exit code {done.returncode}: {lines[-1] if lines else ''}"
+    return {"error": said}

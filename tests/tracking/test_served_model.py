@@ -116,6 +116,15 @@ def test_a_process_that_dies_is_one_message(study: Study, carried: Path) -> None
     )
 
 
+def test_a_process_that_says_nothing_is_one_message(
+    study: Study, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(served_model, "SERVED_PATIENCE_S", 0.1)
+    assert refusal(lambda: served_model.predict_served(study, 1, [TEXTS], 1)) == (
+        f"models:/fincompress-tiny/1 does not load: no answer within 0.1 s{AGAIN}"
+    )
+
+
 def test_a_rollback_to_files_that_are_gone_moves_nothing(study: Study, carried: Path) -> None:
     number = register("good")
     registry.set_alias(study, "champion", 1)
