@@ -154,6 +154,7 @@ OPTIONS = {
         storage,
         "address of the database of searches (default: FINCOMPRESS_STORAGE, or sqlite:///optuna.db)",
     ),
+    "plan": Option(boolean, "only say what would be built, as the verb plan does"),
     "port": Option(whole(1), "port of the dashboard on this machine"),
     "model": Option(str, "alias, variant or version number of the model"),
     "input": Option(
@@ -205,7 +206,12 @@ VERBS = {
         "main.run_study",
         "run the whole study: data, every variant, benchmark, promotion",
         ("study", "data_dir", "seeds", "ablations", "extra_test", "again", "promote", "any_cpu",
-         "tuned", "storage"),
+         "tuned", "storage", "plan"),
+    ),
+    "plan": Verb(
+        "plan.plan_study",
+        "say what main would build, why, how long it takes here and what it needs",
+        ("study", "data_dir", "again", "tuned", "storage"),
     ),
     "prepare": Verb("prepare.prepare_data", "read, clean and split the data",
                     ("study", "data_dir")),

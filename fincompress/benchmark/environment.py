@@ -32,6 +32,7 @@ PACKAGES = (
     "numpy",
 )
 OPTIONAL_PACKAGES = ("nanotoken",)
+STEP_SECONDS, WORK_DONE = "training_step_s", "work"  # keys of a benchmark's, for estimates of time
 
 
 def instruction_sets() -> tuple[str, ...]:

@@ -24,6 +24,7 @@ from tokenizers import Tokenizer
 from fincompress.artifact import Artifact, read_artifact
 from fincompress.config import UserError
 from fincompress.machine.console import configure_output
+from fincompress.machine.memory import peak_memory_mb
 from fincompress.models.tokenization import encode, load_tokenizer, pad
 from fincompress.runtimes import (
     FP32,
@@ -256,15 +257,7 @@ class _Server:
         return [bool(unsure) for unsure in self.predictor.hands_over(texts)]
 
     def memory(self) -> float:
-        status = Path("/proc/self/status")
-        if status.exists():  # `ru_maxrss` would include what the parent held when it forked
-            lines = dict(
-                line.split(":", 1) for line in status.read_text(encoding="utf-8").splitlines()
-            )
-            return int(lines["VmHWM"].split()[0]) * 1024 / 1e6
-        import resource  # not available on Windows, where nothing is measured
-
-        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6  # bytes on macOS
+        return peak_memory_mb() or 0.0  # on Windows, where nothing is measured
 
     def _load(self, threads: int) -> Predictor:
         subject = self.subject

@@ -4,10 +4,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from fincompress.benchmark.comparison import Relations, compare
-from fincompress.benchmark.environment import read_environment
+from fincompress.benchmark.environment import STEP_SECONDS, WORK_DONE, read_environment
 from fincompress.benchmark.process import MODEL2VEC, Subject
 from fincompress.benchmark.protocol import FLOOR_SUBJECT, MeasuredSubjects, measure
-from fincompress.commands.builder import Builder, command_run
+from fincompress.commands.builder import Builder, command_run, study_work
 from fincompress.commands.failures import FAILURE_PREFIX, spare_others
 from fincompress.commands.options import Options
 from fincompress.commands.prepare import log_data_once
@@ -31,6 +31,7 @@ from fincompress.runtimes import choose_engine
 from fincompress.studies.variants import siblings
 from fincompress.tracking import registry, runs
 from fincompress.tracking.results import last_benchmark
+from fincompress.training.speed import step_seconds
 
 EPOCH_SECONDS = "train/epoch_seconds"
 
@@ -72,7 +73,7 @@ def run_benchmark(builder: Builder) -> Benchmark:
     workspace = builder.workspace
     study, scored = workspace.study, workspace.scored
     with runs.step("benchmark", workspace.tags("benchmark"), workspace.note):
-        facts = read_environment(study.benchmark.threads)
+        facts = read_environment(study.benchmark.threads) | _facts_for_estimates(builder)
         config = {"benchmark": dump(study.benchmark), "environment": facts}
         runs.log_config(config, "benchmark_config.json")
         before = _comparable_benchmark(workspace, facts)
@@ -120,6 +121,16 @@ def run_benchmark(builder: Builder) -> Benchmark:
         promote(study, benchmark, answers, any_cpu=workspace.options.any_cpu)
     print(markdown(benchmark, roles_now(study, benchmark)))
     return benchmark
+
+
+def _facts_for_estimates(builder: Builder) -> dict[str, str]:
+    """How fast this machine trains, and how much the study does, from which `plan` estimates."""
+    workspace = builder.workspace
+    if workspace.weights.random:
+        return {}
+    study = workspace.study
+    work = study_work(study, workspace.splits, builder.bases[study.base])
+    return {STEP_SECONDS: f"{step_seconds():.4f}", WORK_DONE: f"{work:.3e}"}
 
 
 def check_teacher(workspace: Workspace) -> None:

@@ -10,13 +10,16 @@ from fincompress.build import Recipe, build, plan
 from fincompress.commands.failures import SKIPPED_PREFIX, check_complete, spare_others
 from fincompress.commands.workspace import Workspace
 from fincompress.config import UserError
+from fincompress.data import Splits
 from fincompress.models.checkpoint import Base, describe_base, import_checkpoint, random_base
 from fincompress.promotion import TEACHER
 from fincompress.reports.build_run import RunCallback, log_artifact, log_recipe
 from fincompress.studies import ALL
+from fincompress.studies.study import Study
 from fincompress.studies.variants import BASE, VariantSpec, root_of
 from fincompress.techniques import Inputs
 from fincompress.tracking import registry, runs
+from fincompress.tracking.builds import WORK
 from fincompress.tracking.registry import Version
 from fincompress.tracking.store import lock
 from fincompress.training.loop import Budget
@@ -173,6 +176,7 @@ class Builder:
         )
         with runs.step(spec.name, tags, workspace.note) as run_id:
             log_recipe(spec, recipe)
+            runs.log_metrics({WORK: study_work(study, splits, self.bases[study.base])})
             self.import_bases()
             # The registry keeps the folder under the name it has here.
             folder = workspace.scratch / spec.name
@@ -182,6 +186,16 @@ class Builder:
             print(f"{spec.name}: runs on {log_artifact(artifact, spec.runtime)}", flush=True)
             keeping = workspace.keeping(spec.name)
             return keeping.keep(study, spec, artifact, run_id, workspace.data_facts)
+
+
+def study_work(study: Study, splits: Splits, base: Artifact) -> float:
+    """Return a measure of how much a study trains, by which its builds' times are compared.
+
+    It is the sentences that an epoch draws, times the epochs, times the base's parameters.
+    """
+    budget, unlabelled = study.budget, len(splits.unlabelled)
+    drawn = min(unlabelled, budget.transfer_per_epoch or unlabelled)
+    return float((len(splits.learned) + drawn) * budget.epochs * base.manifest.parameters)
 
 
 @contextmanager

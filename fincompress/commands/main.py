@@ -3,6 +3,7 @@
 from fincompress.commands.benchmark import check_teacher, run_benchmark
 from fincompress.commands.builder import Builder, command_run
 from fincompress.commands.options import Options
+from fincompress.commands.plan import plan_study
 from fincompress.commands.prepare import log_data_once
 from fincompress.commands.seeds import (
     build_seeds,
@@ -28,6 +29,11 @@ def run_study(options: Options) -> None:
     Raises `UserError` for options that exclude one another or a study without a teacher, and in the
     end `IncompleteError` if some variants failed.
     """
+    if options.plan:
+        if options.ablations or options.seeds > 1:
+            raise UserError("plan: is of one seed and no ablation; leave out these options")
+        plan_study(options)
+        return
     if options.ablations and options.tuned:
         raise UserError("ablations: would be compared with tuned variants; leave out one of both")
     with open_workspace(options) as workspace:

@@ -30,7 +30,8 @@ class Options:
     that of the texts. `prefix`: begins the names of the columns that are added. `format`: of
     standard output. `threads`: of the model; 0 are all that may be used. `processes`: how many
     answer a file; 0 decides by its size. `resume`: go on with an
-    unfinished output. `texts`: texts to predict. `asked`: the options of the verb as `mlflow run`
+    unfinished output. `plan`: only say what would be built. `texts`: texts to
+    predict. `asked`: the options of the verb as `mlflow run`
     logs them.
     """
 
@@ -64,5 +65,6 @@ class Options:
     threads: int = 0
     processes: int = 0
     resume: bool = False
+    plan: bool = False
     texts: tuple[str, ...] = ()
     asked: Mapping[str, str] = field(default_factory=dict)

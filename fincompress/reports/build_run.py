@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -10,10 +11,12 @@ from fincompress.artifact import MANIFEST, Artifact
 from fincompress.build import Recipe
 from fincompress.callbacks import Chart, Heatmap
 from fincompress.config import dump
+from fincompress.machine.memory import peak_memory_mb
 from fincompress.reports import plots
 from fincompress.runtimes import choose_engine, load_runtime
 from fincompress.studies.variants import VariantSpec
 from fincompress.tracking import runs
+from fincompress.tracking.builds import ARTIFACT_MB, MEMORY_MB
 from fincompress.training.device import training_device, training_precision
 
 
@@ -53,24 +56,29 @@ class RunCallback:
         runs.log_json(dict(facts), f"{name}.json")
 
 
+def recipe_facts(spec: VariantSpec, recipe: Recipe) -> dict[str, Any]:
+    """Return what decides a build's result, as its run has it in parameters."""
+    inputs = recipe.inputs
+    return {
+        "technique": spec.technique,
+        "source": ", ".join(spec.sources),
+        "runtime": spec.runtime,
+        "config": dump(recipe.config),
+        "budget": dump(inputs.budget),
+        "seed": inputs.seed,
+        "max_length_tokens": inputs.source.manifest.max_length_tokens,
+        "data_fingerprint": recipe.data_fingerprint,
+    }
+
+
 def log_recipe(spec: VariantSpec, recipe: Recipe) -> None:
     """Log everything that determines a build's result into the open run, as parameters."""
-    inputs = recipe.inputs
-    runs.log_config(
-        {
-            "technique": spec.technique,
-            "source": ", ".join(spec.sources),
-            "runtime": spec.runtime,
-            "config": dump(recipe.config),
-            "budget": dump(inputs.budget),
-            "seed": inputs.seed,
-            "max_length_tokens": inputs.source.manifest.max_length_tokens,
-            "data_fingerprint": recipe.data_fingerprint,
-            "precision": training_precision(),
-            "device": training_device().type,
-            "threads": torch.get_num_threads(),
-        }
-    )
+    machine = {
+        "precision": training_precision(),
+        "device": training_device().type,
+        "threads": torch.get_num_threads(),
+    }
+    runs.log_config(recipe_facts(spec, recipe) | machine)
 
 
 def log_artifact(artifact: Artifact, runtime: str) -> str:
@@ -85,7 +93,10 @@ def log_artifact(artifact: Artifact, runtime: str) -> str:
     engine = choose_engine(runtime, artifact, threads)
     products = load_runtime(engine).count_products(artifact)
     counted = {f"products/{k}": float(v) for k, v in dump(products).items()}
-    runs.log_metrics(best | counted | {"parameters": manifest.parameters})
+    taken = {ARTIFACT_MB: artifact.size_mb}
+    if (memory := peak_memory_mb()) is not None:
+        taken[MEMORY_MB] = memory
+    runs.log_metrics(best | counted | taken | {"parameters": manifest.parameters})
     rank_engines = getattr(load_runtime(runtime), "rank_engines", None)
     if rank_engines is None:
         runs.set_tag("engine", runtime)

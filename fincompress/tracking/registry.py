@@ -74,6 +74,13 @@ def find(study: Study, spec: VariantSpec, fingerprint: str, scratch: Path) -> Ve
     return None
 
 
+def newest_run(study: Study, spec: VariantSpec) -> str | None:
+    """Return the run that built the newest version of a variant; None if it has no version."""
+    terms = f"name = '{study.model_name}' and tags.variant = '{spec.name}'"
+    entries = _newest_first(mlflow.MlflowClient().search_model_versions(terms))
+    return str(entries[0].run_id) if entries else None
+
+
 def keep(study: Study, spec: VariantSpec, artifact: Artifact) -> Version:
     """Log `artifact` into the open run without registering it; `find_kept` finds it again."""
     mlflow.log_artifacts(str(artifact.path), ARTIFACT)

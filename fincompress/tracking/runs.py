@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import mlflow
 import pandas as pd
 import psutil
-from mlflow.entities import RunStatus, ViewType
+from mlflow.entities import Run, RunStatus, ViewType
 
 from fincompress.config import UserError, flatten
 from fincompress.signals import held_back
@@ -179,21 +179,33 @@ def close(run_id: str, why: str) -> None:
         client.set_terminated(run_id, RunStatus.to_string(RunStatus.KILLED))
 
 
+def parameters(run_id: str) -> dict[str, str]:
+    """Return the parameters that a run has logged."""
+    return dict(mlflow.get_run(run_id).data.params)
+
+
 def find_run(stage: str, study: str, **tags: str) -> str | None:
     """Return the id of the newest finished run with these tags, whatever its experiment."""
-    found = _search(_finished(stage, study, tags), limit=1)
+    found = _search(_finished({"stage": stage, "study": study, **tags}), limit=1)
     return str(found[0].info.run_id) if found else None
+
+
+def finished(stage: str, **tags: str) -> list[Run]:
+    """Return the finished runs of a stage with these tags, in all studies, the newest first."""
+    return _search(_finished({"stage": stage, **tags}))
 
 
 def tags_of_runs(stage: str, study: str, **tags: str) -> list[dict[str, str]]:
     """Return our tags of every finished run with these, the newest first."""
-    found = _search(_finished(stage, study, tags))
+    found = _search(_finished({"stage": stage, "study": study, **tags}))
     return [{k.removeprefix("fincompress."): v for k, v in run.data.tags.items()} for run in found]
 
 
 def newest_by(key: str, stage: str, study: str) -> dict[str, str]:
     """Return, for each value of our tag `key`, the id of the newest finished run that has it."""
-    found = _search(f"{_finished(stage, study, {})} and tags.`fincompress.{key}` LIKE '%'")
+    found = _search(
+        f"{_finished({'stage': stage, 'study': study})} and tags.`fincompress.{key}` LIKE '%'"
+    )
     return {run.data.tags[f"fincompress.{key}"]: str(run.info.run_id) for run in reversed(found)}
 
 
@@ -238,13 +250,13 @@ def leaderboard(rows: pd.DataFrame, file: str) -> None:
     mlflow.set_tag(TABLES, json.dumps([*tables, {"path": file, "type": "table"}]))
 
 
-def _finished(stage: str, study: str, tags: Mapping[str, str]) -> str:
-    wanted = {"stage": stage, "study": study, **tags}
+def _finished(wanted: Mapping[str, str]) -> str:
+    """The terms of a search for finished runs that have our tags `wanted`."""
     terms = [f"tags.`fincompress.{key}` = '{value}'" for key, value in wanted.items()]
     return " and ".join([*terms, "attributes.status = 'FINISHED'"])
 
 
-def _search(terms: str, limit: int = 1000) -> list[Any]:
+def _search(terms: str, limit: int = 1000) -> list[Run]:
     client = mlflow.MlflowClient()
     experiments = [e.experiment_id for e in client.search_experiments(view_type=ViewType.ALL)]
     order = ["attributes.start_time DESC"]
