@@ -30,12 +30,14 @@ class Builder:
     """The versions of a workspace's variants that a command has found or built.
 
     `workspace`: what the command has opened. `versions`: by variant. `failed`: why there is no
-    version of some variants, by their `Workspace.title`.
+    version of some variants, by their `Workspace.title`. `announce`: is called with each variant
+    whose build begins.
     """
 
     workspace: Workspace
     versions: dict[str, Version] = field(default_factory=dict)
     failed: dict[str, str] = field(default_factory=dict)
+    announce: Callable[[str], None] = lambda variant: None
 
     def __post_init__(self) -> None:
         # Of extra seeds and ablations it is a folder of its own, which fetched files need.
@@ -174,6 +176,7 @@ class Builder:
             fingerprint=recipe.fingerprint,
             synthetic=str(splits.synthetic).lower(),
         )
+        self.announce(spec.name)
         with runs.step(spec.name, tags, workspace.note) as run_id:
             log_recipe(spec, recipe)
             runs.log_metrics({WORK: study_work(study, splits, self.bases[study.base])})

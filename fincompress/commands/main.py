@@ -3,7 +3,7 @@
 from fincompress.commands.benchmark import check_teacher, run_benchmark
 from fincompress.commands.builder import Builder, command_run
 from fincompress.commands.options import Options
-from fincompress.commands.plan import plan_study
+from fincompress.commands.plan import announce_builds, plan_builds, plan_study
 from fincompress.commands.prepare import log_data_once
 from fincompress.commands.seeds import (
     build_seeds,
@@ -48,6 +48,7 @@ def run_study(options: Options) -> None:
                 builders = build_seeds(builder, options.seeds, beside)
                 tabulate_ablations(builders, ablations, whole=ablations.keys() == known.keys())
                 return
+            builder.announce = announce_builds(plan_builds(Builder(workspace)))
             builders = build_seeds(builder, options.seeds, list(workspace.variants))
             if options.seeds > 1:
                 tabulate_seeds(builders)

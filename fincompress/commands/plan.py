@@ -14,7 +14,7 @@ from fincompress.build import Recipe
 from fincompress.commands.builder import Builder, study_work
 from fincompress.commands.options import Options
 from fincompress.commands.workspace import Workspace, open_workspace
-from fincompress.config import flatten
+from fincompress.config import UserError, flatten
 from fincompress.evaluation.results import BUILD_SECONDS
 from fincompress.reports.build_run import recipe_facts
 from fincompress.reports.results_page import read_results
@@ -61,10 +61,10 @@ def plan_study(options: Options) -> None:
     with open_workspace(options) as workspace:
         builder = Builder(workspace)
         parameters = builder.bases[workspace.study.base].manifest.parameters
-        print(plan_text(workspace, plan_steps(builder), parameters), flush=True)
+        print(plan_text(workspace, plan_builds(builder), parameters), flush=True)
 
 
-def plan_steps(builder: Builder) -> list[PlannedBuild]:
+def plan_builds(builder: Builder) -> list[PlannedBuild]:
     """Return a step for each variant of a study, sources first."""
     workspace, past, steps = builder.workspace, past_builds(), dict[str, PlannedBuild]()
     work = study_work(workspace.study, workspace.splits, builder.bases[workspace.study.base])
@@ -129,7 +129,10 @@ def _state(builder: Builder, spec: VariantSpec, steps: dict[str, PlannedBuild]) 
     if new:
         return f"made from {new[0]}, which is built first", True
     workspace = builder.workspace
-    recipe = builder.recipe(spec)  # whose sources have been found
+    try:
+        recipe = builder.recipe(spec)  # whose sources have been found
+    except UserError as error:
+        return f"cannot be built: {error}", True
     study, scratch = workspace.study, workspace.scratch
     version = registry.find(study, spec, recipe.fingerprint, scratch)
     if version is None:
@@ -178,6 +181,26 @@ def plan_text(workspace: Workspace, steps: Sequence[PlannedBuild], parameters: i
         likes = [step.estimate.like if step.estimate else None for step in new]
         needs += [_disk_needed(likes, parameters), _memory_needed(likes, parameters)]
     return "\n".join([workspace.data_line, "", *lines, "", *needs])
+
+
+def announce_builds(planned: Sequence[PlannedBuild]) -> Callable[[str], None]:
+    """Return what prints, as each build begins, how many there are and how long they all take."""
+    waiting = [each for each in planned if each.build]
+    total = len(waiting)
+
+    def announce(variant: str) -> None:
+        number = next((n for n, each in enumerate(waiting) if each.variant == variant), None)
+        if number is None:  # what was thought to be up to date
+            return
+        rest = [each.estimate.seconds for each in waiting[number:] if each.estimate is not None]
+        own = waiting[number].estimate
+        text = f"{variant}: build {total - len(waiting) + number + 1} of {total}"
+        if own is not None:
+            text += f", about {_minutes(own.seconds)}; {_minutes(sum(rest))} to the last"
+        print(text, flush=True)
+        del waiting[:number]
+
+    return announce
 
 
 def _time_needed(new: Sequence[PlannedBuild], benchmark: float | None) -> str:
