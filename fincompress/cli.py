@@ -20,7 +20,7 @@ from fincompress.machine.console import configure_output
 from fincompress.signals import TERMINATED, Terminated, raise_when_terminated
 from fincompress.tracking.addresses import STORAGE, has_password, masked, reason
 
-FAILED, USAGE, INTERRUPTED = 1, 2, 130
+FAILED, USAGE, INTERRUPTED, BROKEN_PIPE = 1, 2, 130, 141
 
 
 def boolean(text: str) -> bool:
@@ -273,6 +273,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _complain(str(error), FAILED)
     except UserError as error:
         return _complain(str(error), USAGE)
+    except BrokenPipeError:  # whoever read the output has had enough, as `head` has
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return BROKEN_PIPE
     except KeyboardInterrupt:
         return _complain("interrupted", INTERRUPTED)
     except Terminated:

@@ -29,10 +29,9 @@ class Options:
     `output`: files of rows; without them, texts or standard input, and standard output. `column`:
     that of the texts. `prefix`: begins the names of the columns that are added. `format`: of
     standard output. `threads`: of the model; 0 are all that may be used. `processes`: how many
-    answer a file; 0 decides by its size. `resume`: go on with an
-    unfinished output. `plan`: only say what would be built. `texts`: texts to
-    predict. `asked`: the options of the verb as `mlflow run`
-    logs them.
+    answer a file; 0 decides by its size. `resume`: go on with an unfinished output. `plan`: only
+    say what would be built. `texts`: texts to predict. `asked`: the options of the verb as `mlflow
+    run` logs them.
     """
 
     study: str = "quickstart"

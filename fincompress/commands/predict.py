@@ -135,7 +135,7 @@ def _write_file(
         skipped = sum(1 for _ in islice(records.rows, parts.counts.rows))
         with (
             closing(RowProgress(records.share())) as progress,
-            open_processes(annotator, _processes(options)) as annotate,
+            open_processes(annotator, _processes(options), options.threads) as annotate,
         ):
             calls = annotate(_calls(records.rows), skipped)
             while (first := next(calls, None)) is not None:

@@ -33,18 +33,18 @@ _answer: Callable[[Sequence[Any], int], tuple[list[AddedValues], Counts]]
 
 
 @contextmanager
-def open_processes(annotator: Annotator, processes: int) -> Iterator[Annotate]:
+def open_processes(annotator: Annotator, processes: int, threads: int = 0) -> Iterator[Annotate]:
     """Yield a function that annotates calls of records in order, in so many processes.
 
-    Each of several loads the model anew, with its share of the cores. Raises `UserError` if one is
-    killed, and whatever the annotator raises.
+    Each of several loads the model anew, for `threads` CPU threads; 0 are its share of the cores.
+    Raises `UserError` if one is killed, and whatever the annotator raises.
     """
     if processes == 1:
         yield lambda calls, first: _annotate_here(annotator, calls, first)
         return
     model = annotator.model
-    threads = max(1, usable_cores() // processes)
-    arguments = (model.artifact, model.runtime, annotator.column, annotator.names, threads)
+    own = threads or max(1, usable_cores() // processes)
+    arguments = (model.artifact, model.runtime, annotator.column, annotator.names, own)
     pool = ProcessPoolExecutor(processes, get_context("spawn"), _start, (os.getpid(), *arguments))
     try:
         yield lambda calls, first: _annotate_there(pool, annotator, calls, first, processes)

@@ -63,6 +63,14 @@ def test_texts_of_arguments_and_of_a_pipe(
     )
 
 
+@pytest.mark.slow
+def test_a_reader_that_has_had_enough_is_no_error() -> None:
+    texts = "profit rose .\n" * 20000
+    command = f"'{sys.executable}' -m fincompress {' '.join(ASK)} | head -c 9"
+    done = subprocess.run(["bash", "-c", command], input=texts, capture_output=True, text=True)
+    assert done.stdout == '{"text": ' and done.stderr == ""
+
+
 def test_a_terminal_gets_a_table(
     labels: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
