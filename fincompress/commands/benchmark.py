@@ -106,7 +106,7 @@ def run_benchmark(builder: Builder) -> Benchmark:
         blank = _blank_benchmark(workspace, facts, measured, before)
         benchmark, answers = compare(measured, scored, workspace.families, relations, blank)
         samples = {r.measurement.variant: r.samples for r in measured.results}
-        log_benchmark(
+        comparison = log_benchmark(
             study,
             benchmark,
             answers,
@@ -120,6 +120,7 @@ def run_benchmark(builder: Builder) -> Benchmark:
     if workspace.options.promote and scored:
         promote(study, benchmark, answers, any_cpu=workspace.options.any_cpu)
     print(markdown(benchmark, roles_now(study, benchmark)))
+    print(f"\nthe variants side by side in MLflow (`make ui`): {comparison}", flush=True)
     return benchmark
 
 

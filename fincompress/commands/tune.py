@@ -23,7 +23,7 @@ from fincompress.studies.variants import BASE, VariantSpec
 from fincompress.tracking import runs
 from fincompress.tracking.addresses import masked, storage_address
 from fincompress.tracking.errors import STORE_ERRORS
-from fincompress.tracking.store import lock
+from fincompress.tracking.store import TRIALS_EXPERIMENT, lock
 from fincompress.tuning import trial_queue
 from fincompress.tuning.objective import Goal, Outcome, best, described, front
 from fincompress.tuning.trial import Job, Reference
@@ -141,6 +141,7 @@ def tune_variant(builder: Builder, task: Task) -> None:
         print(f"{spec.name}: Optuna study {search.name} in {_storage_shown(options)}")
         job = _job(workspace, search, recipe, spec, run_id)
         if options.workers:
+            runs.create_experiment(TRIALS_EXPERIMENT)  # before several processes need it at once
             run_workers(job, options.workers)
             _conclude(workspace, job)
 
@@ -154,7 +155,8 @@ def _search_hash(recipe: Recipe, spec: VariantSpec, goal: Goal) -> str:
 
 def _note(workspace: Workspace, study: Study) -> str:
     where = f"`{_storage_shown(workspace.options)}`: {trial_queue.dashboard_url(study)}"
-    return f"Optuna study `{study.study_name}` in {where}\n\n{workspace.note}"
+    trials = f"Its trials are runs of the experiment `{TRIALS_EXPERIMENT}`."
+    return f"Optuna study `{study.study_name}` in {where}\n\n{trials}\n\n{workspace.note}"
 
 
 def _storage_shown(options: Options) -> str:

@@ -36,15 +36,16 @@ def log_benchmark(
     versions: Mapping[str, Version],
     data: Mapping[str, str],
     scratch: Path,
-) -> None:
+) -> str:
     """Log a benchmark into the open run, each measurement into a child run of it.
 
     After everything is logged, the measurements are added to the model cards of registered
     versions. `answers`: the logits of each variant. `samples`: the raw timings by variant or peer.
     `families`: the behavioural tests that were answered. `specs`, `versions`: by variant. `data`:
-    facts for the model cards, by title. `scratch`: a folder for temporary files.
+    facts for the model cards, by title. `scratch`: a folder for temporary files. Returns the URL of
+    MLflow's comparison of the variants.
     """
-    _log_measurements(study, benchmark, versions)
+    logged = _log_measurements(study, benchmark, versions)
     folder = scratch / "benchmark"
     folder.mkdir()
     _write_tables(folder, benchmark, samples)
@@ -62,19 +63,24 @@ def log_benchmark(
     runs.leaderboard(benchmark_frame(benchmark), "leaderboard.json")
     runs.set_tag("measured", benchmark_kind(benchmark.random_weights))
     _complete_cards(study, benchmark, specs, versions, data, scratch / MODEL_CARD)
+    return runs.comparison_url([logged[name] for name in specs if name in logged])
 
 
-def _log_measurements(study: Study, benchmark: Benchmark, versions: Mapping[str, Version]) -> None:
-    note = "\n\n".join(benchmark.notes)
+def _log_measurements(
+    study: Study, benchmark: Benchmark, versions: Mapping[str, Version]
+) -> dict[str, str]:
+    """Log each measurement into a run of its own; return their ids by variant or peer."""
+    note, logged = "\n\n".join(benchmark.notes), dict[str, str]()
     for m in benchmark.measurements:
         version = versions.get(m.variant)
         tags = {"stage": "benchmark", "study": study.name, "variant": m.variant}
-        with runs.step(m.variant, tags, note):
+        with runs.step(m.variant, tags, note) as logged[m.variant]:
             config = {"runtime": m.runtime, "precision": m.precision}
             runs.log_config(config | ({"version": m.version} if m.version else {}))
             if m.unreliable:
                 runs.set_tag("unreliable", m.unreliable)
             runs.log_metrics(m.flat(), model_id=version.model_id if version else None)
+    return logged
 
 
 def _write_tables(folder: Path, benchmark: Benchmark, samples: Mapping[str, Samples]) -> None:

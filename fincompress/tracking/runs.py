@@ -6,10 +6,11 @@ import json
 import os
 import socket
 import traceback
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 import mlflow
 import pandas as pd
@@ -34,21 +35,30 @@ TABLES = "mlflow.loggedArtifacts"
 
 @contextmanager
 def step(
-    name: str, tags: Mapping[str, str], note: str = "", *, again: str = "", under: str = ""
+    name: str,
+    tags: Mapping[str, str],
+    note: str = "",
+    *,
+    again: str = "",
+    under: str = "",
+    experiment: str = "",
 ) -> Iterator[str]:
     """Open an MLflow run and yield its id: a child of the open run if there is one.
 
     `tags` are logged with the prefix `fincompress.`, `note` is the run's description. `again` is
-    the id of a run to continue, `under` of a run of another process that is the parent. The first
-    run under `mlflow run` is the one that MLflow has opened. An exception ends the run as FAILED,
-    an interruption as KILLED, with the reason as a tag.
+    the id of a run to continue, `under` of a run of another process that is the parent. The run is
+    in the parent's experiment, or in the one that `experiment` names. The first run under `mlflow
+    run` is the one that MLflow has opened. An exception ends the run as FAILED, an interruption as
+    KILLED, with the reason as a tag.
     """
     own = {f"fincompress.{key}": value for key, value in tags.items() if value}
     own |= {RUN_NAME: name, PROCESS: _this_process()} | ({NOTE: note} if note else {})
     active = mlflow.active_run()
-    if again or under:
-        experiment = mlflow.MlflowClient().get_run(again or under).info.experiment_id
-        mlflow.set_experiment(experiment_id=experiment)  # a run is opened only in the current one
+    if experiment:  # a run is opened only in the current one
+        mlflow.set_experiment(experiment)
+    elif again or under:
+        parents = mlflow.MlflowClient().get_run(again or under).info.experiment_id
+        mlflow.set_experiment(experiment_id=parents)
     run = None
     try:
         with held_back():
@@ -155,10 +165,27 @@ def run_url(run_id: str, port: int = 5000) -> str:
 
     It is on the tracking server or, for a local store, where `make ui` serves it at `port`.
     """
-    uri = mlflow.get_tracking_uri()
-    server = uri if uri.startswith("http") else f"http://127.0.0.1:{port}"
     experiment = mlflow.MlflowClient().get_run(run_id).info.experiment_id
-    return f"{server}/#/experiments/{experiment}/runs/{run_id}"
+    return f"{_server(port)}/#/experiments/{experiment}/runs/{run_id}"
+
+
+def comparison_url(run_ids: Sequence[str]) -> str:
+    """Return the URL of the MLflow UI's comparison of runs, where `run_url` says it is."""
+    experiment = mlflow.MlflowClient().get_run(run_ids[0]).info.experiment_id
+    asked = {"runs": list(run_ids), "experiments": [experiment]}
+    query = "&".join(f"{k}={quote(json.dumps(v, separators=(',', ':')))}" for k, v in asked.items())
+    return f"{_server(5000)}/#/compare-runs?{query}"
+
+
+def _server(port: int) -> str:
+    uri = mlflow.get_tracking_uri()
+    return uri if uri.startswith("http") else f"http://127.0.0.1:{port}"
+
+
+def create_experiment(name: str) -> None:
+    """Create an experiment if the store has none of that name."""
+    if mlflow.get_experiment_by_name(name) is None:
+        mlflow.create_experiment(name)
 
 
 def exists(run_id: str) -> bool:

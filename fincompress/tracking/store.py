@@ -20,6 +20,7 @@ from fincompress.machine.locks import hold
 from fincompress.tracking.addresses import DATABASES, PATIENCE_S, backend, masked, probe, reason
 
 EXPERIMENT = "fincompress"
+TRIALS_EXPERIMENT = "fincompress-trials"  # of all searches' trials, which are many
 WEB = ("http", "https")
 # For the first request alone: later ones are tried again for minutes, as MLflow does.
 IMPATIENT = {

@@ -30,7 +30,7 @@ from fincompress.studies.variants import VariantSpec
 from fincompress.techniques import Inputs
 from fincompress.tracking import runs
 from fincompress.tracking.errors import STORE_ERRORS, told, would_repeat
-from fincompress.tracking.store import lock, quieten
+from fincompress.tracking.store import TRIALS_EXPERIMENT, lock, quieten
 from fincompress.tuning import trial_queue
 from fincompress.tuning.trial_queue import Search, Trial
 
@@ -136,7 +136,13 @@ def run_trial(job: Job, trial: Trial) -> None:
     try:
         with (
             trial_queue.heartbeat(job.search, trial),
-            runs.step(f"trial {trial.number}", tags, job.note, under=job.run_id) as run_id,
+            runs.step(
+                f"trial {trial.number}",
+                tags,
+                job.note,
+                under=job.run_id,
+                experiment=TRIALS_EXPERIMENT,
+            ) as run_id,  # fmt: skip
         ):
             trial_queue.link(trial, run_id, runs.run_url(run_id))
             f1, latency_ms = _try(job, trial)

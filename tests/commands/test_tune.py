@@ -13,6 +13,7 @@ from fincompress.cli import main
 from fincompress.commands import workspace
 from fincompress.data import Splits, load_splits
 from fincompress.tracking.results import last_tuning_runs
+from fincompress.tracking.store import TRIALS_EXPERIMENT
 from fincompress.tuning import trial_queue
 from tests.support.projects import Project, open_project
 from tests.support.runs import files, runs
@@ -157,15 +158,20 @@ def test_more_trials_go_on_in_the_same_runs(project: Project) -> None:
     assert {run.info.status for run in runs()} == {"FINISHED"}
 
 
-def test_a_study_goes_on_from_another_experiment(
+def test_a_study_goes_on_from_another_experiment_and_its_trials_have_their_own(
     project: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert main([*VANILLA, "--trials", "1", "--epochs", "1"]) == 0
     monkeypatch.setenv("MLFLOW_EXPERIMENT_NAME", "elsewhere")
     assert main([*VANILLA, "--trials", "2", "--epochs", "1"]) == 0
-    parent = study_run("student_vanilla_kd")
+    own = mlflow.get_experiment_by_name(TRIALS_EXPERIMENT)
+    assert (
+        own is not None
+        and f"`{TRIALS_EXPERIMENT}`"
+        in (study_run("student_vanilla_kd").data.tags["mlflow.note.content"])
+    )
     children = trial_runs("student_vanilla_kd")
-    assert [run.info.experiment_id for run in children] == [parent.info.experiment_id] * 2
+    assert [run.info.experiment_id for run in children] == [own.experiment_id] * 2
     commands = [run for run in runs() if run.info.run_name == "tune tiny"]
     assert len({run.info.experiment_id for run in commands}) == 2
 
