@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import redirect_stdout
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qs
 
 import mlflow
 import pytest
@@ -90,6 +91,20 @@ def test_the_runs_form_one_tree(finished: Project) -> None:
     below = {run.info.run_name for run in by_id.values()
              if run.data.tags.get("mlflow.parentRunId") == top.info.run_id}  # fmt: skip
     assert below == {"prepare", "benchmark", "promote", *VARIANTS}
+
+
+def test_it_says_which_build_begins_and_where_the_variants_are_compared(finished: Project) -> None:
+    said = (finished.folder / "said.txt").read_text()
+    begun = [line.split(": build ")[0] for line in said.splitlines() if ": build " in line]
+    assert begun == list(load_variants())
+    assert f": build {len(VARIANTS)} of {len(VARIANTS)}" in said
+    (line,) = (line for line in said.splitlines() if "compare-runs" in line)
+    asked = parse_qs(line.partition("compare-runs?")[2])
+    (compared,) = map(json.loads, asked["runs"])
+    names = {run.info.run_id: run.info.run_name for run in runs("benchmark")}
+    assert [names[run_id] for run_id in compared] == list(load_variants())
+    (experiments,) = map(json.loads, asked["experiments"])
+    assert experiments == [runs("benchmark")[0].info.experiment_id]
 
 
 def test_a_build_logs_config_metrics_and_manifest(finished: Project) -> None:
