@@ -42,6 +42,6 @@ class RowProgress:
         if share is None:
             return text
         done = share - self.first
-        left = tqdm.format_interval(seconds * (1 - share) / done) if done > 0 else "?"
+        left = tqdm.format_interval(round(seconds * (1 - share) / done)) if done > 0 else "?"
         part = "" if self.terminal else f"{share:.0%}, "
         return f"{part}{text}, {left} left"
