@@ -1,7 +1,7 @@
 """Progress of long work: a bar in a terminal, and a line now and then in a file."""
 
 import sys
-import time
+from time import monotonic
 
 from tqdm import tqdm
 
@@ -13,7 +13,7 @@ class RowProgress:
 
     def __init__(self, share: float | None = None) -> None:
         """Begin where `share` of the work, from 0 to 1, is done; None where that is unknown."""
-        self.begun = self.shown = time.monotonic()
+        self.begun = self.shown = monotonic()
         self.first, self.rows = share or 0.0, 0
         self.terminal = sys.stderr.isatty()
         form = "{percentage:3.0f}%|{bar}| {desc}" if share is not None else "{desc}"
@@ -24,7 +24,7 @@ class RowProgress:
     def add(self, rows: int, share: float | None) -> None:
         """Count `rows` more, after which `share` of the work is done."""
         self.rows += rows
-        now = time.monotonic()
+        now = monotonic()
         if self.terminal:
             self.bar.n = share or 0.0
             self.bar.set_description_str(self._described(now, share))

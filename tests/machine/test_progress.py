@@ -12,7 +12,7 @@ def test_a_file_gets_lines_and_not_too_many(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     clock = iter([0.0, 10.0, 40.0, 50.0, 100.0])
-    monkeypatch.setattr(progress.time, "monotonic", lambda: next(clock))
+    monkeypatch.setattr(progress, "monotonic", lambda: next(clock))
     shown = RowProgress(0.0)
     shown.add(1000, 0.1)  # after 10 s, which is too early
     shown.add(3000, 0.4)
@@ -29,7 +29,7 @@ def test_what_was_done_before_does_not_count_for_the_speed(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     clock = iter([0.0, 100.0])
-    monkeypatch.setattr(progress.time, "monotonic", lambda: next(clock))
+    monkeypatch.setattr(progress, "monotonic", lambda: next(clock))
     RowProgress(0.5).add(1000, 0.75)
     assert capsys.readouterr().err == "75%, 1,000 rows, 10/s, 01:40 left\n"
 
