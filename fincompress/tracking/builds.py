@@ -1,14 +1,13 @@
 """Earlier builds: what they took, read back from their runs, to say what the next will take."""
 
 import socket
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 from mlflow.entities import Run
 
 from fincompress.tracking import runs
 
-WORK = "build/work"  # see `PastBuild.work`
+WORK = "build/training_amount"  # see `PastBuild.work`
 ARTIFACT_MB = "build/artifact_mb"
 MEMORY_MB = "build/peak_memory_mb"
 
@@ -46,7 +45,7 @@ def past_benchmark_seconds(study: str) -> float | None:
 
 
 def _past_build(run: Run) -> PastBuild:
-    tags, metrics = _own_tags(run), run.data.metrics
+    tags, metrics = runs.own_tags(run), run.data.metrics
     return PastBuild(
         study=tags.get("study", ""),
         variant=tags.get("variant", ""),
@@ -57,10 +56,6 @@ def _past_build(run: Run) -> PastBuild:
         artifact_mb=metrics.get(ARTIFACT_MB),
         memory_mb=metrics.get(MEMORY_MB),
     )
-
-
-def _own_tags(run: Run) -> Mapping[str, str]:
-    return {key.removeprefix("fincompress."): value for key, value in run.data.tags.items()}
 
 
 def _seconds(run: Run) -> float:

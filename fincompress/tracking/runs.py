@@ -224,8 +224,12 @@ def finished(stage: str, **tags: str) -> list[Run]:
 
 def tags_of_runs(stage: str, study: str, **tags: str) -> list[dict[str, str]]:
     """Return our tags of every finished run with these, the newest first."""
-    found = _search(_finished({"stage": stage, "study": study, **tags}))
-    return [{k.removeprefix("fincompress."): v for k, v in run.data.tags.items()} for run in found]
+    return [own_tags(run) for run in finished(stage, study=study, **tags)]
+
+
+def own_tags(run: Run) -> dict[str, str]:
+    """Return the tags of a run, ours without their prefix."""
+    return {key.removeprefix("fincompress."): value for key, value in run.data.tags.items()}
 
 
 def newest_by(key: str, stage: str, study: str) -> dict[str, str]:
