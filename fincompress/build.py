@@ -82,7 +82,7 @@ def build(recipe: Recipe, out: Path, callback: Callback) -> Artifact:
         if recipe.technique.FAMILY == QUANTIZE:
             _check_int8(load_runtime(classifier.engine).count_products(draft), draft, inputs)
         classes = classifier(inputs.val.texts).argmax(axis=1)  # (n,)
-        scores = classification_scores(inputs.val.labels, classes)
+        scores = classification_scores(inputs.val.labels, classes, inputs.val.label_names)
         metrics = draft.manifest.metrics | {f"val/{name}": value for name, value in scores.items()}
         return complete_artifact(draft, out, metrics=metrics)
 

@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Iterable
 from dataclasses import fields, is_dataclass
+from math import inf
 from pathlib import Path
 from typing import Annotated, Any, TypeVar, cast, dataclass_transform, get_args, get_type_hints
 
@@ -90,9 +91,25 @@ class _Loader(yaml.SafeLoader):
     """Reads `5e-5` as a number, as in YAML 1.2; PyYAML takes it for text."""
 
 
-_Loader.add_implicit_resolver(
-    "tag:yaml.org,2002:float", re.compile(r"^[-+]?\d+(\.\d*)?[eE][-+]?\d+$"), list("-+0123456789")
-)
+class _Dumper(yaml.SafeDumper):
+    """Quotes what `_Loader` would not take for text."""
+
+
+for _class in (_Loader, _Dumper):
+    _class.add_implicit_resolver(
+        "tag:yaml.org,2002:float",
+        re.compile(r"^[-+]?\d+(\.\d*)?[eE][-+]?\d+$"),
+        list("-+0123456789"),
+    )
+
+
+def yaml_in_a_line(value: object) -> str:
+    """Return plain data as YAML in one line, which `read_yaml` takes for the same."""
+    text: str = yaml.dump(
+        value, Dumper=_Dumper, default_flow_style=True, sort_keys=False, width=inf,
+        allow_unicode=True,
+    )  # fmt: skip
+    return text.removesuffix("...\n").strip()
 
 
 def read_yaml(path: Path) -> dict[str, Any]:

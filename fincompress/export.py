@@ -310,7 +310,7 @@ def _disagreement(
     classes, expected_classes = logits.argmax(axis=1), expected.argmax(axis=1)  # (n,)
     changed = int((classes != expected_classes).sum())
     f1, expected_f1 = (
-        classification_scores(sentences.labels, answers)["macro_f1"]
+        classification_scores(sentences.labels, answers, sentences.label_names)["macro_f1"]
         for answers in (classes, expected_classes)
     )
     change = largest_change(logits, expected)

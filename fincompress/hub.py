@@ -37,6 +37,16 @@ def download_model(repo: str, revision: str) -> Path:
     )
 
 
+def latest_commit(repo: str) -> str:
+    """Return the commit, 40 hex digits, that the main branch of a model on the hub is at.
+
+    Raises `UserError` if the hub does not tell.
+    """
+    from huggingface_hub import HfApi
+
+    return _reach(repo, lambda: str(HfApi().model_info(repo).sha))
+
+
 def download_dataset(repo: str) -> tuple[list[dict[str, Any]], str]:
     """Return all rows of a data set, its splits in the order of their names, and its commit.
 

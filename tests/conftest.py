@@ -11,6 +11,7 @@ from transformers import BertForSequenceClassification
 
 from fincompress.artifact import Artifact
 from fincompress.data import Sentences, Splits
+from fincompress.data.labels import SENTIMENT
 from fincompress.models.checkpoint import Base, import_checkpoint
 from tests.support.projects import SMALL, Project, open_project, tiny_sentences, write_checkpoint
 
@@ -60,7 +61,7 @@ def student_base(wide_checkpoint: Path, tmp_path_factory: pytest.TempPathFactory
 @pytest.fixture(scope="session")
 def splits() -> Splits:
     rows = [(text, label, "tiny") for text, label in tiny_sentences()]
-    train, val, test = (Sentences.of(rows[start::3]) for start in range(3))
+    train, val, test = (Sentences.of(rows[start::3], SENTIMENT) for start in range(3))
     return Splits("tiny", train, val, test, notes=("tiny note",), synthetic=True)
 
 

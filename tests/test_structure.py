@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from fincompress.cli import CLI_ONLY, OPTIONS, VERBS
+from fincompress.cli import CLI_ONLY, VERBS
+from fincompress.commands.arguments import OPTIONS
 from fincompress.commands.options import Options
 from fincompress.runtimes import load_runtime, runtime_names
 from fincompress.tracking.registry import COMMON_REQUIREMENTS
@@ -46,7 +47,7 @@ ONLY_IN = {
     "mlflow": ["tracking"],
     "matplotlib": ["reports.plots"],
     "huggingface_hub": ["hub"],
-    "argparse": ["cli"],
+    "argparse": ["cli", "commands.arguments"],
     "optuna": ["tuning.trial_queue"],
     "optuna_dashboard": ["tuning.trial_queue"],
     "onnx": ["runtimes.onnx_runtime", "export"],

@@ -111,8 +111,9 @@ def _student_peers(student: Artifact, name: str, splits: Splits, scratch: Path) 
         return save_model(scratch / "openvino", model, student, identity, runtime)
 
     def openvino_int8() -> Artifact:
-        ids = encode(load_tokenizer(student), splits.train.texts)
-        train = EncodedSentences(ids, splits.train.labels)
+        part = splits.train
+        ids = encode(load_tokenizer(student), part.texts)
+        train = EncodedSentences(ids, part.labels, part.label_names)
         write = nncf_quantizer(openvino(), train.sample(CALIBRATION_SENTENCES, seed=0).ids)
         return save_graph(scratch / "nncf", write, student, identity, "openvino_runtime")
 

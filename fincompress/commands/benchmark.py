@@ -50,8 +50,8 @@ class Selection:
     references: Mapping[str, str]
 
 
-def benchmark_study(options: Options) -> None:
-    """Measure every variant, building what is missing, and promote.
+def benchmark_study(options: Options) -> Benchmark:
+    """Measure every variant, building what is missing, promote, and return what was measured.
 
     Raises `UserError` if the study has no teacher, and `IncompleteError` if some variants failed.
     """
@@ -61,7 +61,7 @@ def benchmark_study(options: Options) -> None:
             check_teacher(workspace)
             log_data_once(workspace)
             builder.build(workspace.variants)
-            run_benchmark(builder)
+            return run_benchmark(builder)
 
 
 def run_benchmark(builder: Builder) -> Benchmark:
@@ -254,6 +254,9 @@ def _former_champion(builder: Builder) -> list[Subject]:
         version, runtime = registry.fetch(workspace.study.model_name, number, workspace.scratch)
     except UserError as error:
         print(f"benchmark: without version {number}, the champion: {error}", flush=True)
+        return []
+    if version.artifact.manifest.labels != workspace.labels:
+        print(f"benchmark: without version {number}, the champion: it has other labels", flush=True)
         return []
     return [Subject(f"{version.variant}@v{number}", number, runtime, version.artifact)]
 

@@ -143,24 +143,25 @@ class Builder:
         What is described has no files until `import_bases`.
         """
         study, scratch = self.workspace.study, self.workspace.scratch
-        length, seed = study.max_length_tokens, study.seed
+        length, seed, labels = study.max_length_tokens, study.seed, self.workspace.labels
         bases = dict[Base, Artifact]()
         for index, base in enumerate(dict.fromkeys([study.student_base, study.base])):
             out = scratch / f"base-{index}"
             if not self.workspace.weights.random:
-                bases[base] = Artifact(out, describe_base(base, length, seed))
+                bases[base] = Artifact(out, describe_base(base, length, seed, labels))
             elif base.shape is not None and bases:
                 bases[base] = random_base(base.shape, bases[study.student_base], seed, out)
             else:
-                bases[base] = import_checkpoint(base, length, seed, out)
+                bases[base] = import_checkpoint(base, length, seed, out, labels)
         return bases
 
     def import_bases(self) -> None:
         """Write the files of the bases, which any build may read, unless that has been done."""
         study = self.workspace.study
+        length, seed, labels = study.max_length_tokens, study.seed, self.workspace.labels
         for base, artifact in self.bases.items():
             if not artifact.path.exists():
-                import_checkpoint(base, study.max_length_tokens, study.seed, artifact.path)
+                import_checkpoint(base, length, seed, artifact.path, labels)
 
     def _lock_name(self, variant: str) -> str:
         workspace = self.workspace

@@ -20,12 +20,13 @@ from fincompress.tracking import registry
 from fincompress.tracking.store import is_default_store
 
 
-def run_study(options: Options) -> None:
+def run_study(options: Options) -> Benchmark | None:
     """Prepare the data, build every variant, benchmark and promote.
 
     With `seeds` above 1 everything is built for further seeds too, and tabulated. With `ablations`
     these, and the variants that they stand beside, are all that is built, and tabulated in place of
     the benchmark. A variant that fails is left out.
+    Returns what the benchmark measured, if there was one.
     Raises `UserError` for options that exclude one another or a study without a teacher, and in the
     end `IncompleteError` if some variants failed.
     """
@@ -33,7 +34,7 @@ def run_study(options: Options) -> None:
         if options.ablations or options.seeds > 1:
             raise UserError("plan: is of one seed and no ablation; leave out these options")
         plan_study(options)
-        return
+        return None
     if options.ablations and options.tuned:
         raise UserError("ablations: would be compared with tuned variants; leave out one of both")
     with open_workspace(options) as workspace:
@@ -47,12 +48,14 @@ def run_study(options: Options) -> None:
                 beside = variants_beside(workspace.variants, ablations)
                 builders = build_seeds(builder, options.seeds, beside)
                 tabulate_ablations(builders, ablations, whole=ablations.keys() == known.keys())
-                return
+                return None
             builder.announce = announce_builds(plan_builds(Builder(workspace)))
             builders = build_seeds(builder, options.seeds, list(workspace.variants))
             if options.seeds > 1:
                 tabulate_seeds(builders)
-            last_lines.append(_summary(workspace, run_benchmark(builder)))
+            benchmark = run_benchmark(builder)
+            last_lines.append(_summary(workspace, benchmark))
+        return benchmark
 
 
 def _summary(workspace: Workspace, benchmark: Benchmark) -> str:

@@ -30,8 +30,9 @@ class Options:
     that of the texts. `prefix`: begins the names of the columns that are added. `format`: of
     standard output. `threads`: of the model; 0 are all that may be used. `processes`: how many
     answer a file; 0 decides by its size. `resume`: go on with an unfinished output. `plan`: only
-    say what would be built. `texts`: texts to predict. `asked`: the options of the verb as `mlflow
-    run` logs them.
+    say what would be built. `texts`: texts to predict. `data`: a file to make a study of. `base`:
+    the checkpoint of that study. `text_column`, `label_column`: the columns of that file. `asked`:
+    the options of the verb as `mlflow run` logs them.
     """
 
     study: str = "quickstart"
@@ -66,4 +67,8 @@ class Options:
     resume: bool = False
     plan: bool = False
     texts: tuple[str, ...] = ()
+    data: Path | None = None
+    base: str = ""
+    text_column: str = ""
+    label_column: str = ""
     asked: Mapping[str, str] = field(default_factory=dict)

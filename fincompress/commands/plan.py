@@ -53,15 +53,17 @@ class PlannedBuild:
     estimate: Estimate | None
 
 
-def plan_study(options: Options) -> None:
-    """Print what `main` would do, and build nothing.
+def plan_study(options: Options) -> list[PlannedBuild]:
+    """Print what `main` would do, build nothing, and return a step for each variant.
 
     Raises `UserError` for what `main` would refuse before its first build.
     """
     with open_workspace(options) as workspace:
         builder = Builder(workspace)
         parameters = builder.bases[workspace.study.base].manifest.parameters
-        print(plan_text(workspace, plan_builds(builder), parameters), flush=True)
+        planned = plan_builds(builder)
+        print(plan_text(workspace, planned, parameters), flush=True)
+        return planned
 
 
 def plan_builds(builder: Builder) -> list[PlannedBuild]:
@@ -101,9 +103,14 @@ def _published_estimates(study: str, work: float) -> Callable[[], dict[str, Esti
     @cache
     def estimates() -> dict[str, Estimate]:
         folder = studies.EXPERIMENTS / "results"
+        try:
+            results_of_all = read_results(folder) if folder.is_dir() else []
+        except UserError as error:  # an estimate is no reason to stop
+            print(f"plan: without committed results: {error}", flush=True)
+            results_of_all = []
         committed = [
             each
-            for each in (read_results(folder) if folder.is_dir() else ())
+            for each in results_of_all
             if each.benchmark is not None
             and {STEP_SECONDS, WORK_DONE} <= each.benchmark.environment.keys()
         ]

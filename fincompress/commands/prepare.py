@@ -7,7 +7,7 @@ from fincompress.commands.options import Options
 from fincompress.commands.workspace import Workspace, open_workspace
 from fincompress.config import dump, fingerprint
 from fincompress.data import Splits
-from fincompress.evaluation.results import metric_name
+from fincompress.data.labels import metric_name
 from fincompress.reports import plots
 from fincompress.tracking import runs
 

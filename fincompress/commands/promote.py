@@ -13,7 +13,6 @@ from tempfile import TemporaryDirectory
 from fincompress.benchmark.environment import INSTRUCTION_SETS, cpu_facts
 from fincompress.commands.options import Options
 from fincompress.config import UserError, dump
-from fincompress.data import LABELS
 from fincompress.evaluation.results import Answers, Benchmark, Measurement, mark_synthetic
 from fincompress.promotion import (
     CHALLENGER,
@@ -27,7 +26,7 @@ from fincompress.promotion import (
     remedies,
     rolled_back_versions,
 )
-from fincompress.studies.study import Study, load_study
+from fincompress.studies.study import Study
 from fincompress.tracking import registry, runs, served_model
 from fincompress.tracking.results import answers_of, last_benchmark
 from fincompress.tracking.served_model import Served
@@ -35,7 +34,6 @@ from fincompress.tracking.store import open_store
 
 OVERHEAD = "pyfunc_overhead_ms"
 SAME_ELSEWHERE = 0.98  # share of labels that a CPU keeps whose kernels round otherwise
-EXAMPLE_SENTENCE = "Profit rose 12 % ."
 
 
 def promote_study(options: Options) -> None:
@@ -43,7 +41,7 @@ def promote_study(options: Options) -> None:
 
     Raises `UserError` if there is no benchmark, or no champion to go back to.
     """
-    study = load_study(options.study)
+    study = Study.load(options.study)
     open_store()
     if options.rollback:
         rollback(study, options.dry_run)
@@ -137,7 +135,7 @@ def rollback(study: Study, dry_run: bool = False) -> None:
         )
     # Or the alias would name what is broken.
     served_model.predict_served(
-        study, after, [[EXAMPLE_SENTENCE]], study.benchmark.threads, calls=1
+        study, after, [[study.data.example]], study.benchmark.threads, calls=1
     )
     explained = [
         f"rollback of {study.name}",
@@ -287,7 +285,9 @@ def _compare_labels(
 
     All have to, unless another CPU or engine answered, whose kernels round otherwise.
     """
-    measured = (LABELS[place] for place in answers.predicted(m.variant, "val").tolist())
+    measured = (
+        answers.label_names[place] for place in answers.predicted(m.variant, "val").tolist()
+    )
     share = float(mean(a == b for a, b in zip(served.labels, measured, strict=True)))
     why = "measured on another CPU" if other_cpu else ""
     if served.way and served.way != m.way:

@@ -20,7 +20,7 @@ from fincompress.reports.results_page import (
 )
 from fincompress.reports.seed_tables import seed_markdown, table_files
 from fincompress.reports.tables import benchmark_files, markdown
-from fincompress.studies.study import load_study
+from fincompress.studies.study import Study
 from fincompress.studies.variants import load_variants
 from fincompress.tracking import runs
 from fincompress.tracking.results import (
@@ -39,7 +39,7 @@ def report_results(options: Options) -> None:
 
     Raises `UserError` if there is nothing yet.
     """
-    study = load_study(options.study)
+    study = Study.load(options.study)
     open_store()
     random = options.weights == RANDOM
     tables, tuned = dict[str, SeedTable](), dict[str, str]()

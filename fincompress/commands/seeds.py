@@ -238,7 +238,9 @@ def _row(
     if name in study.published:
         metrics[PUBLISHED_F1] = study.published[name]
     each = [
-        classification_scores(one.labels[TEST], one.predicted(name, TEST))["macro_f1"]
+        classification_scores(one.labels[TEST], one.predicted(name, TEST), one.label_names)[
+            "macro_f1"
+        ]
         for one in answers
     ]
     return SeedTableRow(

@@ -238,7 +238,11 @@ def _summary(job: Job, outcomes: Sequence[Outcome], chosen: Outcome) -> str:
 
 
 def _scores(whose: str, outcome: Outcome) -> dict[str, float]:
-    values = {"macro_f1": outcome.f1, "latency_p50_ms": outcome.latency_ms}
+    values = {
+        "macro_f1": outcome.f1,
+        "latency_p50_ms": outcome.latency_ms,
+        "size_mb": outcome.size_mb,
+    }
     return {f"{whose}/{name}": value for name, value in values.items() if value is not None}
 
 

@@ -16,9 +16,9 @@ from fincompress.artifact import sha256
 from fincompress.commands.keeping import InRegistry, Keeping, Nowhere
 from fincompress.commands.options import RANDOM, TRAINED, Options
 from fincompress.config import UserError
-from fincompress.data import LABELS, SAMPLE, DataConfig, Sentences, Splits, load_splits
+from fincompress.data import SAMPLE, SENTIMENT, DataConfig, Sentences, Splits, load_splits
 from fincompress.data.behaviour import HELD_OUT, Family, families_fingerprint, load_families
-from fincompress.data.corpora import read_file
+from fincompress.data.files import TableFormat, read_file
 from fincompress.data.near_duplicates import near_duplicates
 from fincompress.evaluation.results import (
     BEHAVIOUR_TESTS,
@@ -30,7 +30,7 @@ from fincompress.evaluation.results import (
 )
 from fincompress.machine.cpu import usable_cores
 from fincompress.studies import ALL
-from fincompress.studies.study import Study, load_study
+from fincompress.studies.study import Study
 from fincompress.studies.variants import BASE, VariantSpec, load_variants
 from fincompress.tracking.addresses import masked, storage_address
 from fincompress.tracking.store import open_store
@@ -87,6 +87,11 @@ class Workspace:
     def splits(self) -> Splits:
         """The data of the study, read when they are first needed."""
         return self.read_splits()
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The names of the study's labels."""
+        return self.study.data.labels
 
     @property
     def scored(self) -> dict[str, Sentences]:
@@ -168,7 +173,9 @@ def _describe_extra(workspace: Workspace, extra: Sentences) -> str:
     for file in workspace.options.extra_test:
         own = extra.of_origins({file.stem})
         counts = Counter(own.labels)
-        classes = ", ".join(f"{counts[index]} {label}" for index, label in enumerate(LABELS))
+        classes = ", ".join(
+            f"{counts[index]} {label}" for index, label in enumerate(own.label_names)
+        )
         described.append(
             f"{file.name} (sha256 {sha256(file)[:16]}): {classes}; "
             f"{near_duplicates(own.texts, known)} near duplicates of sentences that were learned "
@@ -186,15 +193,15 @@ def open_workspace(options: Options) -> Iterator[Workspace]:
     weights = _WEIGHTS[options.weights]
     if options.extra_test and weights.random:
         raise UserError("extra_test: random weights are not scored; leave out one of both")
-    study, variants = limit_threads(load_study(options.study)), load_variants(options.study)
+    study, variants = limit_threads(Study.load(options.study)), load_variants(options.study)
     torch.set_num_threads(min(torch.get_num_threads(), usable_cores()))
     open_store()
     if options.tuned:
         variants = _with_best_trials(options, variants)
-    extra = _read_extra(options.extra_test)
+    extra = _read_extra(options.extra_test, study.data.table)
     folder = options.data_dir or _data_dir_of_environment()
     data = study.data
-    if weights.random and folder is None:
+    if weights.random and folder is None and data.of_corpora and data.labels == SENTIMENT:
         data = DataConfig(sources=(SAMPLE,))  # sentences to time, where there are no others
     with tempfile.TemporaryDirectory(prefix="fincompress-") as scratch:
         yield Workspace(
@@ -226,7 +233,7 @@ def limit_threads(study: Study) -> Study:
     return replace(study, benchmark=replace(study.benchmark, threads=cores))
 
 
-def _read_extra(files: Sequence[Path]) -> Sentences | None:
+def _read_extra(files: Sequence[Path], table: TableFormat) -> Sentences | None:
     """The sentences of the user's own files, whose scores are told apart by the files' names."""
     twice = [name for name, count in Counter(file.stem for file in files).items() if count > 1]
     if twice:
@@ -234,13 +241,19 @@ def _read_extra(files: Sequence[Path]) -> Sentences | None:
             f"extra_test: two files are named '{twice[0]}', and scores go by these names; "
             "rename one"
         )
-    rows = [row for file in files for row in read_file(file)]
-    return Sentences.of(rows) if rows else None
+    rows = [row for file in files for row in read_file(file, table)]
+    return Sentences.of(rows, table.labels) if rows else None
 
 
 def _families(study: Study) -> tuple[Family, ...]:
     """The behavioural tests of a study; none in a checkout without their folder."""
     folder = studies.EXPERIMENTS / "behaviour"
+    if study.behaviour and study.data.labels != SENTIMENT:
+        raise UserError(
+            f"behaviour: the behavioural tests are about {', '.join(SENTIMENT)}, in this order, "
+            f"and data.labels are {', '.join(study.data.labels)}; write 'behaviour: false' in "
+            f"experiments/{study.name}.yaml"
+        )
     if study.behaviour and folder.is_dir():
         return load_families(folder)
     if study.gate.min_behaviour is not None:

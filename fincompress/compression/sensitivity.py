@@ -6,7 +6,7 @@ simulated as in `compression/quantization.py`, so that it describes the model an
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 import torch.nn.functional as F
@@ -49,7 +49,8 @@ def layer_sensitivities(model: Encoder, data: EncodedSentences) -> list[Sensitiv
     They come in the order of the forward pass, the embedding tables first. Only the first
     `SENSITIVITY_SENTENCES` of `data` are answered.
     """
-    few = EncodedSentences(data.ids[:SENSITIVITY_SENTENCES], data.labels[:SENSITIVITY_SENTENCES])
+    count = SENSITIVITY_SENTENCES
+    few = replace(data, ids=data.ids[:count], labels=data.labels[:count])
     batches = list(few.batches())
     expected = _log_probabilities(model, batches, [])
     sensitivities = []

@@ -25,7 +25,8 @@ class Student:
     `init`: where its first weights come from. `teacher_layers` copies some layers of the teacher,
     its embeddings, pooler and classifier; `pretrained` copies the same from the study's
     `student_base`, except that the classifier is random; `random` copies nothing; `auto` means
-    `teacher_layers` if the teacher has the student's width, heads and FFN, else `pretrained`.
+    `teacher_layers` if the teacher has the student's width, heads and FFN, else `pretrained` if
+    that has them and the teacher's word pieces, else `random`.
     `init_layers`: which layers are copied, one for each of the student's, as indices from 0; `even`
     spaces them evenly, first and last included. `random` ignores it.
     """
@@ -74,8 +75,11 @@ def resolve_student(student: Student, teacher: Layout, pretrained: Layout) -> St
     pretrained model has another vocabulary or other positions than the teacher.
     """
     init = student.init
-    if init == "auto":
-        init = "teacher_layers" if _fits(student, teacher) else "pretrained"
+    if init == "auto" and _fits(student, teacher):
+        init = "teacher_layers"
+    elif init == "auto":
+        usable = _fits(student, pretrained) and _same_pieces(teacher, pretrained)
+        init = "pretrained" if usable else "random"
     if init == "random":
         return replace(student, init=init, init_layers=())
     donor = teacher if init == "teacher_layers" else pretrained
@@ -86,7 +90,7 @@ def resolve_student(student: Student, teacher: Layout, pretrained: Layout) -> St
             f"({donor.width}, {donor.width // donor.head_width}, {shape.ffn}), not "
             f"({student.width}, {student.heads}, {student.ffn}); 'random' fits any shape"
         )
-    if (donor.vocabulary, donor.positions) != (teacher.vocabulary, teacher.positions):
+    if not _same_pieces(teacher, donor):
         raise UserError(
             "student_base: its word pieces and positions must be as many as the teacher's "
             f"({teacher.vocabulary}, {teacher.positions}), not "
@@ -143,3 +147,8 @@ def _fits(student: Student, donor: Layout) -> bool:
         donor.head_width,
     )
     return same_width and all(layer == shape for layer in donor.layers)
+
+
+def _same_pieces(one: Layout, other: Layout) -> bool:
+    """Whether two encoders have as many word pieces and positions."""
+    return (one.vocabulary, one.positions) == (other.vocabulary, other.positions)

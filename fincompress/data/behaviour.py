@@ -20,7 +20,7 @@ from typing import Annotated, Literal, cast
 from pydantic import Field
 
 from fincompress.config import UserError, nearest, parse, read_yaml, settings
-from fincompress.data.sentences import LABELS
+from fincompress.data.labels import SENTIMENT
 
 OPEN, HELD_OUT = HALVES = ("open", "held_out")
 CASES = {OPEN: 30, HELD_OUT: 60}  # of each family
@@ -193,7 +193,7 @@ def _family(
         half: tuple(_cases(name, file, half, part, words[half], f"{where}: {half}")) if part else ()
         for half, part in halves.items()
     }
-    label = LABELS.index(file.label) if file.label else None
+    label = SENTIMENT.index(file.label) if file.label else None
     return Family(name, file.question, file.kind, label, file.expect, cases)
 
 

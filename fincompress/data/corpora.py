@@ -1,23 +1,21 @@
-"""Corpora: reads named corpora, or a CSV, JSON or Parquet file, into cleaned rows.
+"""Corpora: reads named corpora, or a file of the user, into cleaned rows.
 
 PhraseBank: Malo et al. (2014), "Good debt or bad debt: Detecting semantic orientations in
 economic texts". FiQA 2018 task 1: Maia et al. (2018), "WWW'18 Open Challenge".
 """
 
-import csv
 import hashlib
 import io
 import json
 import random
-import tempfile
 import zipfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from itertools import zip_longest
 from pathlib import Path
-from typing import Any
 
 from fincompress.config import UserError, nearest
-from fincompress.data.sentences import LABELS, Row, clean_text
+from fincompress.data.files import FILE_TYPES, SENTIMENT_TABLE, TableFormat, file_texts, read_file
+from fincompress.data.sentences import Row, clean_text
 from fincompress.data.synthetic.generator import generate_training
 from fincompress.hub import download, download_dataset
 
@@ -36,42 +34,44 @@ FIQA_NOTE = "FiQA 2018 task 1 (Maia et al., 2018) is for research use."
 FIQA_ON_THE_HUB = "pauri32/fiqa-2018"
 FIQA_NEUTRAL = 0.1  # scores within +-0.1 count as neutral
 
-_INDICES = [str(index) for index in range(len(LABELS))]
-_FILE_TYPES = {".csv": "csv", ".json": "json", ".jsonl": "json", ".parquet": "parquet"}
-
 
 def read_rows(
-    origin: str, data_dir: Path | None, key: str = "data.sources"
+    origin: str,
+    data_dir: Path | None,
+    key: str = "data.sources",
+    table: TableFormat = SENTIMENT_TABLE,
 ) -> tuple[list[Row], str]:
     """Return the rows of `origin` and the licence note for models trained on them ("" for none).
 
     `origin` is a name in `CORPORA` or the path of a file. `data_dir` is the folder of the corpora's
     files; without it they come from the Hugging Face Hub. `key` is the study's key that named the
-    origin, for messages. Raises `UserError` if the origin is unknown, missing or malformed.
+    origin, for messages. `table` says how files are read. Raises `UserError` if the origin is
+    unknown, missing or malformed.
     """
     if origin == GENERATED_TEXTS and key == "data.sources":
         raise UserError(f"{key}: '{origin}' is for training alone: name it in data.training_only")
     if origin in CORPORA:
         return CORPORA[origin](data_dir)
-    if Path(origin).suffix in _FILE_TYPES:
-        return read_file(Path(origin)), ""
+    if Path(origin).suffix in FILE_TYPES:
+        return read_file(Path(origin), table), ""
     known = [*CORPORA, "sample"] if key == "data.sources" else CORPORA
     raise UserError(
         f"{key}: unknown source '{origin}'; {nearest(origin, known)}; "
-        f"a file must end in {', '.join(_FILE_TYPES)}"
+        f"a file must end in {', '.join(FILE_TYPES)}"
     )
 
 
-def read_texts(origin: str, data_dir: Path | None) -> tuple[list[str], str]:
+def read_texts(origin: str, data_dir: Path | None, column: str = "text") -> tuple[list[str], str]:
     """Return the texts of `origin` and its licence note, as `read_rows`; a file needs no labels.
 
-    `unlabelled` is every CSV file in the folder of that name, none of whose columns but `text` is
-    read; where there is no such folder, that is printed, and there are no texts.
+    `column` is that of a file's texts. `unlabelled` is every CSV file in the folder of that name,
+    none of whose columns but `text` is read; where there is no such folder, that is printed, and
+    there are no texts.
     """
     if origin == UNLABELLED_TEXTS:
         return _unlabelled(data_dir)
-    if Path(origin).suffix in _FILE_TYPES:
-        return [text for text, _ in _texts(Path(origin), ("text",))], ""
+    if Path(origin).suffix in FILE_TYPES:
+        return file_texts(Path(origin), column), ""
     rows, note = read_rows(origin, data_dir, "data.transfer")
     return [row[0] for row in rows], note
 
@@ -85,7 +85,7 @@ def _unlabelled(data_dir: Path | None) -> tuple[list[str], str]:
     order = random.Random(0)
     by_file = []
     for file in files:
-        texts = [text for text, _ in _texts(file, ("text",))]
+        texts = file_texts(file, "text")
         by_file.append(order.sample(texts, len(texts)))
     # A study that takes the first so many takes as many of each file.
     mixed = [text for turn in zip_longest(*by_file) for text in turn if text is not None]
@@ -193,102 +193,6 @@ CORPORA: dict[str, Callable[[Path | None], tuple[list[Row], str]]] = {
     "fiqa": read_fiqa,
     GENERATED_TEXTS: read_generated,
 }
-
-
-def read_file(path: Path) -> list[Row]:
-    """Return the rows of a CSV, JSON or Parquet file with columns `text` and `label`.
-
-    Labels are names in any case, or indices into `LABELS`; the origin is the file's name. Raises
-    `UserError`, with the row, for a file that cannot be read or used.
-    """
-    return [
-        (text, _label(record["label"], f"{path}: row {number}"), path.stem)
-        for number, (text, record) in enumerate(_texts(path, ("text", "label")), start=1)
-    ]
-
-
-def _texts(path: Path, needed: Sequence[str]) -> list[tuple[str, dict[str, Any]]]:
-    """Return the clean text of every row, and the row, which has to have the columns `needed`."""
-    records = _records(path)
-    if not records:
-        raise UserError(f"{path}: has no rows")
-    columns = list(records[0])
-    for column in needed:
-        if column not in columns:
-            raise UserError(f"{path}: column '{column}' is missing; found: {', '.join(columns)}")
-    rows = []
-    for number, record in enumerate(records, start=1):
-        text = record["text"]
-        if not isinstance(text, str) or not clean_text(text):
-            raise UserError(f"{path}: row {number}: 'text' must be a sentence, not {text!r}")
-        rows.append((clean_text(text), record))
-    return rows
-
-
-def _records(path: Path) -> list[dict[str, Any]]:
-    if path.suffix not in _FILE_TYPES:
-        raise UserError(f"{path}: a file must end in {', '.join(_FILE_TYPES)}")
-    if not path.is_file():
-        raise UserError(f"{path}: no such file")
-    if path.suffix != ".parquet":
-        try:
-            path.read_bytes().decode("utf-8")
-        except UnicodeDecodeError as error:
-            raise UserError(f"{path}: must be UTF-8; byte {error.start} is not") from None
-    import datasets  # slow to import, and needed for users' own files alone
-
-    datasets.disable_progress_bars()
-    options: dict[str, Any] = {}
-    if path.suffix == ".csv":
-        # Every column is text: "NA" stays a word, and "1" a label.
-        text = datasets.Value("string")
-        names = _header(path)
-        if not names:
-            return []
-        features = datasets.Features(dict.fromkeys(names, text))
-        options = {"keep_default_na": False, "features": features, "encoding": "utf-8-sig"}
-    reader = getattr(datasets.Dataset, f"from_{_FILE_TYPES[path.suffix]}")
-    with tempfile.TemporaryDirectory() as cache:
-        try:
-            return list(reader(str(path), cache_dir=cache, keep_in_memory=True, **options))
-        except Exception as error:  # datasets wraps the errors of each format's parser
-            if "corresponds to no data" in str(error):
-                return []
-            reason = str(error.__cause__ or error) or type(error).__name__
-            raise UserError(f"{path}: cannot be read: {reason.splitlines()[0]}") from None
-
-
-def _header(path: Path) -> list[str]:
-    """Return the names of a CSV file's columns.
-
-    Raises `UserError` for a row with more fields than columns, which pandas would shift.
-    """
-    with path.open(
-        encoding="utf-8-sig", newline=""
-    ) as file:  # spreadsheets write a byte order mark
-        rows = csv.reader(file)
-        try:
-            names = next(rows, [])
-            long = next((row for row in rows if len(row) > len(names)), None)
-        except csv.Error as error:
-            raise UserError(f"{path}: line {rows.line_num}: {error}") from None
-        if long is not None:
-            raise UserError(
-                f"{path}: line {rows.line_num}: {len(long)} fields under {len(names)} columns; "
-                "a text that contains commas needs quotes"
-            )
-    return names
-
-
-def _label(value: object, where: str) -> str:
-    name = str(value).strip().lower()
-    if name in _INDICES and not isinstance(value, bool):
-        return LABELS[int(name)]
-    if name not in LABELS:
-        raise UserError(
-            f"{where}: unknown label {value!r}; labels are {', '.join(LABELS)} or 0, 1, 2"
-        )
-    return name
 
 
 def _require(path: Path, origin: str) -> None:

@@ -9,9 +9,8 @@ from functools import cached_property
 import pandas as pd
 
 from fincompress.config import UserError, fingerprint, nearest
+from fincompress.data.labels import SENTIMENT
 from fincompress.data.near_duplicates import near_duplicates
-
-LABELS = ("negative", "neutral", "positive")  # the index is the class
 
 Row = tuple[str, str, str]  # text, label name, origin
 
@@ -28,44 +27,55 @@ def clean_text(text: str) -> str:
 class Sentences:
     """Labelled sentences, as three tuples of equal length.
 
-    `texts`: the sentences. `labels`: the index of each one's label in `LABELS`. `origins`: the name
-    of the corpus or file that each one comes from.
+    `texts`: the sentences. `labels`: the index of each one's label in `label_names`. `origins`: the
+    name of the corpus or file that each one comes from. `label_names`: the study's labels.
     """
 
     texts: tuple[str, ...]
     labels: tuple[int, ...]
     origins: tuple[str, ...]
+    label_names: tuple[str, ...] = SENTIMENT
 
     def __len__(self) -> int:
         return len(self.texts)
 
     @classmethod
-    def of(cls, rows: Sequence[Row]) -> "Sentences":
-        """Return the sentences of `rows`, at least one, whose labels are names in `LABELS`."""
-        texts, labels, origins = zip(*rows, strict=True)
-        return cls(texts, tuple(LABELS.index(label) for label in labels), origins)
+    def of(cls, rows: Sequence[Row], label_names: tuple[str, ...]) -> "Sentences":
+        """Return the sentences of `rows`, whose labels are among `label_names`."""
+        return cls(
+            tuple(text for text, _, _ in rows),
+            tuple(label_names.index(label) for _, label, _ in rows),
+            tuple(origin for _, _, origin in rows),
+            label_names,
+        )
 
     def first(self, count: int) -> "Sentences":
         """Return the first `count` sentences, or all if there are fewer."""
-        return Sentences(self.texts[:count], self.labels[:count], self.origins[:count])
+        return self._of_places(range(min(count, len(self))))
 
     def __add__(self, other: "Sentences") -> "Sentences":
-        return Sentences(
-            self.texts + other.texts, self.labels + other.labels, self.origins + other.origins
+        return replace(
+            self,
+            texts=self.texts + other.texts,
+            labels=self.labels + other.labels,
+            origins=self.origins + other.origins,
         )
 
     def of_origins(self, origins: Collection[str]) -> "Sentences":
         """Return the sentences that come from one of `origins`."""
-        kept = [i for i, origin in enumerate(self.origins) if origin in origins]
-        return Sentences(
-            tuple(self.texts[i] for i in kept),
-            tuple(self.labels[i] for i in kept),
-            tuple(self.origins[i] for i in kept),
+        return self._of_places([i for i, origin in enumerate(self.origins) if origin in origins])
+
+    def _of_places(self, places: Sequence[int]) -> "Sentences":
+        return replace(
+            self,
+            texts=tuple(self.texts[i] for i in places),
+            labels=tuple(self.labels[i] for i in places),
+            origins=tuple(self.origins[i] for i in places),
         )
 
     def frame(self) -> pd.DataFrame:
         """Return a table with a row a sentence and the columns `text`, `label` and `origin`."""
-        names = [LABELS[label] for label in self.labels]
+        names = [self.label_names[label] for label in self.labels]
         return pd.DataFrame({"text": self.texts, "label": names, "origin": self.origins})
 
 
@@ -119,6 +129,11 @@ class Splits:
     synthetic: bool
     transfer: Transfer = Transfer()
     training_only: TrainingOnly = TrainingOnly()
+
+    @property
+    def label_names(self) -> tuple[str, ...]:
+        """The study's labels; a class is an index of them."""
+        return self.train.label_names
 
     @property
     def learned(self) -> Sentences:
@@ -184,7 +199,8 @@ class Splits:
         digest = hashlib.sha256()
         for part, sentences in self.parts().items():
             for text, label in zip(sentences.texts, sentences.labels, strict=True):
-                digest.update(f"{part}\t{LABELS[label]}\t{text}\n".encode())
+                name = sentences.label_names[label]
+                digest.update(f"{part}\t{name}\t{text}\n".encode())
         return digest.hexdigest()
 
     @property

@@ -2,18 +2,20 @@
 
 import random
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 from sklearn.model_selection import train_test_split
 
 from fincompress.config import Positive, UserError, settings
 from fincompress.data import corpora
+from fincompress.data.files import TableFormat
+from fincompress.data.labels import SENTIMENT, check_labels
 from fincompress.data.near_duplicates import NEAR, repeats, resemblance
-from fincompress.data.sentences import LABELS, Row, Sentences, Splits, TrainingOnly, Transfer
+from fincompress.data.sentences import Row, Sentences, Splits, TrainingOnly, Transfer
 from fincompress.data.synthetic import generator
 
 SAMPLE = "sample"
@@ -36,7 +38,8 @@ class DataConfig:
     validation and test stay those of `sources`. `split_seed`: the seed by which sentences are
     assigned to training, validation and test (of `sample`: by which they are generated).
     `fingerprint`: the sha256 of the split that the study was made for; other data are then an
-    error.
+    error. `labels`: the names of the labels, 2 to 20; a class is an index of them. `text_column`,
+    `label_column`: the columns of the study's files that hold the texts and their labels.
     """
 
     sources: Annotated[tuple[str, ...], Field(min_length=1)]
@@ -46,6 +49,24 @@ class DataConfig:
     training_only: tuple[str, ...] = ()
     split_seed: int = 42
     fingerprint: str | None = None
+    labels: Annotated[tuple[str, ...], AfterValidator(check_labels)] = SENTIMENT
+    text_column: str = "text"
+    label_column: str = "label"
+
+    @property
+    def of_corpora(self) -> bool:
+        """Whether sentences of financial news and posts are among those of the split."""
+        return bool({SAMPLE, *corpora.CORPORA} & set(self.sources))
+
+    @property
+    def example(self) -> str:
+        """A text to try a model on."""
+        return "Profit rose 12 % ." if self.of_corpora else "Write a text here ."
+
+    @property
+    def table(self) -> TableFormat:
+        """How the study's files are laid out, and the user's further ones."""
+        return TableFormat(self.labels, self.text_column, self.label_column)
 
 
 def load_splits(config: DataConfig, data_dir: Path | None) -> Splits:
@@ -62,10 +83,10 @@ def load_splits(config: DataConfig, data_dir: Path | None) -> Splits:
                 "data.sources: 'sample' comes with its own split and cannot be mixed "
                 f"with {', '.join(s for s in config.sources if s != SAMPLE)}"
             )
-        splits = _sample_splits(config.split_seed)
+        splits = _sample_splits(config)
     else:
         splits = _split(config, data_dir)
-    splits = _with_training_only(splits, config.training_only, data_dir)
+    splits = _with_training_only(splits, config, data_dir)
     splits = _with_transfer(splits, config, data_dir)
     if config.fingerprint in (None, splits.fingerprint):
         return splits
@@ -84,10 +105,10 @@ def load_splits(config: DataConfig, data_dir: Path | None) -> Splits:
     )
 
 
-def _sample_splits(seed: int) -> Splits:
+def _sample_splits(config: DataConfig) -> Splits:
     parts = {
-        part: Sentences.of([(text, label, SAMPLE) for text, label in rows])
-        for part, rows in generator.generate(seed).items()
+        part: _sentences([(text, label, SAMPLE) for text, label in rows], config)
+        for part, rows in generator.generate(config.split_seed).items()
     }
     note = "Synthetic sentences from the package's own generator; scores say nothing of real text."
     train, val, test = (parts[part] for part in ("train", "val", "test"))
@@ -95,9 +116,9 @@ def _sample_splits(seed: int) -> Splits:
 
 
 def _split(config: DataConfig, data_dir: Path | None) -> Splits:
-    read = [corpora.read_rows(origin, data_dir) for origin in config.sources]
+    read = [corpora.read_rows(origin, data_dir, table=config.table) for origin in config.sources]
     rows = _deduplicated([row for part, _ in read for row in part])
-    _check_classes(rows)
+    check_classes(Counter(row[1] for row in rows), config.labels)
     seed = config.split_seed
     rest, test = train_test_split(
         rows, test_size=HELD_OUT_SHARE, stratify=[row[1] for row in rows], random_state=seed
@@ -109,20 +130,34 @@ def _split(config: DataConfig, data_dir: Path | None) -> Splits:
     notes = tuple(note for _, note in read if note)
     return Splits(
         name,
-        train=Sentences.of(train),
-        val=Sentences.of(val),
-        test=Sentences.of(test),
+        train=_sentences(train, config),
+        val=_sentences(val, config),
+        test=_sentences(test, config),
         notes=notes,
         synthetic=False,
     )
 
 
-def _with_training_only(splits: Splits, origins: Sequence[str], data_dir: Path | None) -> Splits:
-    """Return `splits` with the sentences of `origins` but those that `TrainingOnly` counts."""
-    read = [corpora.read_rows(origin, data_dir, "data.training_only") for origin in origins]
+def _sentences(rows: Sequence[Row], config: DataConfig) -> Sentences:
+    """The sentences of `rows`; raises `UserError` for a label that the study does not have."""
+    for _, label, origin in rows:
+        if label not in config.labels:
+            raise UserError(
+                f"data.labels: '{origin}' has the label '{label}', which is none of "
+                f"{', '.join(config.labels)}"
+            )
+    return Sentences.of(rows, config.labels)
+
+
+def _with_training_only(splits: Splits, config: DataConfig, data_dir: Path | None) -> Splits:
+    """Return `splits` with what is for training alone, but for what `TrainingOnly` counts."""
+    read = [
+        corpora.read_rows(origin, data_dir, "data.training_only", config.table)
+        for origin in config.training_only
+    ]
     rows = {row[0]: row for row in _deduplicated([row for part, _ in read for row in part])}
     kept, known, alike = _unseen(list(rows), splits)
-    added = Sentences.of([rows[text] for text in kept]) if kept else Sentences((), (), ())
+    added = _sentences([rows[text] for text in kept], config)
     return replace(
         splits,
         training_only=TrainingOnly(added, known, alike),
@@ -132,7 +167,7 @@ def _with_training_only(splits: Splits, origins: Sequence[str], data_dir: Path |
 
 def _with_transfer(splits: Splits, config: DataConfig, data_dir: Path | None) -> Splits:
     """Return `splits` with the transfer set of `config` but what `Transfer` only counts."""
-    read = [corpora.read_texts(origin, data_dir) for origin in config.transfer]
+    read = [corpora.read_texts(origin, data_dir, config.text_column) for origin in config.transfer]
     limit = config.transfer_sentences
     origins = dict[str, str]()  # by text, in order; of a text in several, the first
     for origin, (part, _) in zip(config.transfer, read, strict=True):
@@ -185,14 +220,17 @@ def _deduplicated(rows: Sequence[Row]) -> list[Row]:
     return list(first.values())
 
 
-def _check_classes(rows: Sequence[Row]) -> None:
-    counts = Counter(row[1] for row in rows)
-    if len(counts) < len(LABELS):
-        counted = ", ".join(f"{counts[label]} {label}" for label in LABELS)
-        raise UserError(f"data: all of {', '.join(LABELS)} must occur, found {counted}")
+def check_classes(counts: Mapping[str, int], labels: Sequence[str]) -> None:
+    """Raise `UserError` unless there are enough sentences of each of `labels` to be split.
+
+    `counts` says how many sentences have each label.
+    """
+    if not all(counts.get(label) for label in labels):
+        counted = ", ".join(f"{counts.get(label, 0)} {label}" for label in labels)
+        raise UserError(f"data: all of {', '.join(labels)} must occur, found {counted}")
     rarest = min(counts, key=counts.__getitem__)
     if counts[rarest] < FEWEST_OF_A_LABEL:
         raise UserError(
             f"data: a split needs at least {FEWEST_OF_A_LABEL} sentences of each label, "
-            f"'{rarest}' has {counts[rarest]}"
+            f"'{rarest}' has {counts[rarest]}; give it more, or leave it out"
         )

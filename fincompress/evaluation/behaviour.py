@@ -20,7 +20,7 @@ from fincompress.data.behaviour import (
     Family,
     half_texts,
 )
-from fincompress.data.sentences import LABELS
+from fincompress.data.labels import SENTIMENT
 from fincompress.evaluation.metrics import RESAMPLES, interval_ends, mcnemar_p_value
 from fincompress.evaluation.quality import Quality, confident_errors
 from fincompress.evaluation.results import (
@@ -120,7 +120,7 @@ def which_pass(family: Family, probabilities: NDArray[np.float64]) -> NDArray[np
     if family.kind == INVARIANCE:
         same: NDArray[np.bool_] = classes[:, 0] == classes[:, 1]
         return same
-    negative, positive = LABELS.index("negative"), LABELS.index("positive")
+    negative, positive = SENTIMENT.index("negative"), SENTIMENT.index("positive")
     score = probabilities[:, :, positive] - probabilities[:, :, negative]  # (cases, texts)
     rise = score[:, 1] - score[:, 0]
     return (rise if family.expect == NOT_MORE_POSITIVE else -rise) <= TOLERANCE

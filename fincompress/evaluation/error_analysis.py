@@ -5,7 +5,6 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from fincompress.data import LABELS
 from fincompress.evaluation.calibration import Bin, reliability_bins
 from fincompress.evaluation.metrics import confusion_counts
 from fincompress.evaluation.quality import temperature_scaling
@@ -31,8 +30,10 @@ def confusion_by_variant(answers: Answers, variants: Sequence[str]) -> dict[str,
 
     A row holds the sentences of one true class, a column those that were predicted as one.
     """
-    labels = answers.labels[TEST]
-    return {name: confusion_counts(labels, answers.predicted(name, TEST)) for name in variants}
+    labels, classes = answers.labels[TEST], len(answers.label_names)
+    return {
+        name: confusion_counts(labels, answers.predicted(name, TEST), classes) for name in variants
+    }
 
 
 def reliability_by_variant(
@@ -72,10 +73,10 @@ def disagreements_with_teacher(
                     "strength": score - probabilities[i, teacher_answer],
                     "text": answers.texts[TEST][i],
                     "origin": answers.sources[TEST][i],
-                    "label": LABELS[answers.labels[TEST][i]],
-                    "answer": LABELS[answer],
+                    "label": answers.label_names[answers.labels[TEST][i]],
+                    "answer": answers.label_names[answer],
                     "score": score,
-                    "teacher_answer": LABELS[teacher_answer],
+                    "teacher_answer": answers.label_names[teacher_answer],
                     "teacher_score": teacher_probabilities[i, teacher_answer],
                 }
             )

@@ -12,20 +12,29 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.stats import binomtest  # type: ignore[import-untyped]
 from sklearn.metrics import accuracy_score, confusion_matrix, f1_score
 
-from fincompress.data.sentences import LABELS
+from fincompress.data.labels import metric_name
 
-CLASSES = list(range(len(LABELS)))
 RESAMPLES = 2000  # of every bootstrap
 
 
-def classification_scores(labels: Sequence[int], predicted: ArrayLike) -> dict[str, float]:
+def class_f1_name(label: str) -> str:
+    """Return the name of the F1 of one class, by the name of its label."""
+    return f"f1_{metric_name(label)}"
+
+
+def classification_scores(
+    labels: Sequence[int], predicted: ArrayLike, label_names: Sequence[str]
+) -> dict[str, float]:
     """Return `macro_f1`, `accuracy` and, for each class, `f1_<label>`.
 
-    Labels and predictions are class indices, (n,). A class that neither holds has an F1 of 0, and
-    counts in the mean.
+    Labels and predictions are class indices, (n,), of `label_names`. A class that neither holds has
+    an F1 of 0, and counts in the mean.
     """
-    per_class = f1_score(labels, predicted, labels=CLASSES, average=None, zero_division=0.0)
-    by_name = {f"f1_{name}": float(f1) for name, f1 in zip(LABELS, per_class, strict=True)}
+    classes = range(len(label_names))
+    per_class = f1_score(labels, predicted, labels=classes, average=None, zero_division=0.0)
+    by_name = {
+        class_f1_name(name): float(f1) for name, f1 in zip(label_names, per_class, strict=True)
+    }
     return {
         "macro_f1": float(np.mean(per_class)),
         "accuracy": float(accuracy_score(labels, predicted)),
@@ -34,31 +43,37 @@ def classification_scores(labels: Sequence[int], predicted: ArrayLike) -> dict[s
 
 
 def f1_intervals(
-    labels: Sequence[int], predicted: ArrayLike, seed: int = 0
+    labels: Sequence[int], predicted: ArrayLike, label_names: Sequence[str], seed: int = 0
 ) -> dict[str, tuple[float, float]]:
     """Return the 95 % intervals of `macro_f1` and of each `f1_<label>`, resampling sentences.
 
-    `labels` is (n,). `predicted` is (n,), or (seeds, n) for the mean over models that were trained
-    with different seeds. All seeds then share each resample, since one sentence answered by three
-    models is not three independent sentences. `seed` is that of the resampling.
+    `labels` is (n,), indices of `label_names`. `predicted` is (n,), or (seeds, n) for the mean over
+    models that were trained with different seeds. All seeds then share each resample, since one
+    sentence answered by three models is not three independent sentences. `seed` is that of the
+    resampling.
     """
     truth = np.asarray(labels)
-    f1 = _resampled_f1(truth, predicted, _counts(len(truth), seed))  # (labels, resamples)
-    per_class = {f"f1_{name}": interval_ends(row) for name, row in zip(LABELS, f1, strict=True)}
+    counts = _counts(len(truth), seed)
+    f1 = _resampled_f1(truth, predicted, counts, len(label_names))  # (labels, resamples)
+    per_class = {
+        class_f1_name(name): interval_ends(row) for name, row in zip(label_names, f1, strict=True)
+    }
     return {"macro_f1": interval_ends(f1.mean(axis=0)), **per_class}
 
 
 def macro_f1_difference_interval(
-    labels: Sequence[int], first: ArrayLike, second: ArrayLike, seed: int = 0
+    labels: Sequence[int], first: ArrayLike, second: ArrayLike, classes: int, seed: int = 0
 ) -> tuple[float, float]:
     """Return the 95 % interval of the macro-F1 of `first` minus that of `second`.
 
     The bootstrap is paired: both are scored on the same resampled sentences. Predictions are (n,),
-    or (seeds, n) for the mean over seeds; the two may differ in their number of seeds.
+    or (seeds, n) for the mean over seeds; the two may differ in their number of seeds. `classes` is
+    the number of labels.
     """
     truth = np.asarray(labels)
     counts = _counts(len(truth), seed)
-    difference = _resampled_f1(truth, first, counts) - _resampled_f1(truth, second, counts)
+    each = [_resampled_f1(truth, answers, counts, classes) for answers in (first, second)]
+    difference = each[0] - each[1]  # (labels, resamples)
     return interval_ends(difference.mean(axis=0))
 
 
@@ -76,9 +91,9 @@ def mcnemar_p_value(labels: Sequence[int], first: ArrayLike, second: ArrayLike) 
     return float(binomtest(int((first_right & ~second_right).sum()), discordant).pvalue)
 
 
-def confusion_counts(labels: Sequence[int], predicted: ArrayLike) -> list[list[int]]:
+def confusion_counts(labels: Sequence[int], predicted: ArrayLike, classes: int) -> list[list[int]]:
     """Return the confusion matrix: true classes in rows, predictions in columns. Both are (n,)."""
-    counts: list[list[int]] = confusion_matrix(labels, predicted, labels=CLASSES).tolist()
+    counts: list[list[int]] = confusion_matrix(labels, predicted, labels=range(classes)).tolist()
     return counts
 
 
@@ -148,18 +163,18 @@ def interval_ends(resampled: NDArray[np.float64]) -> tuple[float, float]:
 
 
 def _resampled_f1(
-    truth: NDArray[np.int64], predicted: ArrayLike, counts: NDArray[np.float64]
+    truth: NDArray[np.int64], predicted: ArrayLike, counts: NDArray[np.float64], classes: int
 ) -> NDArray[np.float64]:
     """The F1 of each class in each resample, (labels, resamples), as the mean over seeds.
 
     `counts` says how often each resample holds each sentence, (resamples, n).
     """
-    total = np.zeros((len(CLASSES), len(counts)))
+    total = np.zeros((classes, len(counts)))
     by_seed = np.atleast_2d(np.asarray(predicted))  # (seeds, n)
-    for classes in by_seed:
-        for c in CLASSES:
-            hits = counts @ ((truth == c) & (classes == c)).astype(float)  # (resamples,)
+    for guesses in by_seed:
+        for c in range(classes):
+            hits = counts @ ((truth == c) & (guesses == c)).astype(float)  # (resamples,)
             # F1 = 2 TP / (2 TP + FP + FN), and the denominator is the true plus the predicted.
-            either = counts @ ((truth == c).astype(float) + (classes == c))
+            either = counts @ ((truth == c).astype(float) + (guesses == c))
             total[c] += np.divide(2 * hits, either, out=np.zeros(len(counts)), where=either > 0)
     return total / len(by_seed)

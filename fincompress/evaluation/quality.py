@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from fincompress.data import Sentences
+from fincompress.data import SENTIMENT, Sentences
 from fincompress.evaluation.calibration import (
     expected_calibration_error,
     fit_temperature,
@@ -52,9 +52,11 @@ def collect_answers(
     """Return the sentences of all `parts` with what each variant answered.
 
     `logits` holds, by variant and then by part, an array (n, labels). They are rounded to six
-    decimals, which keeps the JSON file small.
+    decimals, which keeps the JSON file small. All parts have the same labels.
     """
+    names = {part.label_names for part in parts.values()}
     return Answers(
+        label_names=names.pop() if names else SENTIMENT,
         texts={name: part.texts for name, part in parts.items()},
         labels={name: part.labels for name, part in parts.items()},
         sources={name: part.origins for name, part in parts.items()},
@@ -133,13 +135,16 @@ def quality_metrics(
         if part not in answers[0].logits[variant]:
             continue
         classes = _classes(answers, variant, part)  # (seeds, n)
-        scores = _mean_scores(labels, classes)
+        scores = _mean_scores(answers[0], labels, classes)
         metrics |= {f"{part}/{name}": score for name, score in scores.items()}
-        intervals |= {f"{part}/{k}": ends for k, ends in f1_intervals(labels, classes).items()}
+        ends = f1_intervals(labels, classes, answers[0].label_names)
+        intervals |= {f"{part}/{name}": interval for name, interval in ends.items()}
         for role, other in others.items():
             other_classes = _classes(answers, other, part)
             key, p_key = difference_keys(role, part)
-            metrics[key], intervals[key] = _f1_difference(labels, classes, other_classes)
+            metrics[key], intervals[key] = _f1_difference(
+                answers[0], labels, classes, other_classes
+            )
             pairs = zip(classes, other_classes, strict=True)
             p_values = [mcnemar_p_value(labels, a, b) for a, b in pairs]
             metrics[p_key] = min(1.0, len(p_values) * min(p_values))
@@ -169,6 +174,7 @@ def compare_variants(
     differences, intervals = {}, {}
     for part in (VAL, TEST):
         differences[part], intervals[part] = _f1_difference(
+            answers[0],
             answers[0].labels[part],
             _classes(answers, first, part),
             _classes(answers, second, part),
@@ -211,17 +217,19 @@ def _f1_by_origin(answers: Sequence[Answers], variant: str, part: str) -> Qualit
         rows = np.flatnonzero(origins == name)
         own_labels, own_classes = labels[rows].tolist(), _classes(answers, variant, part)[:, rows]
         key = origin_key(name, part)
-        metrics[key] = _mean_scores(own_labels, own_classes)["macro_f1"]
-        intervals[key] = f1_intervals(own_labels, own_classes)["macro_f1"]
+        metrics[key] = _mean_scores(answers[0], own_labels, own_classes)["macro_f1"]
+        ends = f1_intervals(own_labels, own_classes, answers[0].label_names)
+        intervals[key] = ends["macro_f1"]
     return metrics, intervals
 
 
 def _f1_difference(
-    labels: Sequence[int], first: Classes, second: Classes
+    of: Answers, labels: Sequence[int], first: Classes, second: Classes
 ) -> tuple[float, tuple[float, float]]:
     """Macro-F1 of `first` minus that of `second`, and its interval; both (seeds, n)."""
-    first_f1, second_f1 = (_mean_scores(labels, c)["macro_f1"] for c in (first, second))
-    return first_f1 - second_f1, macro_f1_difference_interval(labels, first, second)
+    first_f1, second_f1 = (_mean_scores(of, labels, c)["macro_f1"] for c in (first, second))
+    interval = macro_f1_difference_interval(labels, first, second, len(of.label_names))
+    return first_f1 - second_f1, interval
 
 
 def _classes(answers: Sequence[Answers], variant: str, part: str) -> Classes:
@@ -229,9 +237,9 @@ def _classes(answers: Sequence[Answers], variant: str, part: str) -> Classes:
     return np.stack([one.predicted(variant, part) for one in answers])
 
 
-def _mean_scores(labels: Sequence[int], classes: Classes) -> dict[str, float]:
+def _mean_scores(of: Answers, labels: Sequence[int], classes: Classes) -> dict[str, float]:
     """The scores of predictions (seeds, n), as means over seeds."""
-    by_seed = [classification_scores(labels, row) for row in classes]
+    by_seed = [classification_scores(labels, row, of.label_names) for row in classes]
     return {name: float(np.mean([scores[name] for scores in by_seed])) for name in by_seed[0]}
 
 

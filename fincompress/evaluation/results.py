@@ -4,7 +4,6 @@ The records are written as JSON, and later commits read them back: a field may b
 default, and none may be renamed.
 """
 
-import re
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import replace
 
@@ -13,6 +12,7 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from fincompress.config import settings
+from fincompress.data.labels import SENTIMENT, metric_name
 
 # The parts of the data that variants answer; `extra` only where the study names a file for it.
 VAL, TEST, EXTRA = "val", "test", "extra"
@@ -75,11 +75,6 @@ def difference_keys(other: str, part: str) -> tuple[str, str]:
     `other` is "teacher" or "source".
     """
     return f"{part}/f1_vs_{other}", f"{part}/mcnemar_vs_{other}"
-
-
-def metric_name(origin: str) -> str:
-    """Return a corpus's or file's name for use in a metric's, as MLflow takes few characters."""
-    return re.sub(r"[^0-9A-Za-z]", "_", origin)
 
 
 def origin_key(origin: str, part: str = TEST) -> str:
@@ -262,13 +257,14 @@ class Answers:
     `texts`: the sentences. `labels`: their true class indices. `sources`: the origin of each, the
     corpus it comes from. `logits`: by variant, then by part, a row of logits for each sentence;
     registered versions, ablations and the floor have them for the two halves of the behavioural
-    tests as well.
+    tests as well. `label_names`: the study's labels, of which classes are indices.
     """
 
     texts: dict[str, tuple[str, ...]]
     labels: dict[str, tuple[int, ...]]
     sources: dict[str, tuple[str, ...]]
     logits: dict[str, dict[str, tuple[tuple[float, ...], ...]]]
+    label_names: tuple[str, ...] = SENTIMENT
 
     def predicted(self, variant: str, part: str) -> NDArray[np.int64]:
         """Return the classes that `variant` predicts on `part`, (n,)."""

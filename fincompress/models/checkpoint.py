@@ -3,6 +3,7 @@
 import importlib.metadata
 import json
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ from torch import Tensor
 
 from fincompress.artifact import Artifact, LayerLayout, Layout, Manifest, sha256
 from fincompress.config import Positive, UserError, dump, fingerprint, parse, settings
-from fincompress.data.sentences import LABELS
+from fincompress.data.labels import SENTIMENT
 from fincompress.hub import download_model
 from fincompress.models.bert_names import from_bert, modern_name
 from fincompress.models.encoder import LAYER_NORM_EPS, Encoder
@@ -96,28 +97,36 @@ def fetch_checkpoint(base: Base) -> Path:
     return folder
 
 
-def describe_base(base: Base, max_length_tokens: int, seed: int) -> Manifest:
+def describe_base(
+    base: Base, max_length_tokens: int, seed: int, labels: tuple[str, ...] = SENTIMENT
+) -> Manifest:
     """Return the manifest that `import_checkpoint` would write, but for the hashes in `files`.
 
     Reads the config and the tokenizer and hashes the weights, and converts nothing: enough for the
     fingerprint of what is built from it. Raises `UserError` as `import_checkpoint` does, except
     for what only the weights show.
     """
-    checkpoint = _open_checkpoint(base, max_length_tokens)
+    checkpoint = _open_checkpoint(base, max_length_tokens, labels)
     with torch.device("meta"):  # to be counted, without memory
         model = Encoder(checkpoint.layout)
-    identity = _identity(checkpoint, base, max_length_tokens, seed)
+    identity = _identity(checkpoint, base, max_length_tokens, seed, labels)
     return Manifest(**manifest_facts(model, identity, {}), files={})
 
 
-def import_checkpoint(base: Base, max_length_tokens: int, seed: int, out: Path) -> Artifact:
+def import_checkpoint(
+    base: Base,
+    max_length_tokens: int,
+    seed: int,
+    out: Path,
+    labels: tuple[str, ...] = SENTIMENT,
+) -> Artifact:
     """Fetch `base` and write it as the artifact `out`, whose sentences have `max_length_tokens`.
 
-    A classifier that the checkpoint has is brought into the order of `LABELS` by its label names;
+    A classifier that the checkpoint has is brought into the order of `labels` by its label names;
     one that it lacks, or that is for other labels, is initialised from `seed`, and so is a missing
     pooler. Raises `UserError` if the checkpoint is no BERT encoder, or has fewer positions.
     """
-    checkpoint = _open_checkpoint(base, max_length_tokens)
+    checkpoint = _open_checkpoint(base, max_length_tokens, labels)
     folder, layout = checkpoint.folder, checkpoint.layout
     with torch.random.fork_rng():
         torch.manual_seed(seed)
@@ -127,13 +136,13 @@ def import_checkpoint(base: Base, max_length_tokens: int, seed: int, out: Path) 
         state = from_bert(weights, model.state_dict())
     except KeyError as error:
         raise UserError(f"{folder}: the weights lack {error}: no BERT encoder") from None
-    state |= _head(state, checkpoint.config, model)
+    state |= _head(state, checkpoint.config, model, labels)
     try:
         model.load_state_dict(state)
     except RuntimeError as error:  # torch lists every missing name and wrong shape
         reason = " ".join(str(error).split())[:200]
         raise UserError(f"{folder}: the weights are no BERT encoder: {reason}") from None
-    identity = _identity(checkpoint, base, max_length_tokens, seed)
+    identity = _identity(checkpoint, base, max_length_tokens, seed, labels)
     return save_encoder(out, model, checkpoint.tokenizer, identity, {})
 
 
@@ -158,6 +167,12 @@ def random_base(shape: Shape, like: Artifact, seed: int, out: Path) -> Artifact:
     return save_encoder(out, model, load_tokenizer(like), identity, {})
 
 
+def base_tokenizer(base: Base) -> Tokenizer:
+    """Return the tokenizer of a checkpoint, as it comes; raise `UserError` if it is no BERT."""
+    folder = fetch_checkpoint(base)
+    return read_checkpoint_tokenizer(folder, _lowercase(folder, _config(folder)))
+
+
 @dataclass(frozen=True)
 class _Checkpoint:
     """A checkpoint's files, read but for the weights, of which only the sha256 is known."""
@@ -169,10 +184,10 @@ class _Checkpoint:
     weights_sha256: str
 
 
-def _open_checkpoint(base: Base, max_length_tokens: int) -> _Checkpoint:
+def _open_checkpoint(base: Base, max_length_tokens: int, labels: Sequence[str]) -> _Checkpoint:
     folder = fetch_checkpoint(base)
     config = _config(folder)
-    layout = _layout(config, folder)
+    layout = _layout(config, folder, len(labels))
     if max_length_tokens > layout.positions:
         raise UserError(
             f"max_length_tokens: {folder} has {layout.positions} positions, not {max_length_tokens}"
@@ -188,18 +203,26 @@ def _open_checkpoint(base: Base, max_length_tokens: int) -> _Checkpoint:
     return _Checkpoint(folder, config, layout, tokenizer, weights)
 
 
-def _identity(checkpoint: _Checkpoint, base: Base, max_length_tokens: int, seed: int) -> Identity:
+def _identity(
+    checkpoint: _Checkpoint,
+    base: Base,
+    max_length_tokens: int,
+    seed: int,
+    labels: tuple[str, ...],
+) -> Identity:
     parts = [
         checkpoint.weights_sha256,
         checkpoint.config,
         checkpoint.tokenizer.to_str(),
         max_length_tokens,
         seed,
+        # The first versions knew no other labels, and their fingerprints hold.
+        *([] if labels == SENTIMENT else [labels]),
     ]
     return Identity(
         technique="pretrained",
         fingerprint=fingerprint(parts),
-        labels=LABELS,
+        labels=labels,
         max_length_tokens=max_length_tokens,
         notes=(base.note,) if base.note else (),
     )
@@ -240,7 +263,7 @@ class _Sizes:
     intermediate_size: Positive
 
 
-def _layout(config: dict[str, Any], folder: Path) -> Layout:
+def _layout(config: dict[str, Any], folder: Path, labels: int) -> Layout:
     names = {field.name for field in fields(_Sizes)}
     given = {key: value for key, value in config.items() if key in names}
     sizes = parse(_Sizes, given, f"{folder}/config.json")
@@ -251,7 +274,7 @@ def _layout(config: dict[str, Any], folder: Path) -> Layout:
         width=sizes.hidden_size,
         head_width=sizes.hidden_size // sizes.num_attention_heads,
         layers=(layer,) * sizes.num_hidden_layers,
-        labels=len(LABELS),
+        labels=labels,
     )
 
 
@@ -292,10 +315,12 @@ def _read_weights(folder: Path) -> dict[str, Tensor]:
     return {modern_name(name): tensor.float() for name, tensor in weights.items()}
 
 
-def _head(state: dict[str, Tensor], config: dict[str, Any], model: Encoder) -> dict[str, Tensor]:
+def _head(
+    state: dict[str, Tensor], config: dict[str, Any], model: Encoder, labels: Sequence[str]
+) -> dict[str, Tensor]:
     """Return the pooler and the classifier of `state`, or of `model` where they are missing.
 
-    The classifier's rows are in the order of `LABELS`, by the names in `config`; the one of `model`
+    The classifier's rows are in the order of `labels`, by the names in `config`; the one of `model`
     is used if these are other labels.
     """
     fresh = {k: v for k, v in model.state_dict().items() if k.startswith(("pooler", "classifier"))}
@@ -303,9 +328,12 @@ def _head(state: dict[str, Tensor], config: dict[str, Any], model: Encoder) -> d
     if {"classifier.weight", "classifier.bias"} <= set(state):
         names = config.get("id2label")
         pairs = names.items() if isinstance(names, dict) else ()
-        index = {str(name).lower(): str(i) for i, name in pairs}
-        same_task = set(index) == set(LABELS) and set(index.values()) == {"0", "1", "2"}
-        order = [int(index[label]) for label in LABELS] if same_task else []
+        index = {str(name).casefold(): str(i) for i, name in pairs}
+        wanted = [label.casefold() for label in labels]
+        same_task = set(index) == set(wanted) and set(index.values()) == {
+            str(i) for i in range(len(wanted))
+        }
+        order = [int(index[label]) for label in wanted] if same_task else []
         for name in ("classifier.weight", "classifier.bias"):
             head[name] = state[name][order] if same_task else fresh[name]
     return head

@@ -17,6 +17,7 @@ Ids = list[list[int]]
 Encode = Callable[[Sequence[str]], Ids]  # texts to the token ids of each
 
 PADDING = 0  # the id at padding
+UNKNOWN = "[UNK]"  # the piece for what a vocabulary lacks
 # Texts on which two tokenizers differ if they differ at all: accents, ligatures, scripts, controls.
 HARD_TEXTS = (
     "",

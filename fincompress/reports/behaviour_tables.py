@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from fincompress.data.behaviour import OPEN, Family
-from fincompress.data.sentences import LABELS
+from fincompress.data.labels import SENTIMENT
 from fincompress.evaluation.behaviour import family_probabilities, which_pass
 from fincompress.evaluation.results import (
     ALL_FAMILIES,
@@ -151,8 +151,8 @@ def failed_cases(
                         "question": family.question,
                         "text": text,
                         "changed": "".join(changed),
-                        "label": "" if family.label is None else LABELS[family.label],
-                        "answers": " / ".join(LABELS[row.argmax()] for row in given),
+                        "label": "" if family.label is None else SENTIMENT[family.label],
+                        "answers": " / ".join(SENTIMENT[row.argmax()] for row in given),
                         "scores": " / ".join(f"{row.max():.3f}" for row in given),
                     }
                 )

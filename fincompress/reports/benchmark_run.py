@@ -106,9 +106,17 @@ def _write_answers(
         plots.draw(curves, title, folder / "distillation_curves.png")
     names = [name for name in versions if name in answers.logits]
     plots.reliability_diagrams(
-        reliability_by_variant(answers, names), title, folder / "reliability.png"
+        reliability_by_variant(answers, names),
+        title,
+        folder / "reliability.png",
+        len(answers.label_names),
     )
-    plots.confusion_matrices(confusion_by_variant(answers, names), title, folder / "confusion.png")
+    plots.confusion_matrices(
+        confusion_by_variant(answers, names),
+        title,
+        folder / "confusion.png",
+        answers.label_names,
+    )
     table = disagreements_with_teacher(answers, TEACHER, names)
     table.to_csv(folder / "disagreements.csv", index=False)
     runs.leaderboard(table, "disagreements.json")

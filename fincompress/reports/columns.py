@@ -6,6 +6,7 @@ A cell is a function of one row, and empty where the row has no such metric.
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
+from fincompress.evaluation.metrics import class_f1_name
 from fincompress.evaluation.results import EXTRA, TEST, difference_keys, format_points, origin_key
 from fincompress.promotion import TEACHER
 
@@ -90,6 +91,16 @@ def origin_columns(rows: Sequence[Scored]) -> dict[str, Cell]:
         keys = {key for row in rows for key in row.metrics if key.startswith(start)}
         cells |= {prefix + key.removeprefix(start): with_interval(key) for key in sorted(keys)}
     return cells
+
+
+def class_columns(rows: Sequence[Scored]) -> dict[str, Cell]:
+    """Return cells of the F1 of each class on test, in the order of the labels."""
+    start = f"{TEST}/{class_f1_name('')}"
+    others = {difference_keys(other, TEST)[0] for other in ("teacher", "source")}
+    keys = dict.fromkeys(
+        key for row in rows for key in row.metrics if key.startswith(start) and key not in others
+    )
+    return {f"F1 {key.removeprefix(start)}": with_interval(key) for key in keys}
 
 
 def _compared(own: Scored, key: str, other: str) -> bool:

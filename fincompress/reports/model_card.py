@@ -6,7 +6,6 @@ Mitchell et al. (2019), "Model Cards for Model Reporting".
 from collections.abc import Mapping, Sequence
 
 from fincompress.artifact import Layout, Manifest
-from fincompress.data import LABELS
 from fincompress.evaluation.quality import CONFIDENT
 from fincompress.evaluation.results import (
     ALL_FAMILIES,
@@ -39,6 +38,11 @@ from fincompress.studies.variants import BASE, VariantSpec
 from fincompress.techniques import load_technique
 
 MODEL_CARD = "model_card.md"
+FINANCIAL_LIMITS = (
+    "* single English sentences of news and posts on companies; other text was not measured",
+    "* sentiment as annotators of news saw it for an investor: no advice, and no forecast",
+)
+OWN_LIMITS = ("* texts such as those of its data; other text was not measured",)
 
 
 def model_card(
@@ -68,8 +72,8 @@ def model_card(
     return "\n".join([
         f"# {study.model_name}: {spec.name}",
         "",
-        f"Financial sentiment of one English sentence: {', '.join(LABELS)}. Study `{study.name}`: "
-        f"{study.description.strip()}",
+        f"Says which of {len(manifest.labels)} labels a text has: {', '.join(manifest.labels)}. "
+        f"Study `{study.name}`: {study.description.strip()}",
         "",
         "## What it is",
         f"* made from {made} by `{spec.technique}`: {method}",
@@ -85,8 +89,7 @@ def model_card(
         "",
         "## Limits",
         *([f"* {limits}"] if limits else []),
-        "* single English sentences of news and posts on companies; other text was not measured",
-        "* sentiment as annotators of news saw it for an investor: no advice, and no forecast",
+        *(FINANCIAL_LIMITS if study.data.of_corpora else OWN_LIMITS),
         "* how often it is right is not what its scores say: see the calibration error above"
         if measured else "* its scores have not been compared with how often they are right",
         f"* texts are cut off after {manifest.max_length_tokens} tokens",
@@ -95,7 +98,7 @@ def model_card(
         "```python",
         "import mlflow",
         f'model = mlflow.pyfunc.load_model("models:/{study.model_name}@{spec.alias}")',
-        'model.predict(["Profit rose 12 % ."])',
+        f'model.predict(["{study.data.example}"])',
         "```",
     ]) + "\n"  # fmt: skip
 

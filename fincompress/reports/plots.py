@@ -3,16 +3,18 @@
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
+from typing import Any
 
 import matplotlib
 import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.axis import Axis
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter, PercentFormatter
 
 from fincompress.callbacks import Chart, Heatmap
-from fincompress.data import LABELS, Splits
+from fincompress.data import Splits
 from fincompress.evaluation.calibration import Bin
 from fincompress.evaluation.results import (
     P50,
@@ -32,21 +34,23 @@ DPI = 150
 BUBBLE = 6.0  # points squared for a MB
 ALL_SENTENCES = 300.0  # points squared of a bin that holds them all
 GRID_COLUMNS = 3  # of a grid
+FEW_LABELS, LONG_LABEL, MOST_OF_A_LABEL = 5, 10, 24  # labels, and letters of one
 PAIRS = matplotlib.color_sequences["tab20"]  # dark and light
 COLORS = [*PAIRS[::2], *PAIRS[1::2]]
 
 
 def class_distribution(splits: Splits, file: Path) -> None:
     """Draw the class counts of each part of the data as bars into `file`."""
-    figure, axes = plt.subplots(figsize=(7, 4), layout="constrained")
+    names = splits.label_names
+    figure, axes = plt.subplots(figsize=(max(7, 1.3 * len(names)), 4), layout="constrained")
     for place, (part, sentences) in enumerate(splits.parts().items()):
-        counts = [sentences.labels.count(index) for index in range(len(LABELS))]
-        spots = [index + 0.28 * (place - 1) for index in range(len(LABELS))]
+        counts = [sentences.labels.count(index) for index in range(len(names))]
+        spots = [index + 0.28 * (place - 1) for index in range(len(names))]
         bars = axes.bar(spots, counts, width=0.26, label=f"{part} ({len(sentences)})")
         axes.bar_label(
             bars, [f"{count / len(sentences):.0%}" for count in counts], fontsize=8, padding=2
         )
-    axes.set_xticks(range(len(LABELS)), LABELS)
+    _label_axis(axes.xaxis, names)
     axes.set_ylabel("sentences")
     axes.set_title(f"Class distribution, {mark_synthetic(splits.name, splits.synthetic)}")
     axes.legend(frameon=False)
@@ -138,11 +142,12 @@ def latency_distributions(benchmark: Benchmark, samples: Mapping[str, Samples], 
 
 
 def reliability_diagrams(
-    bins: Mapping[str, tuple[Sequence[Bin], Sequence[Bin]]], of: str, file: Path
+    bins: Mapping[str, tuple[Sequence[Bin], Sequence[Bin]]], of: str, file: Path, classes: int
 ) -> None:
     """Draw accuracy against confidence, before and after temperature scaling, by variant.
 
-    The area of a mark is the share of sentences in its bin; above the diagonal is too modest.
+    `classes` is the number of labels. The area of a mark is the share of sentences in its bin;
+    above the diagonal is too modest.
     """
     figure, places = _grid(list(bins), "confidence (area: share of sentences)", "accuracy")
     looks = {"before temperature scaling": ("C0", "-"), "after it": ("C1", "--")}
@@ -154,7 +159,7 @@ def reliability_diagrams(
             total = sum(b.count for b in found)
             areas = [ALL_SENTENCES * b.count / total for b in found]
             axes.scatter(*at, s=areas, color=color, alpha=0.5, linewidths=0)
-        axes.set_xlim(1 / len(LABELS) - 0.03, 1.04)  # the likeliest of k classes has 1 / k or more
+        axes.set_xlim(1 / classes - 0.03, 1.04)  # the likeliest of k classes has 1 / k or more
         axes.set_ylim(-0.05, 1.08)
         axes.grid(alpha=0.3)
     names = places[0].get_legend_handles_labels()
@@ -165,13 +170,19 @@ def reliability_diagrams(
 
 
 def confusion_matrices(
-    matrices: Mapping[str, Sequence[Sequence[int]]], of: str, file: Path
+    matrices: Mapping[str, Sequence[Sequence[int]]],
+    of: str,
+    file: Path,
+    label_names: Sequence[str],
 ) -> None:
     """Draw the confusion matrix of each variant, one panel each, into `file`.
 
-    Cells have counts by true class, and colour is the share of that class.
+    Cells have counts by true class, and colour is the share of that class. Classes are indices of
+    `label_names`.
     """
-    figure, places = _grid(list(matrices), "answer", "right class")
+    figure, places = _grid(
+        list(matrices), "answer", "right class", max(1.0, len(label_names) / FEW_LABELS)
+    )
     for axes, matrix in zip(places, matrices.values(), strict=True):
         counts = np.asarray(matrix)
         shares = counts / np.maximum(counts.sum(1, keepdims=True), 1)
@@ -179,8 +190,8 @@ def confusion_matrices(
         for (row, column), count in np.ndenumerate(counts):
             color = "white" if shares[row, column] > 0.5 else "black"
             axes.text(column, row, str(count), ha="center", va="center", color=color)
-        axes.set_xticks(range(len(LABELS)), LABELS)
-        axes.set_yticks(range(len(LABELS)), LABELS)
+        _label_axis(axes.xaxis, label_names)
+        _label_axis(axes.yaxis, label_names)
     figure.colorbar(image, ax=places, label="share of the right class", shrink=0.6)
     figure.suptitle(f"Confusion, {of}")
     _save(figure, file)
@@ -271,11 +282,24 @@ def _heatmap(heatmap: Heatmap, of: str, file: Path) -> None:
     _save(figure, file)
 
 
-def _grid(names: Sequence[str], x: str, y: str) -> tuple[Figure, list[Axes]]:
+def _label_axis(axis: Axis, names: Sequence[str]) -> None:
+    """Name the classes at an axis, small and slanted where they would overlap."""
+    crowded = len(names) > FEW_LABELS or any(len(name) > LONG_LABEL for name in names)
+    style: dict[str, Any] = {"fontsize": 7} if crowded else {}
+    if crowded and axis.axis_name == "x":  # type: ignore[attr-defined]
+        style |= {"rotation": 45, "ha": "right", "rotation_mode": "anchor"}
+    shown = [
+        name if len(name) <= MOST_OF_A_LABEL else f"{name[:MOST_OF_A_LABEL]}..." for name in names
+    ]
+    shown = [name.replace("$", r"\$") for name in shown]  # or two begin a formula
+    axis.set_ticks(range(len(names)), shown, **style)
+
+
+def _grid(names: Sequence[str], x: str, y: str, scale: float = 1.0) -> tuple[Figure, list[Axes]]:
     """Axes that share their scales, each under its name, row by row."""
     columns = min(len(names), GRID_COLUMNS)
     rows = -(-len(names) // columns)
-    size = (3.2 * columns + 1, 2.8 * rows + 1)
+    size = (3.2 * scale * columns + 1, 2.8 * scale * rows + 1)
     figure, places = plt.subplots(
         rows, columns, figsize=size, sharex=True, sharey=True, squeeze=False, layout="constrained"
     )

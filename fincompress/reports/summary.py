@@ -18,7 +18,6 @@ from fincompress.evaluation.results import (
 from fincompress.promotion import CHAMPION, TEACHER
 from fincompress.studies.study import Study
 
-EXAMPLE = "Profit rose 12 % ."
 REAL_STUDY = "cpu"  # what to run after a look at synthetic data
 
 
@@ -85,7 +84,7 @@ def summary(
         load = f"mlflow.pyfunc.load_model('models:/{study.model_name}@{CHAMPION}')"
         # Left to itself, MLflow percent-encodes this address, and makes a folder of that name.
         store = "mlflow.set_tracking_uri('sqlite:///mlflow.db'); " if default_store else ""
-        code = f"import mlflow; {store}print({load}.predict(['{EXAMPLE}']))"
+        code = f"import mlflow; {store}print({load}.predict(['{study.data.example}']))"
         named = f"{study.model_name}@{CHAMPION} is {champion.variant}, version {champion.version}"
         lines = [
             mark_synthetic(named, benchmark.synthetic),

@@ -59,6 +59,7 @@ from fincompress.promotion import CHAMPION, TEACHER
 from fincompress.reports.behaviour_tables import behaviour_files, describe_weaknesses
 from fincompress.reports.columns import (
     Cell,
+    class_columns,
     difference_cell,
     markdown_table,
     metric_cell,
@@ -97,16 +98,15 @@ QUALITY: dict[str, Cell] = {
     "val points lost": with_interval(F1_DROP, 1, 100),
     "as teacher": metric_cell(AGREEMENT, "{:.1%}".format),
 }
-DETAILS: dict[str, Cell] = {
+ANSWERED: dict[str, Cell] = {
     "behavioural tests": metric_with_interval(behaviour_key(ALL_FAMILIES), "{:.1%}".format),
     "their open half": metric_cell(behaviour_key(ALL_FAMILIES, BEHAVIOUR_OPEN), "{:.1%}".format),
     "confident errors": metric_cell(confident_errors_key(TEST), "{:.0f}".format),
     "in behavioural tests": metric_cell(confident_errors_key(BEHAVIOUR), "{:.0f}".format),
     "test agreement": metric_cell(TEST_AGREEMENT, "{:.1%}".format),
     "accuracy": metric_cell(f"{TEST}/accuracy", "{:.3f}".format),
-    "negative": with_interval(f"{TEST}/f1_negative"),
-    "neutral": with_interval(f"{TEST}/f1_neutral"),
-    "positive": with_interval(f"{TEST}/f1_positive"),
+}
+CALIBRATED: dict[str, Cell] = {
     "ECE": metric_cell(ECE, "{:.3f}".format),
     "ECE scaled": metric_cell(ECE_SCALED, "{:.3f}".format),
     "temperature": metric_cell(TEMPERATURE, "{:.2f}".format),
@@ -175,11 +175,9 @@ def markdown(benchmark: Benchmark, roles: Mapping[str, str] | None = None) -> st
     held: dict[str, list[str]] = {}
     for role, variant in (roles or {}).items():
         held.setdefault(variant, []).append(role)
-    scored = (
-        ()
-        if benchmark.random_weights
-        else (QUALITY, DETAILS | origin_columns(benchmark.measurements))
-    )
+    rows = benchmark.measurements
+    details = ANSWERED | class_columns(rows) | CALIBRATED | origin_columns(rows)
+    scored = () if benchmark.random_weights else (QUALITY, details)
     columns = (*scored, _share_of_size(benchmark) | SIZES, SPEED, _by_load(benchmark))
     names = {variant: f"{variant} ({', '.join(own)})" for variant, own in held.items()}
     tables = [markdown_table(benchmark.measurements, each, names) for each in columns]

@@ -52,16 +52,19 @@ class Study:
         """The name of the study's model in the registry."""
         return f"fincompress-{self.name}"
 
-
-def load_study(name: str) -> Study:
-    """Read `experiments/<name>.yaml`; raise `UserError` for an unknown name or a wrong file."""
-    known = [path.stem for path in studies.EXPERIMENTS.glob("*.yaml")]
-    if name not in known:
-        raise UserError(f"study: unknown study '{name}'; {nearest(name, known)}")
-    path = studies.EXPERIMENTS / f"{name}.yaml"
-    data = read_yaml(path)
-    if "name" in data:
-        raise UserError(
-            f"{path}: unknown key 'name'; the study takes its name from the file, so remove it"
-        )
-    return parse(Study, data | {"name": name}, str(path))
+    @classmethod
+    def load(cls, name: str) -> "Study":
+        """Read `experiments/<name>.yaml`; raise `UserError` for an unknown name or a wrong file."""
+        known = [path.stem for path in studies.EXPERIMENTS.glob("*.yaml")]
+        if name not in known:
+            raise UserError(
+                f"study: unknown study '{name}'; {nearest(name, known)} "
+                f"(of your own data: fincompress init {name} --data FILE)"
+            )
+        path = studies.EXPERIMENTS / f"{name}.yaml"
+        data = read_yaml(path)
+        if "name" in data:
+            raise UserError(
+                f"{path}: unknown key 'name'; the study takes its name from the file, so remove it"
+            )
+        return parse(cls, data | {"name": name}, str(path))

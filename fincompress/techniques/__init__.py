@@ -46,7 +46,7 @@ from torch import Tensor
 from fincompress.artifact import Artifact
 from fincompress.callbacks import Callback
 from fincompress.config import UserError, nearest
-from fincompress.data import LABELS, Sentences, Splits
+from fincompress.data import Sentences, Splits
 from fincompress.models.storage import TORCH_FORMAT, Identity
 from fincompress.models.tokenization import encode, load_tokenizer
 from fincompress.runtimes import load_runtime
@@ -124,7 +124,7 @@ class Inputs:
         return Identity(
             technique=self.technique,
             fingerprint=self.fingerprint,
-            labels=LABELS,
+            labels=self.val.label_names,
             max_length_tokens=self.source.manifest.max_length_tokens,
             notes=tuple(dict.fromkeys(notes)),
         )
@@ -144,9 +144,10 @@ class Inputs:
         tokenizer = tokenizer or load_tokenizer(self.source)
         texts = self.training_texts(transfer)
         unlabelled = (UNLABELLED,) * (len(texts) - len(self.train))
+        names = self.train.label_names
         return (
-            EncodedSentences(encode(tokenizer, texts), self.train.labels + unlabelled),
-            EncodedSentences(encode(tokenizer, self.val.texts), self.val.labels),
+            EncodedSentences(encode(tokenizer, texts), self.train.labels + unlabelled, names),
+            EncodedSentences(encode(tokenizer, self.val.texts), self.val.labels, names),
         )
 
     def teacher_logits(self, teacher: Artifact, transfer: bool = False) -> Tensor:

@@ -115,7 +115,8 @@ def _check_f1_drop(
 
     def f1(model: Classifier) -> float:
         classes = model(inputs.val.texts).argmax(1)  # (n,)
-        return classification_scores(inputs.val.labels, classes)["macro_f1"]
+        scores = classification_scores(inputs.val.labels, classes, inputs.val.label_names)
+        return scores["macro_f1"]
 
     threads = torch.get_num_threads()
     before = f1(torch_eager.load(inputs.source, threads))

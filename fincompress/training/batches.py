@@ -1,7 +1,7 @@
 """Batches: tokenized sentences, padded tensors on the training device, and a model's logits."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -9,6 +9,7 @@ from torch import Tensor
 from tqdm import tqdm
 
 from fincompress.config import UserError
+from fincompress.data import SENTIMENT
 from fincompress.models.conv_encoder import TextEncoder
 from fincompress.models.tokenization import Ids, batches_by_length, pad
 from fincompress.training.device import training_device
@@ -25,11 +26,12 @@ class EncodedSentences:
     """Tokenized sentences with their labels.
 
     `ids`: the token ids of each sentence, unpadded. `labels`: their class indices, (n,), or
-    `UNLABELLED`.
+    `UNLABELLED`. `label_names`: the names of the classes.
     """
 
     ids: Ids
     labels: tuple[int, ...]
+    label_names: tuple[str, ...] = SENTIMENT
 
     def sample(self, count: int, seed: int) -> "EncodedSentences":
         """Return `count` labelled sentences drawn at random, or all if there are fewer.
@@ -43,8 +45,10 @@ class EncodedSentences:
                 "calibration and scoring need at least one training sentence, not "
                 f"{count} of {len(labelled)}"
             )
-        return EncodedSentences(
-            [self.ids[row] for row in rows], tuple(self.labels[row] for row in rows)
+        return replace(
+            self,
+            ids=[self.ids[row] for row in rows],
+            labels=tuple(self.labels[row] for row in rows),
         )
 
     def count_drawn(self, unlabelled: int | None) -> int:

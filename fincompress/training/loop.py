@@ -160,7 +160,8 @@ def fit(
 
 def validation_scores(model: TextEncoder, val: EncodedSentences) -> dict[str, float]:
     """Return the scores of `model` on `val`, each as `val/<name>`."""
-    scores = classification_scores(val.labels, predict_logits(model, val.ids).argmax(1))
+    predicted = predict_logits(model, val.ids).argmax(1)  # (n,)
+    scores = classification_scores(val.labels, predicted, val.label_names)
     return {f"val/{name}": score for name, score in scores.items()}
 
 

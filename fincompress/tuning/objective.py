@@ -7,7 +7,7 @@ from typing import Literal, cast
 from fincompress.config import settings
 from fincompress.studies.search_space import Scalar
 
-F1, LATENCY = "validation macro-F1", "ms of latency"
+F1, LATENCY, DISK = "validation macro-F1", "ms of latency", "MB of files"
 
 Direction = Literal["maximize", "minimize"]
 
@@ -56,15 +56,29 @@ class Goal:
 
 
 @dataclass(frozen=True)
+class TrialMeasurement:
+    """What was measured of a complete trial.
+
+    `f1`: macro-F1 on validation. `size_mb`: the size of its artifact. `latency_ms`: its median
+    latency; None where the goal does not ask for it.
+    """
+
+    f1: float
+    size_mb: float
+    latency_ms: float | None = None
+
+
+@dataclass(frozen=True)
 class Outcome:
     """State and result of the trial that counts for a slot of the queue.
 
     `trial`: its number in the search. `place`: its slot in the queue, in which 0 is the variant's
     own config; the table of trials in a run has a column of this name. `state`: one of complete,
     pruned, fail, running and waiting. `values`: the values drawn, by (dotted) key of the config.
-    `f1`: macro-F1 on validation, and `latency_ms` the median latency in ms, each None until it is
-    measured. `feasible`: whether the constraint is met. `seconds`: how long it took, None until it
-    ends. `run_id`: its MLflow run, '' before it has one. `error`: why it failed, '' if it did not.
+    `f1`: macro-F1 on validation, `latency_ms`: the median latency in ms, and `size_mb`: the size of
+    its artifact, each None until it is measured. `feasible`: whether the constraint is met.
+    `seconds`: how long it took, None until it ends. `run_id`: its MLflow run, '' before it has one.
+    `error`: why it failed, '' if it did not.
     """
 
     trial: int
@@ -77,6 +91,7 @@ class Outcome:
     seconds: float | None
     run_id: str
     error: str
+    size_mb: float | None = None
 
     @property
     def over(self) -> bool:

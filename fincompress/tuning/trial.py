@@ -32,6 +32,7 @@ from fincompress.tracking import runs
 from fincompress.tracking.errors import STORE_ERRORS, told, would_repeat
 from fincompress.tracking.store import TRIALS_EXPERIMENT, lock, quieten
 from fincompress.tuning import trial_queue
+from fincompress.tuning.objective import TrialMeasurement
 from fincompress.tuning.trial_queue import Search, Trial
 
 
@@ -145,8 +146,8 @@ def run_trial(job: Job, trial: Trial) -> None:
             ) as run_id,  # fmt: skip
         ):
             trial_queue.link(trial, run_id, runs.run_url(run_id))
-            f1, latency_ms = _try(job, trial)
-            trial_queue.record_result(job.search, trial, f1, latency_ms, job.teacher_f1)
+            measured = _try(job, trial)
+            trial_queue.record_result(job.search, trial, measured, job.teacher_f1)
     except StopTraining:
         trial_queue.record_pruned(trial)
     except trial_queue.GivenUp:
@@ -162,8 +163,8 @@ def run_trial(job: Job, trial: Trial) -> None:
         raise
 
 
-def _try(job: Job, trial: Trial) -> tuple[float, float | None]:
-    """Build the trial; return its validation macro-F1 and, if the goal needs it, latency in ms."""
+def _try(job: Job, trial: Trial) -> TrialMeasurement:
+    """Build the trial and measure it: its latency, too, if the goal needs that."""
     spec = job.spec.tuned(suggest(trial, job.search.space))
     recipe = plan(job.inputs, spec.config, job.data_fingerprint)
     log_recipe(spec, recipe)
@@ -176,7 +177,8 @@ def _try(job: Job, trial: Trial) -> tuple[float, float | None]:
         artifact = build(recipe, Path(folder) / "artifact", report)
         log_artifact(artifact, spec.runtime)
         latency_ms = _latency_ms(job, artifact, job.reference) if job.reference else None
-    return artifact.manifest.metrics[VAL_F1], latency_ms
+        size_mb = artifact.size_mb  # while its files are there
+    return TrialMeasurement(artifact.manifest.metrics[VAL_F1], size_mb, latency_ms)
 
 
 def suggest(trial: Trial, space: Space) -> dict[str, Scalar]:

@@ -30,7 +30,7 @@ from fincompress.config import UserError, dump, parse
 from fincompress.studies.search_space import Scalar, Space, tidy
 from fincompress.tracking.addresses import connect_args, masked, probe, reason
 from fincompress.tuning import DASHBOARD_PORT
-from fincompress.tuning.objective import F1, LATENCY, Goal, Outcome, best
+from fincompress.tuning.objective import DISK, F1, LATENCY, Goal, Outcome, TrialMeasurement, best
 
 SEARCH_ERRORS = (OptunaError, SQLAlchemyError)
 GivenUp = UpdateFinishedTrialError  # raised where a trial missed its heartbeats and was ended
@@ -180,14 +180,15 @@ def unpromising(trial: Trial, step: int, f1: float) -> bool:
 
 
 def record_result(
-    search: Search, trial: Trial, f1: float, latency_ms: float | None, teacher_f1: float
+    search: Search, trial: Trial, measured: TrialMeasurement, teacher_f1: float
 ) -> None:
-    """End a trial as complete, with its macro-F1 on validation and its latency in ms.
+    """End a trial as complete, with what was measured of it, which the dashboard shows.
 
     `teacher_f1` is the teacher's macro-F1 on validation. Does nothing to a trial that has ended.
     """
+    f1, latency_ms = measured.f1, measured.latency_ms
     excess = search.goal.excess(f1, latency_ms, teacher_f1)
-    shown: dict[str, object] = {F1: f1}
+    shown: dict[str, object] = {F1: f1, DISK: measured.size_mb}
     if latency_ms is not None:
         shown[LATENCY] = latency_ms
     if excess:
@@ -246,6 +247,7 @@ def outcomes(study: Study, trials: int | None = None) -> list[Outcome]:
             values={name: tidy(value) for name, value in t.params.items()},
             f1=t.user_attrs.get(F1),
             latency_ms=t.user_attrs.get(LATENCY),
+            size_mb=t.user_attrs.get(DISK),
             feasible=t.user_attrs.get(FEASIBLE, True),
             seconds=t.duration.total_seconds() if t.duration else None,
             run_id=t.user_attrs.get(RUN, ""),

@@ -7,7 +7,7 @@ import mlflow
 import pytest
 
 from fincompress.artifact import Artifact
-from fincompress.data import LABELS, Sentences
+from fincompress.data import SENTIMENT, Sentences
 from fincompress.evaluation.quality import collect_answers
 from fincompress.evaluation.results import Answers
 from fincompress.promotion import ROLES
@@ -36,7 +36,7 @@ def published(
 def loaded(answers: Answers, monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """The versions that were asked; they answer with the measured labels."""
     numbers: list[int] = []
-    labels = tuple(LABELS[place] for place in answers.predicted("good", "val"))
+    labels = tuple(SENTIMENT[place] for place in answers.predicted("good", "val"))
 
     def ask(
         study: Study, number: int, batches: Sequence[Sequence[str]], threads: int, calls: int = 0

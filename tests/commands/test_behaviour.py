@@ -16,11 +16,11 @@ import pytest
 from mlflow.entities import Run
 
 from fincompress.cli import main
-from fincompress.data import LABELS
+from fincompress.data import SENTIMENT
 from fincompress.data.behaviour import HELD_OUT, OPEN, Family, half_texts
 from fincompress.evaluation.behaviour import behaviour_parts
 from fincompress.reports.behaviour_tables import describe_weaknesses
-from fincompress.studies.study import load_study
+from fincompress.studies.study import Study
 from fincompress.tracking import registry
 from tests.support.behaviour import FAMILIES, add_behaviour
 from tests.support.projects import Project, open_project, tiny_sentences, write_csv
@@ -130,7 +130,7 @@ def test_its_run_has_tables_a_plot_and_the_failures_of_the_open_half(finished: F
         classes = np.array(logits[name]["behaviour_open"]).argmax(axis=1)
         first, second = classes[gain:].reshape(same, 2).T
         wrong = {
-            "gain": np.sum(classes[:gain] != LABELS.index("positive")),
+            "gain": np.sum(classes[:gain] != SENTIMENT.index("positive")),
             "same_subject": np.sum(first != second),
         }
         for family, count in wrong.items():
@@ -214,7 +214,7 @@ def test_report_commits_tables_plot_limits_and_page(
     shown = capsys.readouterr().out
     kept = {file.name for file in (committed / "tiny").iterdir()}
     assert TABLES | {"seeds_behaviour.csv", "seeds_behaviour.md"} <= kept
-    aliases, names = registry.aliases(load_study("tiny")), registry.variants(load_study("tiny"))
+    aliases, names = registry.aliases(Study.load("tiny")), registry.variants(Study.load("tiny"))
     champion = names[aliases["champion"]]
     assert f"Limits of {champion}, the champion: " in shown
     page = (folder / "docs" / "results.md").read_text()

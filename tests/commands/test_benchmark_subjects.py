@@ -14,7 +14,7 @@ from fincompress.cli import main
 from fincompress.commands import benchmark
 from fincompress.commands.builder import Builder
 from fincompress.config import UserError
-from fincompress.studies.study import load_study
+from fincompress.studies.study import Study
 from fincompress.tracking import registry
 from tests.support.projects import Project, open_project
 from tests.support.runs import MODEL, runs
@@ -96,7 +96,7 @@ def test_a_champion_whose_files_are_gone_is_left_out_and_replaced(
     assert main([*BENCHMARK, "--again"]) == 0
     newest = {name: m["version"] for name, m in rows().items() if "@" not in name}
     lost = newest["teacher"]
-    registry.set_alias(load_study("tiny"), "champion", lost)
+    registry.set_alias(Study.load("tiny"), "champion", lost)
     assert main(["teacher", "--study", "tiny", "--again"]) == 0
     entry = mlflow.MlflowClient().get_model_version(MODEL, str(lost))
     shutil.rmtree(Path(mlflow.get_logged_model(entry.tags["model_id"]).artifact_location))

@@ -22,7 +22,7 @@ from fincompress.evaluation.results import (
     handed_over_key,
 )
 from fincompress.runtimes import cascade
-from fincompress.studies.study import load_study
+from fincompress.studies.study import Study
 from fincompress.tracking.results import last_benchmark
 from tests.support.projects import Project, tiny_sentences, write_csv
 
@@ -49,7 +49,7 @@ def finished(project: Project) -> Benchmark:
     mine = [(f"{text} again", label) for text, label in tiny_sentences()]
     extra = write_csv(project.folder / "mine.csv", mine)
     assert main(["main", "--study", "tiny", "--extra-test", extra]) == 0
-    return last_benchmark(load_study("tiny"), False)[1]
+    return last_benchmark(Study.load("tiny"), False)[1]
 
 
 @pytest.mark.slow

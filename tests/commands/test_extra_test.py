@@ -11,8 +11,8 @@ from tests.support.projects import Project, write_csv
 REFUSED = [
     (["--extra-test", "none.csv"], "none.csv: no such file"),
     (["--extra-test", "my.txt"], "my.txt: a file must end in .csv, .json, .jsonl, .parquet"),
-    (["--extra-test", "bad.csv"], "bad.csv: row 1: unknown label 'good'; labels are negative, "
-                                  "neutral, positive or 0, 1, 2"),
+    (["--extra-test", "bad.csv"], "bad.csv: row 1: 'good' is no label, nor an index from 0 to "
+                                  "2; known: negative, neutral, positive"),
     (["--extra-test", "bad.csv,more/bad.csv"], "extra_test: two files are named 'bad', and scores "
                                                "go by these names; rename one"),
     (["--ablations", "all", "--tuned"], "ablations: would be compared with tuned variants; leave "

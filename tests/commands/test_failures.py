@@ -13,7 +13,7 @@ from fincompress.cli import main
 from fincompress.commands import benchmark
 from fincompress.config import UserError
 from fincompress.evaluation.results import SPEEDUP, SPEEDUP_VS_SOURCE
-from fincompress.studies.study import load_study
+from fincompress.studies.study import Study
 from fincompress.studies.variants import load_variants
 from fincompress.techniques import Inputs, distill_hidden, distill_logits, finetune, quantize_aware
 from fincompress.tracking.results import last_benchmark, last_tables
@@ -106,7 +106,7 @@ def test_tables_over_seeds_and_of_ablations_have_the_rest(
         "  student_intermediate_kd, seed 43: failed: RuntimeError: scales are lost\n"
         "  student_no_hidden_loss, seed 43: failed: RuntimeError: scales are lost\n"
     )
-    tables = last_tables(load_study("tiny"))
+    tables = last_tables(Study.load("tiny"))
     assert {
         file.partition("-")[0]: {row.variant: (row.beside, len(row.macro_f1)) for row in table.rows}
         for file, table in tables.items()
@@ -134,7 +134,7 @@ def test_a_source_that_cannot_be_exported_costs_its_row(
         "fincompress: this failed, and all else was done:\n"
         f"  {lost}: failed: RuntimeError: no such operator\n"
     )
-    _, found = last_benchmark(load_study("tiny"))
+    _, found = last_benchmark(Study.load("tiny"))
     measured = {m.variant: m.metrics for m in found.measurements}
     assert measured.keys() > {"teacher", "student_intermediate_kd", "student_ptq"}
     assert lost not in measured

@@ -22,7 +22,7 @@ from fincompress.config import dump
 from fincompress.evaluation.results import PUBLISHED_PEER
 from fincompress.evaluation.seed_results import SeedTable
 from fincompress.promotion import ROLES
-from fincompress.studies.study import load_study
+from fincompress.studies.study import Study
 from fincompress.studies.variants import load_variants
 from fincompress.tracking import registry
 from tests.support.projects import Project, open_project, tiny_sentences, write_csv
@@ -262,7 +262,7 @@ def test_the_registered_models_answer_as_measured(finished: Project) -> None:
     checks = mlflow.artifacts.load_dict(f"runs:/{decision.info.run_id}/decision.json")["checks"]
     shares = {c["variant"]: c["value"] for c in checks if c["rule"] == "same answers"}
     by_number = {int(v.version): v.tags["variant"] for v in versions()}
-    aliases = registry.aliases(load_study("tiny"))
+    aliases = registry.aliases(Study.load("tiny"))
     holders = {by_number[aliases[role]] for role in ("champion", "challenger")}
     assert shares == dict.fromkeys(holders, 1.0)
     assert "pyfunc_overhead_ms" in decision.data.metrics

@@ -15,7 +15,7 @@ import fincompress
 from fincompress.artifact import Artifact
 from fincompress.cli import main
 from fincompress.commands import predict
-from fincompress.data import LABELS
+from fincompress.data import SENTIMENT
 from fincompress.prediction.annotation import AddedValues, Annotator, Counts
 from fincompress.runtimes import load_runtime
 from fincompress.studies.study import Study
@@ -90,7 +90,7 @@ def test_a_file_is_answered_beside_its_own_columns(
     as_csv = pd.read_csv(tmp_path / "out.csv", keep_default_na=False)
     assert as_csv["id"].tolist() == list(range(10))
     assert as_csv["label"].tolist() == [*labels, ""]
-    assert list(as_csv)[2:] == ["label", "score", *(f"score_{name}" for name in LABELS)]
+    assert list(as_csv)[2:] == ["label", "score", *(f"score_{name}" for name in SENTIMENT)]
     parquet = pd.read_parquet(tmp_path / "out.parquet")
     assert parquet["label"].tolist()[:9] == labels and parquet["score"].dtype == "float64"
     lines = (tmp_path / "out.jsonl").read_text().splitlines()

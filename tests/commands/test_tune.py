@@ -126,6 +126,8 @@ def test_two_objectives_give_a_front_and_the_fastest_that_lost_nothing(tuned: Pr
     assert parent.data.tags["fincompress.best.trial"] == str(fastest["trial"])
     # Timed at 10 / n beside a reference at 5, which took 5 when the study began.
     assert done[0]["latency_ms"] == pytest.approx(10.0 / 1)
+    sizes = {row["size_mb"] for row in done}
+    assert parent.data.metrics["best/size_mb"] in sizes and len(sizes) > 1, "some prune more"
 
 
 def test_tuned_builds_the_best_trial(tuned: Project, capsys: pytest.CaptureFixture[str]) -> None:

@@ -24,6 +24,7 @@ from fincompress.compression.quantization import (
 )
 from fincompress.config import parse
 from fincompress.data import Sentences, Splits
+from fincompress.data.labels import SENTIMENT
 from fincompress.export import WRITERS, export, save_graph
 from fincompress.models.encoder import Encoder, Layer
 from fincompress.models.storage import Identity, load_encoder
@@ -155,7 +156,7 @@ def saved(learner: Encoder, base: Artifact, runtime: str, out: Path) -> Artifact
     final = freeze_quantization(learner)
     write = WRITERS[load_runtime(runtime).FORMAT](final)
     identity = Identity.of(base)
-    judged_on = Sentences.of([(text, label, "tiny") for text, label in tiny_sentences()])
+    judged_on = Sentences.of([(text, label, "tiny") for text, label in tiny_sentences()], SENTIMENT)
     return save_graph(out, write, base, identity, runtime, model=final, judged_on=judged_on)
 
 

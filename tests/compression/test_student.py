@@ -115,19 +115,25 @@ def parse_init(init: str) -> Student:
         (replace(SMALL, init="teacher_layers"), WIDE, "(16, 2, 12), not (8, 2, 12)"),
         (replace(SMALL, init="teacher_layers", heads=4), TEACHER, "(8, 2, 12), not (8, 4, 12)"),
         (replace(SMALL, init="pretrained", ffn=6), TEACHER, "(8, 2, 12), not (8, 2, 6)"),
-        (replace(SMALL, init="auto", ffn=6), TEACHER, "(8, 2, 12), not (8, 2, 6)"),
     ],
 )
 def test_weights_that_do_not_fit_the_shape_are_refused(
     student: Student, origin: Layout, shape: str
 ) -> None:
-    init = "pretrained" if student.init == "auto" else student.init
     with pytest.raises(UserError) as caught:
         resolve_student(student, origin, PRETRAINED)
     assert str(caught.value) == (
-        f"config.student.init: '{init}' needs the width, heads and FFN width that it copies "
-        f"{shape}; 'random' fits any shape"
+        f"config.student.init: '{student.init}' needs the width, heads and FFN width that it "
+        f"copies {shape}; 'random' fits any shape"
     )
+
+
+@pytest.mark.parametrize(
+    "pretrained", [WIDE, replace(PRETRAINED, vocabulary=76), replace(PRETRAINED, positions=17)]
+)
+def test_auto_starts_at_random_where_neither_model_fits(pretrained: Layout) -> None:
+    assert resolve_student(SMALL, WIDE, PRETRAINED).init == "pretrained"
+    assert resolve_student(SMALL, WIDE, pretrained).init == "random"
 
 
 def test_layers_that_the_origin_lacks_are_refused() -> None:

@@ -10,7 +10,7 @@ import torch
 from fincompress.artifact import Artifact, read_artifact
 from fincompress.build import build, plan
 from fincompress.config import UserError, dump, parse
-from fincompress.data import LABELS, Splits
+from fincompress.data import SENTIMENT, Splits
 from fincompress.evaluation.metrics import classification_scores
 from fincompress.runtimes import load_runtime
 from fincompress.studies.variants import VariantSpec
@@ -40,7 +40,7 @@ def test_contract(
     assert files_of(base.path) == before, "the source is left as it was"
     manifest = artifact.manifest
     assert manifest.fingerprint == made.fingerprint
-    assert manifest.labels == LABELS
+    assert manifest.labels == SENTIMENT
     assert manifest.notes == splits.notes
     assert manifest.format in load_technique(spec.technique).FORMATS
     steps = [step for step, _ in log.steps]
@@ -52,7 +52,7 @@ def test_contract(
     answers = runtime.load(alone, torch.get_num_threads())(splits.val.texts).argmax(1)
     assert (
         manifest.metrics["val/macro_f1"]
-        == classification_scores(splits.val.labels, answers)["macro_f1"]
+        == classification_scores(splits.val.labels, answers, SENTIMENT)["macro_f1"]
     )
     assert not list(moved.glob("*.bin")) or manifest.format == "openvino"
     assert not list(moved.glob("*.pkl"))

@@ -13,7 +13,7 @@ import huggingface_hub
 import pytest
 
 from fincompress.benchmark.tfidf import fit_floor
-from fincompress.data import LABELS, DataConfig, Splits, corpora, load_splits
+from fincompress.data import SENTIMENT, DataConfig, Splits, corpora, load_splits
 from fincompress.data.corpora import PHRASEBANK_SHA256, PHRASEBANK_ZIP, read_rows
 from fincompress.evaluation.metrics import classification_scores
 from fincompress.models.checkpoint import Base, fetch_checkpoint
@@ -65,7 +65,7 @@ def test_licence_notes_travel_with_the_known_split(real: Splits) -> None:
 @needs_shared
 def test_the_floor_scores_0_794_on_the_known_split(real: Splits) -> None:
     predictor = fit_floor(real.train.texts, real.train.labels)
-    found = classification_scores(real.test.labels, predictor(real.test.texts).argmax(1))
+    found = classification_scores(real.test.labels, predictor(real.test.texts).argmax(1), SENTIMENT)
     assert found["macro_f1"] == pytest.approx(0.794, abs=0.001)
 
 
@@ -240,7 +240,7 @@ def test_a_corpus_from_the_hub_has_its_parts_in_order_of_name(
 def test_another_split_from_the_hub_is_used_and_says_so(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    rows = [(f"{label} {i}", label, "fiqa") for label in LABELS for i in range(10)]
+    rows = [(f"{label} {i}", label, "fiqa") for label in SENTIMENT for i in range(10)]
     monkeypatch.setitem(corpora.CORPORA, "fiqa", lambda data_dir: (rows, "licence"))
     config = DataConfig(sources=("fiqa",), fingerprint=REAL_FINGERPRINT)
     found = load_splits(config, None)

@@ -7,7 +7,8 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from fincompress.data.corpora import read_file, read_rows
+from fincompress.data.corpora import read_rows
+from fincompress.data.files import TableFormat, read_file
 from fincompress.data.sentences import clean_text
 from tests.support.projects import refusal, write_csv
 
@@ -60,19 +61,20 @@ def test_labels_may_be_class_indices(tmp_path: Path, ending: str) -> None:
         ("sentence,label\na,positive\n", "column 'text' is missing; found: sentence, label"),
         (
             "text,label\na,positive\nb,good\n",
-            "row 2: unknown label 'good'; labels are negative, neutral, positive or 0, 1, 2",
+            "row 2: 'good' is no label, nor an index from 0 to 2; "
+            "known: negative, neutral, positive",
         ),
         (
             "text,label\na,0\nb,3\n",
-            "row 2: unknown label '3'; labels are negative, neutral, positive or 0, 1, 2",
+            "row 2: '3' is no label, nor an index from 0 to 2; known: negative, neutral, positive",
         ),
         (
             "text,label\na,0\nb,-1\n",
-            "row 2: unknown label '-1'; labels are negative, neutral, positive or 0, 1, 2",
+            "row 2: '-1' is no label, nor an index from 0 to 2; known: negative, neutral, positive",
         ),
         (
             "text,label\na,positive\nb,\n",
-            "row 2: unknown label ''; labels are negative, neutral, positive or 0, 1, 2",
+            "row 2: '' is no label, nor an index from 0 to 2; known: negative, neutral, positive",
         ),
         ("text,label\na,0\n,1\n", "row 2: 'text' must be a sentence, not ''"),
         (
@@ -138,4 +140,20 @@ def test_a_byte_order_mark_is_not_part_of_a_column(tmp_path: Path) -> None:
 
 def test_true_is_no_label(tmp_path: Path) -> None:
     (tmp_path / "my.json").write_text('[{"text": "a", "label": true}]')
-    assert "row 1: unknown label True" in refusal(lambda: read_file(tmp_path / "my.json"))
+    assert "row 1: True is no label" in refusal(lambda: read_file(tmp_path / "my.json"))
+
+
+def test_a_table_that_pandas_wrote_with_its_index_is_read(tmp_path: Path) -> None:
+    pd.DataFrame(TABLE).to_csv(tmp_path / "my.csv")
+    assert [row[1] for row in read_file(tmp_path / "my.csv")] == ["positive", "neutral", "negative"]
+
+
+def test_the_columns_and_labels_are_those_that_a_study_names(tmp_path: Path) -> None:
+    path = write_table(
+        tmp_path / "my.csv", [{"Frage": "Wo ?", "Art": "ORT"}, {"Frage": "Wer ?", "Art": "0"}]
+    )
+    table = TableFormat(labels=("Person", "Ort"), text_column="Frage", label_column="Art")
+    assert read_file(path, table) == [("Wo ?", "Ort", "my"), ("Wer ?", "Person", "my")]
+    assert (
+        refusal(lambda: read_file(path)) == f"{path}: column 'text' is missing; found: Frage, Art"
+    )

@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from fincompress.data import LABELS, DataConfig, Sentences, Splits, load_splits
+from fincompress.data import SENTIMENT, DataConfig, Sentences, Splits, load_splits
 from fincompress.data.sentences import Row
 from tests.support.projects import refusal, tiny_sentences, write_csv
 
@@ -31,15 +31,16 @@ def test_a_split_is_70_15_15_and_stratified(tmp_path: Path) -> None:
 
 
 def test_seven_sentences_of_a_label_reach_every_part(tmp_path: Path) -> None:
-    rows = [(f"{label} {i}", label) for label in LABELS for i in range(7)]
+    rows = [(f"{label} {i}", label) for label in SENTIMENT for i in range(7)]
     splits = split_of(rows, tmp_path)
     assert [set(s.labels) for s in splits.parts().values()] == [{0, 1, 2}] * 3
 
 
 def test_six_sentences_of_a_label_are_too_few(tmp_path: Path) -> None:
-    rows = [(f"{label} {i}", label) for label in LABELS for i in range(7)]
+    rows = [(f"{label} {i}", label) for label in SENTIMENT for i in range(7)]
     assert refusal(lambda: split_of(rows[:-1], tmp_path)) == (
-        "data: a split needs at least 7 sentences of each label, 'positive' has 6"
+        "data: a split needs at least 7 sentences of each label, 'positive' has 6; give it more, "
+        "or leave it out"
     )
 
 
@@ -57,7 +58,7 @@ def test_the_first_of_equal_sentences_is_kept_across_files(tmp_path: Path) -> No
     two = write_csv(tmp_path / "two.csv", [("Profit\trose .", "negative"), ("Last", "neutral")])
     splits = load_splits(DataConfig(sources=(one, two)), None)
     kept: dict[str, Row] = {
-        text: (text, LABELS[label], source)
+        text: (text, SENTIMENT[label], source)
         for s in splits.parts().values()
         for text, label, source in zip(s.texts, s.labels, s.origins, strict=True)
     }
@@ -84,7 +85,7 @@ def test_the_fingerprint_follows_order_labels_seed_and_text(tmp_path: Path) -> N
 
 
 def test_moving_a_sentence_to_another_part_changes_the_fingerprint() -> None:
-    one, two = (Sentences.of([(text, "neutral", "x")]) for text in ("a", "b"))
+    one, two = (Sentences.of([(text, "neutral", "x")], SENTIMENT) for text in ("a", "b"))
     straight = Splits("x", train=one, val=two, test=two, notes=(), synthetic=False)
     turned = Splits("x", train=two, val=one, test=two, notes=(), synthetic=False)
     assert straight.fingerprint != turned.fingerprint
@@ -112,7 +113,7 @@ def test_the_sample_cannot_be_mixed() -> None:
 
 
 def test_sentences_become_a_table_of_names() -> None:
-    sentences = Sentences.of([("a", "positive", "x"), ("b", "negative", "y")])
+    sentences = Sentences.of([("a", "positive", "x"), ("b", "negative", "y")], SENTIMENT)
     assert sentences.labels == (2, 0)
     assert sentences.frame().to_dict("list") == {
         "text": ["a", "b"],

@@ -9,7 +9,7 @@ from fincompress.artifact import Artifact
 from fincompress.build import plan
 from fincompress.data import DataConfig, Splits, load_splits
 from fincompress.data.sentences import Sentences, TrainingOnly
-from fincompress.studies.study import load_study
+from fincompress.studies.study import Study
 from fincompress.studies.variants import load_variants
 from fincompress.techniques import Inputs
 from fincompress.training.loop import Budget
@@ -108,7 +108,7 @@ def test_a_recipe_depends_on_them(inputs: Inputs, splits: Splits) -> None:
 
 @real_data
 def test_the_disputed_sentences_keep_the_labels_of_the_majority() -> None:
-    data = load_study("cpu").data
+    data = Study.load("cpu").data
     assert data.transfer == ("phrasebank_disputed",)
     config = replace(data, training_only=("phrasebank_disputed", "generated"))
     splits = load_splits(config, SHARED)  # the split is still that of `cpu`: its hash is checked

@@ -11,7 +11,7 @@ from fincompress.artifact import Artifact
 from fincompress.build import plan
 from fincompress.data import DataConfig, Splits, Transfer, load_splits
 from fincompress.data.near_duplicates import repeats, resemblance
-from fincompress.studies.study import load_study
+from fincompress.studies.study import Study
 from fincompress.studies.variants import load_variants
 from fincompress.techniques import Inputs, finetune
 from fincompress.training.loop import Budget
@@ -89,7 +89,7 @@ def test_a_folder_of_files_gives_as_many_of_each(
 
 @real_data
 def test_the_disputed_sentences_of_phrasebank_are_the_known_ones() -> None:
-    splits = load_splits(load_study("cpu").data, SHARED)
+    splits = load_splits(Study.load("cpu").data, SHARED)
     found = splits.transfer
     assert (len(found.texts), found.known, found.alike, found.repeated) == (2507, 0, 15, 57)
     held = splits.val.texts + splits.test.texts

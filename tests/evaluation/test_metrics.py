@@ -5,6 +5,7 @@ import pytest
 from numpy.typing import NDArray
 from sklearn.metrics import f1_score
 
+from fincompress.data.labels import SENTIMENT
 from fincompress.evaluation import metrics
 from fincompress.evaluation.metrics import (
     classification_scores,
@@ -20,7 +21,7 @@ from fincompress.evaluation.metrics import (
 
 def test_scores_are_those_worked_out_by_hand() -> None:
     # negative: 1 hit, 1 wrong, 1 missed. neutral: 2 hits, 2 wrong. positive: never predicted.
-    found = classification_scores([0, 0, 1, 1, 2, 2], [0, 1, 1, 1, 0, 1])
+    found = classification_scores([0, 0, 1, 1, 2, 2], [0, 1, 1, 1, 0, 1], SENTIMENT)
     assert found == {
         "macro_f1": pytest.approx((1 / 2 + 2 / 3 + 0) / 3),
         "accuracy": 0.5,
@@ -31,18 +32,18 @@ def test_scores_are_those_worked_out_by_hand() -> None:
 
 
 def test_perfect_answers_score_one() -> None:
-    assert set(classification_scores([0, 1, 2], [0, 1, 2]).values()) == {1.0}
+    assert set(classification_scores([0, 1, 2], [0, 1, 2], SENTIMENT).values()) == {1.0}
 
 
 def test_a_class_that_never_occurs_still_counts_in_the_mean() -> None:
-    found = classification_scores([0, 1], [0, 1])
+    found = classification_scores([0, 1], [0, 1], SENTIMENT)
     assert found["f1_positive"] == 0.0
     assert found["macro_f1"] == pytest.approx(2 / 3)
 
 
 def test_macro_f1_weighs_classes_alike_however_rare() -> None:
     # Nine neutral sentences right, the one negative sentence missed: accuracy hides it.
-    found = classification_scores([1] * 9 + [0], [1] * 10)
+    found = classification_scores([1] * 9 + [0], [1] * 10, SENTIMENT)
     assert found["accuracy"] == 0.9
     assert found["macro_f1"] == pytest.approx(18 / 19 / 3)
 
@@ -58,8 +59,8 @@ def test_the_interval_encloses_the_score_and_is_narrower_for_more_sentences() ->
     widths = []
     for n in (100, 1600):
         truth, guess = answers(n, right=0.7)
-        low, high = f1_intervals(truth, guess)["macro_f1"]
-        assert 0 < low < classification_scores(truth, guess)["macro_f1"] < high < 1
+        low, high = f1_intervals(truth, guess, SENTIMENT)["macro_f1"]
+        assert 0 < low < classification_scores(truth, guess, SENTIMENT)["macro_f1"] < high < 1
         widths.append(high - low)
     # Four times narrower for sixteen times the sentences, give or take the sample.
     assert widths[0] / widths[1] == pytest.approx(4, rel=0.25)
@@ -67,13 +68,19 @@ def test_the_interval_encloses_the_score_and_is_narrower_for_more_sentences() ->
 
 def test_the_interval_depends_on_the_seed_and_on_nothing_else() -> None:
     truth, guess = answers(80, right=0.7)
-    assert f1_intervals(truth, guess, 3)["macro_f1"] == f1_intervals(truth, guess, 3)["macro_f1"]
-    assert f1_intervals(truth, guess, 3)["macro_f1"] != f1_intervals(truth, guess, 4)["macro_f1"]
+    assert (
+        f1_intervals(truth, guess, SENTIMENT, 3)["macro_f1"]
+        == f1_intervals(truth, guess, SENTIMENT, 3)["macro_f1"]
+    )
+    assert (
+        f1_intervals(truth, guess, SENTIMENT, 3)["macro_f1"]
+        != f1_intervals(truth, guess, SENTIMENT, 4)["macro_f1"]
+    )
 
 
 def test_perfect_answers_have_no_spread() -> None:
     truth = [0, 1, 2] * 40
-    assert f1_intervals(truth, truth)["macro_f1"] == (1.0, 1.0)
+    assert f1_intervals(truth, truth, SENTIMENT)["macro_f1"] == (1.0, 1.0)
 
 
 # With 12 sentences a resample often lacks a class: both must score it 0.
@@ -87,23 +94,23 @@ def test_the_interval_is_that_of_a_plain_loop(monkeypatch: pytest.MonkeyPatch, n
         found.append(
             f1_score(truth[pick], guess[pick], labels=[0, 1, 2], average="macro", zero_division=0.0)
         )
-    low, high = f1_intervals(truth.tolist(), guess, seed=7)["macro_f1"]
+    low, high = f1_intervals(truth.tolist(), guess, SENTIMENT, seed=7)["macro_f1"]
     assert (low, high) == pytest.approx(tuple(np.percentile(found, [2.5, 97.5])), abs=1e-12)
 
 
 def test_a_drop_is_resampled_in_pairs() -> None:
     truth, reference = answers(300, right=0.8)
-    assert macro_f1_difference_interval(truth, reference, reference) == (0.0, 0.0), (
+    assert macro_f1_difference_interval(truth, reference, reference, 3) == (0.0, 0.0), (
         "no noise of its own"
     )
     worse = [0] * 30 + reference[30:]
-    low, high = macro_f1_difference_interval(truth, reference, worse)
+    low, high = macro_f1_difference_interval(truth, reference, worse, 3)
     drop = (
-        classification_scores(truth, reference)["macro_f1"]
-        - classification_scores(truth, worse)["macro_f1"]
+        classification_scores(truth, reference, SENTIMENT)["macro_f1"]
+        - classification_scores(truth, worse, SENTIMENT)["macro_f1"]
     )
     assert low < drop < high
-    alone = f1_intervals(truth, worse)["macro_f1"]
+    alone = f1_intervals(truth, worse, SENTIMENT)["macro_f1"]
     assert high - low < alone[1] - alone[0]
 
 
@@ -118,25 +125,29 @@ def seeds(n: int, right: float, count: int) -> tuple[list[int], NDArray[np.int64
 def test_seeds_that_answer_alike_have_the_interval_of_one() -> None:
     truth, guess = answers(120, right=0.7)
     other = [0] * 20 + guess[20:]
-    alone = f1_intervals(truth, guess, seed=3)["macro_f1"]
-    assert f1_intervals(truth, [guess], seed=3)["macro_f1"] == alone
-    assert f1_intervals(truth, [guess] * 3, seed=3)["macro_f1"] == pytest.approx(alone, abs=1e-12)
-    drop = macro_f1_difference_interval(truth, guess, other, seed=3)
+    alone = f1_intervals(truth, guess, SENTIMENT, seed=3)["macro_f1"]
+    assert f1_intervals(truth, [guess], SENTIMENT, seed=3)["macro_f1"] == alone
+    assert f1_intervals(truth, [guess] * 3, SENTIMENT, seed=3)["macro_f1"] == pytest.approx(
+        alone, abs=1e-12
+    )
+    drop = macro_f1_difference_interval(truth, guess, other, 3, seed=3)
     for first, second in (([guess] * 3, [other] * 3), ([guess] * 2, other)):
-        found = macro_f1_difference_interval(truth, first, second, seed=3)
+        found = macro_f1_difference_interval(truth, first, second, 3, seed=3)
         assert found == pytest.approx(drop, abs=1e-12)
 
 
 def test_independent_seeds_narrow_the_interval_of_their_mean() -> None:
     truth, guesses = seeds(200, right=0.6, count=5)
-    low, high = f1_intervals(truth, guesses)["macro_f1"]
+    low, high = f1_intervals(truth, guesses, SENTIMENT)["macro_f1"]
     assert (
-        low < np.mean([classification_scores(truth, guess)["macro_f1"] for guess in guesses]) < high
+        low
+        < np.mean([classification_scores(truth, guess, SENTIMENT)["macro_f1"] for guess in guesses])
+        < high
     )
-    alone = [f1_intervals(truth, guess)["macro_f1"] for guess in guesses]
+    alone = [f1_intervals(truth, guess, SENTIMENT)["macro_f1"] for guess in guesses]
     assert high - low < 0.7 * min(end - start for start, end in alone)
-    pooled = macro_f1_difference_interval(truth, guesses[1:], guesses[0])
-    single = macro_f1_difference_interval(truth, guesses[1], guesses[0])
+    pooled = macro_f1_difference_interval(truth, guesses[1:], guesses[0], 3)
+    single = macro_f1_difference_interval(truth, guesses[1], guesses[0], 3)
     assert pooled[1] - pooled[0] < single[1] - single[0]
 
 
@@ -147,9 +158,14 @@ def test_all_seeds_are_scored_on_the_same_resample(monkeypatch: pytest.MonkeyPat
     for pick in np.random.default_rng(7).integers(0, 90, (8, 90)):
         right = np.array(truth)[pick].tolist()
         found.append(
-            np.mean([classification_scores(right, guess[pick])["macro_f1"] for guess in guesses])
+            np.mean(
+                [
+                    classification_scores(right, guess[pick], SENTIMENT)["macro_f1"]
+                    for guess in guesses
+                ]
+            )
         )
-    ends = f1_intervals(truth, guesses, seed=7)["macro_f1"]
+    ends = f1_intervals(truth, guesses, SENTIMENT, seed=7)["macro_f1"]
     assert ends == pytest.approx(tuple(np.percentile(found, [2.5, 97.5])), abs=1e-12)
 
 
@@ -169,7 +185,11 @@ def test_mcnemar_of_no_difference_is_one() -> None:
 
 
 def test_the_rows_of_a_confusion_are_the_right_classes() -> None:
-    assert confusion_counts([0, 0, 1, 1, 1], [0, 1, 1, 1, 0]) == [[1, 1, 0], [1, 2, 0], [0, 0, 0]]
+    assert confusion_counts([0, 0, 1, 1, 1], [0, 1, 1, 1, 0], 3) == [
+        [1, 1, 0],
+        [1, 2, 0],
+        [0, 0, 0],
+    ]
 
 
 def test_percentiles_resample_whole_rounds() -> None:

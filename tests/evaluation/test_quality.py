@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from fincompress.data import LABELS, Sentences
+from fincompress.data import SENTIMENT, Sentences
 from fincompress.evaluation.error_analysis import (
     confusion_by_variant,
     disagreements_with_teacher,
@@ -68,8 +68,8 @@ def test_what_is_handed_over_is_shared_out_by_part_and_origin() -> None:
 
 def test_differences_come_with_interval_p_and_agreement() -> None:
     metrics, intervals = quality_metrics([ONE], "student", "teacher", "other")
-    theirs = classification_scores(PART.labels, rows(6).argmax(1))["macro_f1"]
-    ours = classification_scores(PART.labels, rows(12).argmax(1))["macro_f1"]
+    theirs = classification_scores(PART.labels, rows(6).argmax(1), SENTIMENT)["macro_f1"]
+    ours = classification_scores(PART.labels, rows(12).argmax(1), SENTIMENT)["macro_f1"]
     assert metrics["test/macro_f1"] == ours
     assert metrics["test/f1_vs_teacher"] == pytest.approx(ours - theirs)
     low, high = intervals["test/f1_vs_teacher"]
@@ -93,7 +93,7 @@ def test_slices_are_those_of_the_sources() -> None:
     assert metrics[origin_key("posts")] == 1.0
     assert (
         metrics[origin_key("news")]
-        == classification_scores(PART.labels[:90], rows(12).argmax(1)[:90])["macro_f1"]
+        == classification_scores(PART.labels[:90], rows(12).argmax(1)[:90], SENTIMENT)["macro_f1"]
     )
     assert origin_key("my file-1") == "test/macro_f1/my_file_1", "MLflow takes no others"
 
@@ -133,8 +133,8 @@ def test_single_sentences() -> None:
     found = disagreements_with_teacher(ONE, "teacher", ["teacher", "student"])
     assert len(found) == 6 and set(found["variant"]) == {"student"}
     first = found.iloc[0]
-    assert first["text"] == "text 6" and first["label"] == first["teacher_answer"] == LABELS[0]
-    assert first["answer"] == LABELS[1] and 0.9 < first["strength"] < first["score"]
+    assert first["text"] == "text 6" and first["label"] == first["teacher_answer"] == SENTIMENT[0]
+    assert first["answer"] == SENTIMENT[1] and 0.9 < first["strength"] < first["score"]
 
 
 def test_the_strongest_disagreements_come_first_and_are_few() -> None:
@@ -150,7 +150,7 @@ def test_two_ways_from_one_source_are_set_side_by_side() -> None:
     answers = answered(teacher=rows(0), one=rows(12), two=rows(0))
     better = compare_variants([answers], "two", "one", (130.4, 0.0))
     assert better.differences["val"] == pytest.approx(
-        1 - classification_scores(PART.labels, rows(12).argmax(1))["macro_f1"]
+        1 - classification_scores(PART.labels, rows(12).argmax(1), SENTIMENT)["macro_f1"]
     )
     assert str(better).startswith("two over one, points of macro-F1: +10.0 [")
     assert str(better).endswith("; better on validation, for 130 s of training against 0 s")

@@ -9,7 +9,7 @@ import pytest
 from fincompress.commands.workspace import limit_threads
 from fincompress.machine import cpu
 from fincompress.machine.cpu import cpu_flags, cpu_model, usable_cores
-from fincompress.studies.study import load_study
+from fincompress.studies.study import Study
 
 
 @pytest.fixture(autouse=True)
@@ -102,7 +102,7 @@ def test_the_cpu_is_read_where_linux_lists_it(
 def test_a_study_is_measured_with_no_more_threads_than_there_are_cores(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    study = load_study("cpu")
+    study = Study.load("cpu")
     assert limit_threads(study) == study, "two threads fit on eight cores"
     assert capsys.readouterr().out == ""
     monkeypatch.setenv("OMP_NUM_THREADS", "1")

@@ -3,10 +3,10 @@
 from fincompress.artifact import Artifact
 from fincompress.evaluation.results import EXTRA_F1, Measurement
 from fincompress.reports.model_card import model_card
-from fincompress.studies.study import load_study
+from fincompress.studies.study import Study
 from fincompress.studies.variants import load_variants
 
-STUDY = load_study("quickstart")
+STUDY = Study.load("quickstart")
 DATA = {"data": "phrasebank, 7 / 2 / 2", "seed": "42"}
 
 

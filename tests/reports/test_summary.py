@@ -10,9 +10,9 @@ import pytest
 from fincompress.cli import parse_arguments
 from fincompress.evaluation.results import Benchmark, Measurement
 from fincompress.reports.summary import Holder, holder, interpreter, summary
-from fincompress.studies.study import load_study
+from fincompress.studies.study import Study
 
-STUDY = load_study("quickstart")
+STUDY = Study.load("quickstart")
 PYTHON = ".venv/bin/python"
 MAKEFILE = Path(__file__).parents[2] / "Makefile"
 CHAMPION = Holder("student_ptq", 5)
@@ -96,7 +96,7 @@ def test_three_commands_come_next_and_can_be_pasted() -> None:
     assert "\nui: " in MAKEFILE.read_text()
     assert real[:3] == [PYTHON, "-m", "fincompress"]
     _, options = parse_arguments(real[3:])
-    assert options.study == "cpu" and load_study("cpu")
+    assert options.study == "cpu" and Study.load("cpu")
 
 
 def test_the_default_store_is_named_as_it_is_spelled_and_another_is_left_to_its_variable() -> None:

@@ -7,7 +7,7 @@ import pytest
 
 from fincompress import studies
 from fincompress.config import UserError
-from fincompress.studies.study import load_study
+from fincompress.studies.study import Study
 from fincompress.studies.variants import (
     load_ablations,
     load_variants,
@@ -40,7 +40,7 @@ def test_the_variants_form_the_documented_tree() -> None:
 
 @pytest.mark.parametrize("name", ["quickstart", "cpu", "practical", "finbert"])
 def test_every_study_reads(name: str) -> None:
-    assert load_study(name).model_name == f"fincompress-{name}"
+    assert Study.load(name).model_name == f"fincompress-{name}"
 
 
 def test_a_study_may_have_variants_and_ablations_of_its_own() -> None:
@@ -214,14 +214,14 @@ def test_auto_stays_auto_so_that_every_cpu_has_the_same_recipe(folder: Path) -> 
 
 def test_a_wrong_study_is_refused(folder: Path) -> None:
     with pytest.raises(UserError, match="study: unknown study 'cpuu'; known: none"):
-        load_study("cpuu")
+        Study.load("cpuu")
     (folder / "cpu.yaml").write_text("name: x")
     with pytest.raises(UserError, match="did you mean 'cpu'"):
-        load_study("cpuu")
+        Study.load("cpuu")
     with pytest.raises(
         UserError, match="unknown key 'name'; the study takes its name from the file"
     ):
-        load_study("cpu")
+        Study.load("cpu")
     (folder / "cpu.yaml").write_text("budget: {epoch: 3, patience: 1}")
     with pytest.raises(UserError, match=r"cpu.yaml: "):
-        load_study("cpu")
+        Study.load("cpu")

@@ -173,6 +173,25 @@ def open_project(
     mlflow.set_tracking_uri(None)
 
 
+def reviews(rows_of_a_label: int = 40) -> list[tuple[str, str]]:
+    """German reviews with five labels, as many of each, no two alike."""
+    things = ("Das Essen", "Der Service", "Das Zimmer", "Die Lage", "Das Frühstück")
+    times = ("heute", "gestern", "am Montag", "im Mai", "am Abend", "immer", "diesmal", "zuletzt")
+    verdicts = {
+        "sehr gut": "war großartig",
+        "gut": "war recht gut",
+        "mittel": "war in Ordnung",
+        "schlecht": "war leider schwach",
+        "sehr schlecht": "war ganz furchtbar",
+    }
+    seen = [(thing, time) for time in times for thing in things][:rows_of_a_label]
+    return [
+        (f"{thing} {verdict} {time} .", label)
+        for label, verdict in verdicts.items()
+        for thing, time in seen
+    ]
+
+
 def write_csv(path: Path, rows: Sequence[tuple[str, object]]) -> str:
     pd.DataFrame(rows, columns=["text", "label"]).to_csv(path, index=False)
     return str(path)

@@ -11,7 +11,7 @@ from mlflow.entities import Run
 
 from fincompress.artifact import Artifact, read_artifact
 from fincompress.evaluation.results import Answers, Benchmark
-from fincompress.studies.study import Study, load_study
+from fincompress.studies.study import Study
 from fincompress.studies.variants import load_variants
 from fincompress.tracking import registry, runs
 from fincompress.tracking.store import open_store
@@ -37,7 +37,7 @@ def registered(folder: Path, checkpoint: Path, wide: Path, base: Artifact) -> It
     with open_project(folder, checkpoint, wide) as project:
         project.change(gate={"max_f1_drop": 0.9, "min_agreement": 0, "min_speedup": 0.001})
         open_store()
-        study, copy = load_study("tiny"), folder / "copy" / registry.ARTIFACT
+        study, copy = Study.load("tiny"), folder / "copy" / registry.ARTIFACT
         shutil.copytree(base.path, copy)
         with runs.step("teacher", {"stage": "build"}):
             card = project.folder / "model_card.md"
@@ -70,7 +70,7 @@ def benchmark(
 
 
 def roles() -> dict[str, int]:
-    return registry.aliases(load_study("tiny"))
+    return registry.aliases(Study.load("tiny"))
 
 
 def decisions() -> list[Run]:

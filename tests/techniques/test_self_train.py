@@ -12,7 +12,7 @@ from fincompress.build import Recipe, build, plan
 from fincompress.config import UserError
 from fincompress.data import Splits
 from fincompress.data.sentences import Sentences, TrainingOnly, Transfer
-from fincompress.studies.study import load_study
+from fincompress.studies.study import Study
 from fincompress.studies.variants import load_ablations, load_variants
 from fincompress.techniques import Inputs, self_train
 from fincompress.techniques.self_train import Config
@@ -132,7 +132,7 @@ def test_origins_that_there_are_not_are_ignored_and_all_cannot_be_left_out(
 def test_what_is_compared_with_the_teacher_of_practical_learns_from_as_many_sentences() -> None:
     own = load_variants("practical")
     limit = own["teacher"].config.transfer_sentences
-    budget = load_study("practical").budget
+    budget = Study.load("practical").budget
     assert limit and budget.transfer_per_epoch and limit <= budget.transfer_per_epoch
     compared = [
         spec.config
@@ -145,6 +145,6 @@ def test_what_is_compared_with_the_teacher_of_practical_learns_from_as_many_sent
 
 def test_most_models_that_answer_for_the_teacher_of_practical_know_the_split_alone() -> None:
     first_round = VARIANTS["teacher_of_practical"].config.first_round
-    added = set(load_study("practical").data.training_only)
+    added = set(Study.load("practical").data.training_only)
     of_the_split = [left_out for left_out in first_round if set(left_out) == added]
     assert len(first_round) > len(of_the_split) > len(first_round) / 2

@@ -13,7 +13,7 @@ import pytest
 
 from fincompress.artifact import Artifact
 from fincompress.commands.promote import rollback
-from fincompress.data import LABELS
+from fincompress.data import SENTIMENT
 from fincompress.runtimes import load_runtime
 from fincompress.studies.study import Study
 from fincompress.tracking import registry, served_model, served_model_process
@@ -47,7 +47,7 @@ def test_what_is_asked_is_what_is_served(
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
     found = served_model.predict_served(study, 1, [TEXTS[:4], TEXTS[4:]], 1)
     places = load_runtime("torch_eager").load(base, 1)(TEXTS).argmax(axis=1)
-    assert found.labels == tuple(LABELS[place] for place in places)
+    assert found.labels == tuple(SENTIMENT[place] for place in places)
     assert 0 < found.overhead_ms < 100 and found.way == "torch_eager"
 
 
@@ -59,7 +59,7 @@ def test_the_code_of_the_version_answers_and_not_the_checkouts(
     carried.write_text(text.replace("        return logits\n", "        return -logits\n"))
     least = load_runtime("torch_eager").load(base, 1)(TEXTS).argmin(axis=1)
     assert served_model.predict_served(study, 1, [TEXTS], 1).labels == tuple(
-        LABELS[place] for place in least
+        SENTIMENT[place] for place in least
     )
 
 

@@ -13,7 +13,7 @@ import pytest
 from mlflow import MlflowException
 
 from fincompress.artifact import Artifact
-from fincompress.studies.study import Study, load_study
+from fincompress.studies.study import Study
 from fincompress.studies.variants import load_variants
 from fincompress.tracking import registry, runs
 from tests.support.projects import Project
@@ -47,9 +47,9 @@ def server(project: Project, monkeypatch: pytest.MonkeyPatch) -> Iterator[HTTPSe
 
 def test_what_a_store_does_not_have_is_not_there(project: Project, server: HTTPServer) -> None:
     server.answer = NOT_THERE  # type: ignore[attr-defined]
-    assert registry.aliases(load_study("tiny")) == {} and not runs.exists("0" * 32)
+    assert registry.aliases(Study.load("tiny")) == {} and not runs.exists("0" * 32)
     mlflow.set_tracking_uri(f"sqlite:///{project.folder}/mlflow.db")
-    assert registry.aliases(load_study("tiny")) == {} and not runs.exists("0" * 32)
+    assert registry.aliases(Study.load("tiny")) == {} and not runs.exists("0" * 32)
 
 
 @pytest.mark.parametrize(
@@ -60,14 +60,14 @@ def test_a_server_that_fails_is_not_one_without_aliases_or_runs(
 ) -> None:
     server.answer = answer  # type: ignore[attr-defined]
     with pytest.raises(MlflowException, match=message):
-        registry.aliases(load_study("tiny"))
+        registry.aliases(Study.load("tiny"))
     with pytest.raises(MlflowException, match=message):
         runs.exists("0" * 32)
 
 
 def test_a_server_that_is_away_is_not_one_without_aliases_or_runs(server: HTTPServer) -> None:
     server.server_close()
-    for ask in (lambda: registry.aliases(load_study("tiny")), lambda: runs.exists("0" * 32)):
+    for ask in (lambda: registry.aliases(Study.load("tiny")), lambda: runs.exists("0" * 32)):
         with pytest.raises(MlflowException, match="failed with exception"):
             ask()
 

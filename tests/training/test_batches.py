@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from fincompress.data import LABELS
+from fincompress.data import SENTIMENT
 from fincompress.evaluation.metrics import classification_scores
 from fincompress.models.checkpoint import Base, import_checkpoint
 from fincompress.models.storage import load_encoder
@@ -95,8 +95,8 @@ def test_answers_are_those_of_the_runtime_whatever_training_computes_in(
         found = teacher_answers(artifact.path, texts)
     else:
         found = predict_logits(model, ids)
-        classes = tuple(LABELS.index(label) for label in labels)
-        shipped = classification_scores(classes, expected.argmax(1))
+        classes = tuple(SENTIMENT.index(label) for label in labels)
+        shipped = classification_scores(classes, expected.argmax(1), SENTIMENT)
         assert loop.validation_scores(model, EncodedSentences(ids, classes)) == {
             f"val/{name}": value for name, value in shipped.items()
         }

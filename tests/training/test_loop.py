@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 from tqdm import tqdm
 
+from fincompress.data.labels import SENTIMENT
 from fincompress.evaluation.metrics import classification_scores
 from fincompress.models.encoder import Encoder
 from fincompress.training import device, loop
@@ -58,7 +59,7 @@ def test_the_weights_of_the_best_epoch_are_kept() -> None:
     assert len(history) == 12
     assert best["val/macro_f1"] == max(history) > history[-1] + 0.3
     assert best["best_epoch"] == 1 + history.index(max(history)) < 12
-    kept = classification_scores(VAL.labels, predict_logits(model, VAL.ids).argmax(1))
+    kept = classification_scores(VAL.labels, predict_logits(model, VAL.ids).argmax(1), SENTIMENT)
     expected = {f"val/{name}": value for name, value in kept.items()}
     assert best == expected | {"best_epoch": best["best_epoch"]}
     assert not model.training
@@ -71,7 +72,7 @@ def test_the_weights_of_the_last_epoch_may_be_asked_for() -> None:
     history = [values["val/macro_f1"] for values in reported]
     assert last["best_epoch"] == len(history) == 12
     assert last["val/macro_f1"] == history[-1] < max(history) - 0.3
-    kept = classification_scores(VAL.labels, predict_logits(model, VAL.ids).argmax(1))
+    kept = classification_scores(VAL.labels, predict_logits(model, VAL.ids).argmax(1), SENTIMENT)
     assert kept["macro_f1"] == history[-1]
 
 
@@ -125,7 +126,9 @@ def test_the_report_has_losses_as_means_over_sentences() -> None:
 def test_the_report_has_the_validation_scores_of_each_epoch() -> None:
     model = encoder()
     _, reported = train(model, nothing(model), epochs=1)
-    expected = classification_scores(VAL.labels, predict_logits(model, VAL.ids).argmax(1))
+    expected = classification_scores(
+        VAL.labels, predict_logits(model, VAL.ids).argmax(1), SENTIMENT
+    )
     assert reported[0].pop("train/epoch_seconds") > 0
     assert reported == [{"train/loss": 0.0} | {f"val/{k}": v for k, v in expected.items()}]
 
@@ -240,7 +243,7 @@ def test_averaged_weights_are_those_that_are_scored_and_kept() -> None:
     best, reported = train(model, cross_entropy(model), optimizer=steady)
     train(plain, cross_entropy(plain))
     assert best["val/macro_f1"] == max(values["val/macro_f1"] for values in reported)
-    kept = classification_scores(VAL.labels, predict_logits(model, VAL.ids).argmax(1))
+    kept = classification_scores(VAL.labels, predict_logits(model, VAL.ids).argmax(1), SENTIMENT)
     assert best["val/macro_f1"] == kept["macro_f1"]
     pairs = zip(model.parameters(), plain.parameters(), strict=True)
     assert max((a - b).abs().max().item() for a, b in pairs) > 1e-3, "no average is the last step"

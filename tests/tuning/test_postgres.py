@@ -9,7 +9,7 @@ import pytest
 
 from fincompress.studies.search_space import Range
 from fincompress.tuning import trial_queue
-from fincompress.tuning.objective import Goal
+from fincompress.tuning.objective import Goal, TrialMeasurement
 from fincompress.tuning.trial_queue import Search
 
 pytestmark = pytest.mark.slow
@@ -37,7 +37,7 @@ def work(found: Search, trials: int) -> None:
             x = trial.suggest_float("x", 0, 1)
             time.sleep(COST_S)
             trial.set_user_attr("by", os.getpid())
-            trial_queue.record_result(found, trial, x, None, 0.9)
+            trial_queue.record_result(found, trial, TrialMeasurement(x, 1.0), 0.9)
 
 
 def timed(address: str, name: str, workers: int, trials: int) -> float:

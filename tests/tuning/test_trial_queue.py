@@ -11,11 +11,12 @@ from optuna.trial import TrialState
 
 from fincompress.studies.search_space import Choices, Range, Scalar, Space
 from fincompress.tuning import trial_queue
-from fincompress.tuning.objective import Goal
+from fincompress.tuning.objective import DISK, LATENCY, Goal, TrialMeasurement
 from fincompress.tuning.trial import suggest
 from fincompress.tuning.trial_queue import Search, Trial
 from tests.support.projects import refusal
 
+SIZE_MB = 12.5
 SPACE: Space = {
     "temperature": Range(low=1.0, high=8.0, step=0.5),
     "optimizer.learning_rate": Range(low=1e-5, high=1e-3, log=True),
@@ -55,7 +56,9 @@ def run(found: Search, f1: float, latency_ms: float | None = None) -> dict[str, 
     """One trial from end to end; what it drew."""
     trial = take(found)
     values = suggest(trial, SPACE)
-    trial_queue.record_result(found, trial, f1, latency_ms, teacher_f1=0.9)
+    trial_queue.record_result(
+        found, trial, TrialMeasurement(f1, SIZE_MB, latency_ms), teacher_f1=0.9
+    )
     return dict(values)
 
 
@@ -99,7 +102,7 @@ def test_an_interrupted_trial_is_run_again_with_its_values(tmp_path: Path) -> No
     assert states(found) == ["complete", "waiting", "waiting"]
     again = take(found)
     assert suggest(again, SPACE) == drawn
-    trial_queue.record_result(found, again, 0.7, None, 0.9)
+    trial_queue.record_result(found, again, TrialMeasurement(0.7, SIZE_MB), 0.9)
     assert [o.trial for o in trial_queue.outcomes(found.study())] == [0, 3, 2]
 
 
@@ -122,7 +125,7 @@ def test_a_trial_without_a_sign_of_life_is_run_again(
     again = suggest(take(found), SPACE)
     assert again == (values or OWN)
     with pytest.raises(trial_queue.GivenUp):  # it was only asleep, and is too late
-        trial_queue.record_result(found, trial, 0.9, None, 0.9)
+        trial_queue.record_result(found, trial, TrialMeasurement(0.9, SIZE_MB), 0.9)
     trial_queue.requeue(found, trial)
     assert states(found) == ["running"]
 
@@ -130,7 +133,7 @@ def test_a_trial_without_a_sign_of_life_is_run_again(
 def test_what_is_over_is_not_put_back(tmp_path: Path) -> None:
     found = opened(tmp_path, trials=1)
     trial = take(found)
-    trial_queue.record_result(found, trial, 0.9, None, 0.9)
+    trial_queue.record_result(found, trial, TrialMeasurement(0.9, SIZE_MB), 0.9)
     trial_queue.requeue(found, trial)
     assert states(found) == ["complete"]
 
@@ -166,7 +169,7 @@ def test_a_poor_trial_is_stopped_once_there_is_something_to_compare_it_with(tmp_
         trial = take(found)
         suggest(trial, SPACE)
         assert not any(trial_queue.unpromising(trial, epoch, 0.8) for epoch in (1, 2))
-        trial_queue.record_result(found, trial, 0.8, None, 0.9)
+        trial_queue.record_result(found, trial, TrialMeasurement(0.8, SIZE_MB), 0.9)
     trial = take(found)
     suggest(trial, SPACE)
     assert not trial_queue.unpromising(trial, 1, 0.3), "never after one epoch"
@@ -185,6 +188,8 @@ def test_a_constraint_is_kept_and_shown(tmp_path: Path) -> None:
     slow, fast = trial_queue.outcomes(found.study())
     assert (slow.feasible, slow.f1, slow.latency_ms) == (False, 0.9, 4.0)
     assert (fast.feasible, fast.f1, fast.latency_ms) == (True, 0.8, 2.0)
+    shown = trial_queue.trials_by_slot(found.study())[1].user_attrs  # what the dashboard has
+    assert (shown[LATENCY], shown[DISK]) == (2.0, SIZE_MB) and fast.size_mb == SIZE_MB
     assert found.study().best_trial.number == fast.trial
 
 

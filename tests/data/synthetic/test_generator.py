@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from fincompress.benchmark.tfidf import fit_floor
-from fincompress.data import LABELS, Sentences
+from fincompress.data import SENTIMENT, Sentences
 from fincompress.data.sentences import clean_text
 from fincompress.data.synthetic.generator import (
     BY_MOVE,
@@ -62,7 +62,7 @@ def test_no_sentence_occurs_twice_in_any_parts(corpus: Corpus) -> None:
 @pytest.mark.parametrize("part", ["train", "val", "test"])
 def test_every_class_has_a_third(corpus: Corpus, part: str) -> None:
     counts = Counter(label for _, label in corpus[part])
-    assert set(counts) == set(LABELS)
+    assert set(counts) == set(SENTIMENT)
     shares = {label: counts[label] / len(corpus[part]) for label in SHARES}
     assert shares == pytest.approx(SHARES, abs=0.02)
 
@@ -71,7 +71,7 @@ def test_every_class_has_a_third(corpus: Corpus, part: str) -> None:
 def test_labels_do_not_stand_in_blocks(corpus: Corpus, part: str) -> None:
     first = {label for _, label in corpus[part][:50]}
     last = {label for _, label in corpus[part][-50:]}
-    assert first == last == set(LABELS)
+    assert first == last == set(SENTIMENT)
 
 
 def test_every_frame_is_filled_and_clean(corpus: Corpus) -> None:
@@ -90,12 +90,14 @@ def test_val_and_test_have_words_of_their_own(corpus: Corpus) -> None:
 @pytest.mark.parametrize("seed", [42, 1])
 def test_a_bag_of_words_learns_something_but_not_the_task(seed: int) -> None:
     parts = {
-        part: Sentences.of([(text, label, "sample") for text, label in rows])
+        part: Sentences.of([(text, label, "sample") for text, label in rows], SENTIMENT)
         for part, rows in generate(seed).items()
     }
     test = parts["test"]
     found = classification_scores(
-        test.labels, fit_floor(parts["train"].texts, parts["train"].labels)(test.texts).argmax(1)
+        test.labels,
+        fit_floor(parts["train"].texts, parts["train"].labels)(test.texts).argmax(1),
+        SENTIMENT,
     )
     assert 0.5 < found["macro_f1"] < 0.85
 
