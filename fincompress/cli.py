@@ -101,7 +101,7 @@ VERBS = {
         unnamed="texts",
     ),
     "report": Verb("report.report_results", "print the results of the last benchmark",
-                   ("study", "weights", "commit_to")),
+                   ("study", "weights", "commit_to", "html")),
     "dashboard": Verb("dashboard.serve_dashboard",
                       "serve Optuna's dashboard of all searches on this machine",
                       ("storage", "port")),

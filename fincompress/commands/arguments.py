@@ -121,6 +121,7 @@ OPTIONS = {
         weights, "trained, or random: untrained models of the same shapes, for speed and size only"
     ),
     "commit_to": Option(path, "folder to write the tables and raw timings to"),
+    "html": Option(path, "file to write the last benchmark to as one HTML page"),
     "tuned": Option(
         boolean, "build variants with the values of their best trials, where they were tuned"
     ),

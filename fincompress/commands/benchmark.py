@@ -10,6 +10,7 @@ from fincompress.benchmark.protocol import FLOOR_SUBJECT, MeasuredSubjects, meas
 from fincompress.commands.builder import Builder, command_run, study_work
 from fincompress.commands.failures import FAILURE_PREFIX, spare_others
 from fincompress.commands.options import Options
+from fincompress.commands.page import report_page
 from fincompress.commands.prepare import log_data_once
 from fincompress.commands.promote import promote, roles_now
 from fincompress.commands.workspace import Workspace, describe_scored, open_workspace
@@ -26,6 +27,7 @@ from fincompress.machine.locks import hold_to_measure
 from fincompress.models.storage import TORCH_FORMAT
 from fincompress.promotion import CHAMPION, TEACHER
 from fincompress.reports.benchmark_run import log_benchmark
+from fincompress.reports.html_report import HTML_REPORT
 from fincompress.reports.tables import markdown
 from fincompress.runtimes import choose_engine
 from fincompress.studies.variants import siblings
@@ -72,7 +74,7 @@ def run_benchmark(builder: Builder) -> Benchmark:
     """
     workspace = builder.workspace
     study, scored = workspace.study, workspace.scored
-    with runs.step("benchmark", workspace.tags("benchmark"), workspace.note):
+    with runs.step("benchmark", workspace.tags("benchmark"), workspace.note) as run_id:
         facts = read_environment(study.benchmark.threads) | _facts_for_estimates(builder)
         config = {"benchmark": dump(study.benchmark), "environment": facts}
         runs.log_config(config, "benchmark_config.json")
@@ -119,7 +121,10 @@ def run_benchmark(builder: Builder) -> Benchmark:
         )
     if workspace.options.promote and scored:
         promote(study, benchmark, answers, any_cpu=workspace.options.any_cpu)
-    print(markdown(benchmark, roles_now(study, benchmark)))
+    roles = roles_now(study, benchmark)
+    print(markdown(benchmark, roles))
+    page = report_page(study, run_id, benchmark, roles)
+    runs.add_text(run_id, page, HTML_REPORT)  # with the roles, which are decided last
     print(f"\nthe variants side by side in MLflow (`make ui`): {comparison}", flush=True)
     return benchmark
 

@@ -217,8 +217,9 @@ def _next_steps(name: str, path: Path, file: LabelledFile) -> list[str]:
         if any(column == "label" or column.startswith("score") for column in file.columns):
             words += ["--prefix", "model_"]
         ask = f"fincompress predict --study {name} {shlex.join(words)}"
+    here = Path.cwd()
     return [
-        f"study: written to {path}",
+        f"study: written to {path.relative_to(here) if path.is_relative_to(here) else path}",
         *([tests] if tests else []),
         "Next, what it would take, and then all of it:",
         f"  fincompress plan --study {name}",

@@ -21,18 +21,18 @@ class Options:
     for. `ablations`: names with `,` between, or `all`. `extra_test`: files of labelled sentences to
     score as well. `dry_run`: decide, and move no alias. `rollback`: return to the champion before.
     `weights`: `trained`, or `random` for models of the study's shapes that are only timed.
-    `commit_to`: the folder that a report is written to. `tuned`: build with the values of the best
-    trials. `trials`: how many a search is to have in the end. `workers`: processes that run them.
-    `epochs`: those of a trial, in place of the study's. `max_latency_ms`, `max_f1_drop`: the
-    constraint of a search; a drop is in macro-F1, from 0 to 1. `storage`: the address of Optuna's
-    database. `port`: the dashboard's. `model`: an alias, a variant or a version's number. `input`,
-    `output`: files of rows; without them, texts or standard input, and standard output. `column`:
-    that of the texts. `prefix`: begins the names of the columns that are added. `format`: of
-    standard output. `threads`: of the model; 0 are all that may be used. `processes`: how many
-    answer a file; 0 decides by its size. `resume`: go on with an unfinished output. `plan`: only
-    say what would be built. `texts`: texts to predict. `data`: a file to make a study of. `base`:
-    the checkpoint of that study. `text_column`, `label_column`: the columns of that file. `asked`:
-    the options of the verb as `mlflow run` logs them.
+    `commit_to`: the folder that a report is written to. `html`: the file of a report as a page.
+    `tuned`: build with the values of the best trials. `trials`: how many a search is to have in the
+    end. `workers`: processes that run them. `epochs`: those of a trial, in place of the study's.
+    `max_latency_ms`, `max_f1_drop`: the constraint of a search; a drop is in macro-F1, from 0 to 1.
+    `storage`: the address of Optuna's database. `port`: the dashboard's. `model`: an alias, a
+    variant or a version's number. `input`, `output`: files of rows; without them, texts or standard
+    input, and standard output. `column`: that of the texts. `prefix`: begins the names of the
+    columns that are added. `format`: of standard output. `threads`: of the model; 0 are all that
+    may be used. `processes`: how many answer a file; 0 decides by its size. `resume`: go on with an
+    unfinished output. `plan`: only say what would be built. `texts`: texts to predict. `data`: a
+    file to make a study of. `base`: the checkpoint of that study. `text_column`, `label_column`:
+    the columns of that file. `asked`: the options of the verb as `mlflow run` logs them.
     """
 
     study: str = "quickstart"
@@ -48,6 +48,7 @@ class Options:
     rollback: bool = False
     weights: str = TRAINED
     commit_to: Path | None = None
+    html: Path | None = None
     tuned: bool = False
     trials: int = 30
     workers: int = 1

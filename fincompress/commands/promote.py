@@ -255,7 +255,8 @@ def _incumbent(
 ) -> tuple[int | None, list[str]]:
     """The champion so far, under the number by which its model was measured.
 
-    None, with a line that says why, if it was not measured and its files are gone.
+    None, with a line that says why, if it was not measured and its files are gone or its labels are
+    not the study's.
     """
     if before is None:
         return None, []
@@ -264,9 +265,11 @@ def _incumbent(
             return number, []
     with TemporaryDirectory(prefix="fincompress-incumbent-") as folder:
         try:
-            registry.fetch(study.model_name, before, Path(folder))
+            version, _ = registry.fetch(study.model_name, before, Path(folder))
         except UserError as error:
             return None, [f"version {before}, champion until now, counts no more: {error}"]
+        if version.artifact.manifest.labels != study.data.labels:
+            return None, [f"version {before}, champion until now, counts no more: other labels"]
     return before, []
 
 

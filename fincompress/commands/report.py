@@ -5,8 +5,10 @@ from pathlib import Path
 
 from fincompress import studies
 from fincompress.commands.options import RANDOM, Options
+from fincompress.commands.page import report_page
 from fincompress.commands.promote import roles_now
 from fincompress.commands.tune import BEST, SUMMARY, TRIALS
+from fincompress.config import UserError
 from fincompress.evaluation.seed_results import SeedTable
 from fincompress.reports import plots
 from fincompress.reports.behaviour_tables import BEHAVIOUR_PLOT
@@ -41,6 +43,8 @@ def report_results(options: Options) -> None:
     """
     study = Study.load(options.study)
     open_store()
+    if options.html is not None and not options.html.resolve().parent.is_dir():
+        raise UserError(f"html: '{options.html}' cannot be written: its folder is missing")
     random = options.weights == RANDOM
     tables, tuned = dict[str, SeedTable](), dict[str, str]()
     if not random:
@@ -54,6 +58,9 @@ def report_results(options: Options) -> None:
         results = runs.read_run_file(run_id, RESULTS)
         roles = roles_now(study, measured) or _committed_roles(folder, results)
         print(markdown(measured, roles))
+        if options.html is not None:
+            options.html.write_text(report_page(study, run_id, measured, roles), encoding="utf-8")
+            print(f"\nwritten to {options.html}")
         texts = benchmark_files(measured, roles)
         texts |= {RESULTS: results, RAW: runs.read_run_file(run_id, RAW)}
         if not random:

@@ -83,3 +83,24 @@ def disagreements_with_teacher(
     frame = pd.DataFrame(rows, columns=list(DISAGREEMENT_COLUMNS)).round(4)
     frame = frame.sort_values("strength", ascending=False, kind="stable")
     return frame.groupby("variant", sort=False).head(STRONGEST).reset_index(drop=True)
+
+
+def least_confident(answers: Answers, variant: str, count: int) -> pd.DataFrame:
+    """Return the `count` test sentences of whose answer a variant is least sure, those first.
+
+    The frame has the columns `score`, the probability of the answer, `answer`, `label`, `text` and
+    `origin`.
+    """
+    probabilities = class_probabilities(np.array(answers.logits[variant][TEST]))  # (n, labels)
+    names = answers.label_names
+    rows = [
+        {
+            "score": round(float(probabilities[i].max()), 4),
+            "answer": names[probabilities[i].argmax()],
+            "label": names[answers.labels[TEST][i]],
+            "text": answers.texts[TEST][i],
+            "origin": answers.sources[TEST][i],
+        }
+        for i in np.argsort(probabilities.max(axis=1), kind="stable")[:count]
+    ]
+    return pd.DataFrame(rows, columns=["score", "answer", "label", "text", "origin"])

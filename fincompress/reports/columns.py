@@ -108,21 +108,30 @@ def _compared(own: Scored, key: str, other: str) -> bool:
     return key in own.metrics and not (own.variant == TEACHER and other == "teacher")
 
 
-def markdown_table(
+def table_cells(
     rows: Sequence[Scored], columns: Mapping[str, Cell], names: Mapping[str, str] | None = None
-) -> str:
-    """Return a Markdown table without the columns that are empty in every row.
+) -> list[list[str]]:
+    """Return the texts of a table by row, its heading first.
 
+    Columns that are empty in every row are left out; without any other there is no row at all.
     `names` are shown instead of the variants' own, by variant.
-
-    It is empty if no column has.
     """
     texts = [{name: cell(row) for name, cell in columns.items()} for row in rows]
     used = [name for name in columns if any(cells[name] for cells in texts)]
     if not used:
-        return ""
-    lines = ["| " + " | ".join(["variant", *used]) + " |", "|---" * (1 + len(used)) + "|"]
-    for row, cells in zip(rows, texts, strict=True):
-        name = (names or {}).get(row.variant, row.variant)
-        lines.append("| " + " | ".join([name, *(cells[column] for column in used)]) + " |")
+        return []
+    shown = names or {}
+    return [["variant", *used]] + [
+        [shown.get(row.variant, row.variant), *(cells[column] for column in used)]
+        for row, cells in zip(rows, texts, strict=True)
+    ]
+
+
+def markdown_table(
+    rows: Sequence[Scored], columns: Mapping[str, Cell], names: Mapping[str, str] | None = None
+) -> str:
+    """Return `table_cells` as Markdown, empty if there are none."""
+    lines = ["| " + " | ".join(cells) + " |" for cells in table_cells(rows, columns, names)]
+    if lines:
+        lines.insert(1, "|---" * (lines[0].count(" | ") + 1) + "|")
     return "\n".join(lines)

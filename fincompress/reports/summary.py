@@ -11,6 +11,7 @@ from fincompress.evaluation.results import (
     SPEEDUP,
     TEST,
     Benchmark,
+    Measurement,
     difference_keys,
     format_points,
     mark_synthetic,
@@ -102,17 +103,20 @@ def summary(
 
 
 def _gained(benchmark: Benchmark, champion: Holder) -> str:
-    measured = {m.variant: m for m in benchmark.measurements}
     # A champion of an earlier recipe is measured beside the variant's version of today.
-    ours = next((m for m in measured.values() if m.version == champion.version), None)
-    if ours is None:
-        return "This benchmark has not measured it."
+    ours = next((m for m in benchmark.measurements if m.version == champion.version), None)
+    return "This benchmark has not measured it." if ours is None else gains(benchmark, ours)
+
+
+def gains(benchmark: Benchmark, champion: Measurement) -> str:
+    """Return in words how much faster and smaller a champion is than the teacher, and how good."""
     if champion.variant == TEACHER:
         return "No faster variant passes the gate."
+    teacher = next(m for m in benchmark.measurements if m.variant == TEACHER)
     difference, _ = difference_keys(TEACHER, TEST)
-    smaller = measured[TEACHER].metrics[SIZE] / ours.metrics[SIZE]
+    smaller = teacher.metrics[SIZE] / champion.metrics[SIZE]
     return (
-        f"{ours.metrics[SPEEDUP]:.1f} times as fast as the teacher, {smaller:.1f} times smaller; "
-        f"test macro-F1 less the teacher's: "
-        f"{format_points(ours.metrics[difference], ours.intervals[difference])} points"
+        f"{champion.metrics[SPEEDUP]:.1f} times as fast as the teacher, {smaller:.1f} times "
+        "smaller; test macro-F1 less the teacher's: "
+        f"{format_points(champion.metrics[difference], champion.intervals[difference])} points"
     )

@@ -175,18 +175,27 @@ def markdown(benchmark: Benchmark, roles: Mapping[str, str] | None = None) -> st
     held: dict[str, list[str]] = {}
     for role, variant in (roles or {}).items():
         held.setdefault(variant, []).append(role)
-    rows = benchmark.measurements
-    details = ANSWERED | class_columns(rows) | CALIBRATED | origin_columns(rows)
-    scored = () if benchmark.random_weights else (QUALITY, details)
-    columns = (*scored, _share_of_size(benchmark) | SIZES, SPEED, _by_load(benchmark))
     names = {variant: f"{variant} ({', '.join(own)})" for variant, own in held.items()}
+    columns = result_tables(benchmark).values()
     tables = [markdown_table(benchmark.measurements, each, names) for each in columns]
     heading = f"Study `{benchmark.study}`. {' '.join(notes)}"
     pairs = "\n".join(str(pair) for pair in benchmark.pairs)
     limits = _champion_limits(benchmark, roles or {})
     return "\n\n".join(
-        part for part in (heading, *tables, pairs, limits, _drift_note(facts), shown) if part
+        part for part in (heading, *tables, pairs, limits, drift_note(facts), shown) if part
     )
+
+
+def result_tables(benchmark: Benchmark) -> dict[str, dict[str, Cell]]:
+    """Return the columns of each table of a benchmark, by its title."""
+    rows = benchmark.measurements
+    details = ANSWERED | class_columns(rows) | CALIBRATED | origin_columns(rows)
+    scored = {} if benchmark.random_weights else {"Quality": QUALITY, "Quality in detail": details}
+    return scored | {
+        "Size": size_cells(benchmark) | SIZES,
+        "Speed": SPEED,
+        "Texts a second, by texts in a call and by threads": _by_load(benchmark),
+    }
 
 
 def reference_drift(facts: Mapping[str, str]) -> float | None:
@@ -207,8 +216,8 @@ def _champion_limits(benchmark: Benchmark, roles: Mapping[str, str]) -> str:
     return f"Limits of {champion}, the champion: {described}." if described else ""
 
 
-def _drift_note(facts: Mapping[str, str]) -> str:
-    """The warning that milliseconds do not compare, if the reference moved by too much."""
+def drift_note(facts: Mapping[str, str]) -> str:
+    """Return the warning that milliseconds do not compare, if the reference moved by too much."""
     drift = reference_drift(facts)
     if drift is None or abs(drift) <= TOLERATED_SHARE:
         return ""
@@ -224,7 +233,8 @@ def benchmark_files(benchmark: Benchmark, roles: Mapping[str, str] | None = None
     }
 
 
-def _share_of_size(benchmark: Benchmark) -> dict[str, Cell]:
+def size_cells(benchmark: Benchmark) -> dict[str, Cell]:
+    """Return a cell of the size on disk, in MB and as a share of the teacher's."""
     teacher = next(m for m in benchmark.measurements if m.variant == TEACHER).size_mb
     return {"MB": metric_cell(SIZE, lambda own: f"{own:.1f} ({own / teacher:.0%})")}
 

@@ -209,6 +209,12 @@ def variants(study: Study) -> dict[int, str]:
     return {int(v.version): v.tags.get("variant", "") for v in versions}
 
 
+def build_runs(study: Study) -> dict[int, str]:
+    """Return the id of the run that built each version of the study's model, by version number."""
+    versions = mlflow.MlflowClient().search_model_versions(f"name = '{study.model_name}'")
+    return {int(v.version): v.run_id for v in versions if v.run_id}
+
+
 def originals(study: Study) -> dict[int, int]:
     """Return for each version number the lowest number with the same model.
 

@@ -9,6 +9,7 @@ import traceback
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
@@ -246,6 +247,24 @@ def read_run_file(run_id: str, file: str) -> str:
         return str(mlflow.artifacts.load_text(f"runs:/{run_id}/{file}"))
     except (mlflow.MlflowException, OSError) as error:
         raise UserError(f"run {run_id}: artifact {file} cannot be read: {reason(error)}") from None
+
+
+def read_figures(run_id: str) -> dict[str, bytes]:
+    """Return the PNG images among a run's artifacts, but not in their folders, by name."""
+    images = {}
+    with TemporaryDirectory(prefix="fincompress-figures-") as folder:
+        for found in mlflow.MlflowClient().list_artifacts(run_id):
+            if found.path.endswith(".png"):
+                file = mlflow.artifacts.download_artifacts(
+                    run_id=run_id, artifact_path=found.path, dst_path=folder
+                )
+                images[Path(found.path).stem] = Path(file).read_bytes()
+    return images
+
+
+def add_text(run_id: str, text: str, file: str) -> None:
+    """Log `text` as an artifact of a run that may have ended."""
+    mlflow.MlflowClient().log_text(run_id, text, file)
 
 
 def recover() -> list[str]:
