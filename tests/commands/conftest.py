@@ -18,6 +18,14 @@ from fincompress.tracking.served_model import Served
 from tests.support.registry import MODEL, TEXTS, decisions, register, registered, roles
 
 
+@pytest.fixture(scope="package", autouse=True)
+def _nothing_is_compiled() -> Iterator[None]:
+    """Compiling takes a quarter of a minute a benchmark, and is tested among the peers."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("TORCHDYNAMO_DISABLE", "1")
+        yield
+
+
 @pytest.fixture(scope="module")
 def published(
     tmp_path_factory: pytest.TempPathFactory,

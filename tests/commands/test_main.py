@@ -2,7 +2,6 @@
 
 import ast
 import json
-import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -158,8 +157,7 @@ def test_a_benchmark_has_a_child_for_each_variant_and_the_floor(finished: Projec
     }
     if {"avx512_bf16", "amx_bf16"} & {*instruction_sets()}:
         lacks["teacher@huggingface_bf16"] = slow
-    if shutil.which("g++"):
-        lacks["teacher@torch_compile"] = slow
+    lacks["teacher@torch_compile"] = slow
     if has_model2vec():
         lacks["model2vec"] = FILE_KEYS - {"bench/size_mb"}
     assert sorted(found) == sorted({*VARIANTS, *references, *lacks})

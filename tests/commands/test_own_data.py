@@ -91,30 +91,20 @@ def test_the_walk(project: Project, capsys: pytest.CaptureFixture[str]) -> None:
     scores = answers[[f"score_{name}" for name in study.data.labels]]
     assert (scores.sum(axis=1) - 1).abs().max() < 1e-3
 
-    # Other labels make other models, with which the champion until now cannot be compared.
-    file = project.folder / "experiments" / "my-study.yaml"
-    written = yaml.safe_load(file.read_text(encoding="utf-8"))
-    written["data"]["labels"].reverse()
-    file.write_text(yaml.safe_dump(written, allow_unicode=True), encoding="utf-8")
-    capsys.readouterr()
-    assert main(build) == 0
-    assert "the champion: it has other labels" in capsys.readouterr().out
-    assert list(fincompress.load(study="my-study").labels) == written["data"]["labels"]
-
 
 @pytest.mark.slow
 def test_a_study_from_python_gives_its_results(project: Project) -> None:
     file = write_reviews(project.folder)
-    project.keep(*FEW)
+    project.keep("teacher")
     assert fincompress.run("init", "mine", data=file) is None
     make_quick(project, "mine")
     planned = fincompress.run("plan", study="mine")
-    assert [(step.variant, step.build) for step in planned] == [(name, True) for name in FEW]
+    assert [(step.variant, step.build) for step in planned] == [("teacher", True)]
     results = fincompress.run("main", study="mine", extra_test=[file], promote=False)
     assert isinstance(results, Benchmark)
     measured = {m.variant: m for m in results.measurements}
-    assert set(FEW) <= set(measured) and 0 <= measured["teacher"].metrics[TEST_F1] <= 1
-    model = fincompress.load("student_ptq", study="mine")
+    assert 0 <= measured["teacher"].metrics[TEST_F1] <= 1
+    model = fincompress.load("teacher", study="mine")
     answer = model.predict(["Das Essen war großartig heute ."])[0]
     assert answer["scores"] is not None
     assert set(answer["scores"]) == set(fincompress.Study.load("mine").data.labels)

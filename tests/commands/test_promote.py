@@ -4,6 +4,7 @@ import errno
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -177,17 +178,22 @@ def test_where_none_passes_it_is_said_what_to_change(
     )
 
 
-def test_a_champion_that_was_not_measured_stays_unless_its_files_are_gone(
+def test_a_champion_that_was_not_measured_stays_unless_it_is_gone_or_has_other_labels(
     study: Study, answers: Answers, loaded: list[int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     registry.set_alias(study, "champion", 4)
     failures: list[Exception] = [ConnectionError("the store does not answer"), UserError("gone")]
 
-    def fetch(model_name: str, number: int, scratch: Path) -> None:
+    def version(labels: Sequence[str]) -> SimpleNamespace:
+        return SimpleNamespace(artifact=SimpleNamespace(manifest=SimpleNamespace(labels=labels)))
+
+    whole = [version(("a", "b")), version(study.data.labels)]
+
+    def fetch(model_name: str, number: int, scratch: Path) -> tuple[SimpleNamespace, str]:
         assert number == 4
-        if not failures:
-            return
-        raise failures.pop(0)
+        if failures:
+            raise failures.pop(0)
+        return whole.pop(0), "torch_eager"
 
     monkeypatch.setattr(registry, "fetch", fetch)
     with pytest.raises(ConnectionError):
@@ -196,6 +202,10 @@ def test_a_champion_that_was_not_measured_stays_unless_its_files_are_gone(
     promote(study, benchmark(), answers)
     assert roles()["champion"] == 2
     assert "version 4, champion until now, counts no more: gone\n" in text_of(decisions()[0])
+    registry.set_alias(study, "champion", 4)
+    promote(study, benchmark(), answers)
+    assert roles()["champion"] == 2
+    assert "version 4, champion until now, counts no more: other labels" in text_of(decisions()[0])
     registry.set_alias(study, "champion", 4)
     loaded.clear()
     promote(study, benchmark(), answers)
