@@ -123,7 +123,7 @@ def run_benchmark(builder: Builder) -> Benchmark:
         promote(study, benchmark, answers, any_cpu=workspace.options.any_cpu)
     roles = roles_now(study, benchmark)
     print(markdown(benchmark, roles))
-    page = report_page(study, run_id, benchmark, roles)
+    page = report_page(study, run_id, benchmark, roles, answers if scored else None)
     runs.add_text(run_id, page, HTML_REPORT)  # with the roles, which are decided last
     print(f"\nthe variants side by side in MLflow (`make ui`): {comparison}", flush=True)
     return benchmark

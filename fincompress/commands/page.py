@@ -7,13 +7,20 @@ from fincompress.evaluation.results import Answers, Benchmark
 from fincompress.reports.html_report import html_report
 from fincompress.studies.study import Study
 from fincompress.tracking import registry, runs
-from fincompress.tracking.results import answers_of
 
 
-def report_page(study: Study, run_id: str, benchmark: Benchmark, roles: Mapping[str, str]) -> str:
-    """Return the page of the benchmark whose run is `run_id`; `roles` are variants by role."""
+def report_page(
+    study: Study,
+    run_id: str,
+    benchmark: Benchmark,
+    roles: Mapping[str, str],
+    answers: Answers | None,
+) -> str:
+    """Return the page of the benchmark whose run is `run_id`; `roles` are variants by role.
+
+    `answers`: what the models answered; None for random weights.
+    """
     random = benchmark.random_weights
-    answers: Answers | None = None if random else answers_of(study, run_id)
     builds = {} if random else registry.build_runs(study)
     weights = f" --weights {RANDOM}" if random else ""
     commit = benchmark.environment.get("commit", "")

@@ -28,6 +28,7 @@ from fincompress.tracking import runs
 from fincompress.tracking.results import (
     RAW,
     RESULTS,
+    answers_of,
     is_measured,
     last_benchmark,
     last_tables,
@@ -59,7 +60,9 @@ def report_results(options: Options) -> None:
         roles = roles_now(study, measured) or _committed_roles(folder, results)
         print(markdown(measured, roles))
         if options.html is not None:
-            options.html.write_text(report_page(study, run_id, measured, roles), encoding="utf-8")
+            answers = None if random else answers_of(study, run_id)
+            html = report_page(study, run_id, measured, roles, answers)
+            options.html.write_text(html, encoding="utf-8")
             print(f"\nwritten to {options.html}")
         texts = benchmark_files(measured, roles)
         texts |= {RESULTS: results, RAW: runs.read_run_file(run_id, RAW)}

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from fincompress.config import UserError
 from fincompress.data.files import read_records, require_column
-from fincompress.data.labels import FEWEST_LABELS, MOST_LABELS, SENTIMENT, check_labels
+from fincompress.data.labels import FEWEST_LABELS, MOST_LABELS, SENTIMENT, check_labels, label_text
 from fincompress.data.sentences import clean_text
 from fincompress.data.splits import check_classes
 
@@ -76,9 +76,9 @@ def inspect_file(path: Path, text_column: str = "", label_column: str = "") -> L
         found = cells[number - 1][0]
         raise UserError(f"{path}: row {number}: '{text_column}' must be a sentence, not {found!r}")
     texts = [clean_text(text) for text, _ in cells]
-    names = _spellings(_label_text(label) for _, label in cells)
+    names = _spellings(label_text(label) for _, label in cells)
     _check_number(path, label_column, names)
-    labels = [names[_label_text(label).casefold()] for _, label in cells]
+    labels = [names[label_text(label).casefold()] for _, label in cells]
     by_text = defaultdict[str, list[str]](list)
     for text, label in zip(texts, labels, strict=True):
         by_text[text].append(label)
@@ -123,12 +123,6 @@ def _check_filled(path: Path, column: str, cells: Sequence[object]) -> None:
             f"{path}: '{column}' is empty in {len(empty)} of {len(cells)} rows ({rows}); "
             "remove or complete them"
         )
-
-
-def _label_text(cell: object) -> str:
-    if isinstance(cell, float) and cell.is_integer():
-        cell = int(cell)
-    return clean_text(str(cell))
 
 
 def _spellings(labels: Iterable[str]) -> dict[str, str]:

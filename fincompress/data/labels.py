@@ -43,15 +43,20 @@ def check_labels(names: tuple[str, ...]) -> tuple[str, ...]:
     return names
 
 
+def label_text(value: object) -> str:
+    """Return a cell of a column of labels as text, with single spaces."""
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)  # a column of numbers in which some are missing
+    return " ".join(str(value).split())
+
+
 def parse_label(value: object, names: Sequence[str], where: str) -> str:
     """Return which of `names` a cell of a file means: a name in any case, or an index.
 
     An index counts only where no label is a number itself. `where` begins the message of the
     `UserError` for anything else.
     """
-    if isinstance(value, float) and value.is_integer():
-        value = int(value)  # a column of numbers in which some are missing
-    text = " ".join(str(value).split())
+    text = label_text(value)
     for name in names:
         if name.casefold() == text.casefold():
             return name

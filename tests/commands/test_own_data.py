@@ -91,6 +91,10 @@ def test_the_walk(project: Project, capsys: pytest.CaptureFixture[str]) -> None:
     scores = answers[[f"score_{name}" for name in study.data.labels]]
     assert (scores.sum(axis=1) - 1).abs().max() < 1e-3
 
+    assert main(["report", "--study", "my-study", "--html", "page.html"]) == 0
+    page = (project.folder / "page.html").read_text(encoding="utf-8")
+    assert "Where variants contradict the teacher most" in page and "sehr schlecht" in page
+
 
 @pytest.mark.slow
 def test_a_study_from_python_gives_its_results(project: Project) -> None:

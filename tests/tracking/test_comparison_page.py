@@ -20,7 +20,7 @@ pytestmark = [
         shutil.which("chromium") is None, reason="needs a browser: apt-get install chromium"
     ),
 ]
-PATIENCE_S = 90
+PATIENCE_S = 180
 
 
 def log_variants(names: list[str]) -> dict[str, str]:
