@@ -5,7 +5,7 @@ PORT ?= 5000
 # MLflow's own spelling of this address is percent-encoded, and leaves a folder of that name.
 STORE = sqlite:///mlflow.db
 
-.PHONY: quickstart test fast ui dashboard lint
+.PHONY: quickstart test fast notebook ui dashboard lint
 
 quickstart: .venv/ready
 	. .venv/bin/activate && MLFLOW_TRACKING_URI="$${MLFLOW_TRACKING_URI:-$(STORE)}" \
@@ -14,7 +14,7 @@ quickstart: .venv/ready
 # Two processes with a thread each, and what measures time then has the machine to itself. A process
 # that dies ends the tests: pytest-xdist would start another, and then wait for ever.
 SIDE_BY_SIDE = OMP_NUM_THREADS=1 .venv/bin/python -m pytest --numprocesses 2 --dist loadfile \
-    --max-worker-restart 0
+    --no-loadscope-reorder --max-worker-restart 0
 
 test: lint
 	$(SIDE_BY_SIDE) -m "not timed"
@@ -22,6 +22,9 @@ test: lint
 
 fast: lint
 	$(SIDE_BY_SIDE) -m "not slow and not timed"
+
+notebook: .venv/dev
+	. .venv/bin/activate && jupytext --to ipynb --execute --output notebooks/fincompress.ipynb notebooks/study.py
 
 lint: .venv/dev
 	.venv/bin/ruff check .

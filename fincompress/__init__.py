@@ -7,6 +7,7 @@ In Python, as on the command line:
     fincompress.run("main", study="cpu")                  # any verb with its options
     fincompress.Study.load("cpu").benchmark.threads       # what a study file says
     fincompress.load("champion", study="cpu").predict(["Profit rose 12 % ."])
+    fincompress.load("./champion")                        # a folder that push or pull has written
 """
 
 from typing import TYPE_CHECKING, Any

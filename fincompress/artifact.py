@@ -137,14 +137,9 @@ def write_artifact(
     the fields of `Manifest` without `files`. `check` may refuse the finished artifact by raising.
     Raises whatever these two raise, and `OSError` if `out` has files already, which then stay.
     """
-    with _draft_folder(out) as folder:
+    with draft_folder(out) as folder:
         write(folder)
-        files = {
-            file.relative_to(folder).as_posix(): sha256(file)
-            for file in sorted(folder.rglob("*"))
-            if file.is_file()
-        }
-        manifest = Manifest(**facts, files=files)
+        manifest = Manifest(**facts, files=hash_files(folder))
         _write_manifest(folder, manifest)
         check(Artifact(folder, manifest))
         folder.rename(out)
@@ -158,7 +153,7 @@ def complete_artifact(draft: Artifact, out: Path, **facts: Any) -> Artifact:
     another file system. Raises `OSError` if `out` has files already, which then stay.
     """
     manifest = replace(draft.manifest, **facts)
-    with _draft_folder(out) as folder:
+    with draft_folder(out) as folder:
         folder.rmdir()  # `move` would put the draft inside it
         shutil.move(draft.path, folder)
         _write_manifest(folder, manifest)
@@ -167,8 +162,11 @@ def complete_artifact(draft: Artifact, out: Path, **facts: Any) -> Artifact:
 
 
 @contextmanager
-def _draft_folder(out: Path) -> Iterator[Path]:
-    """A folder on the file system of `out`, readable by all users; removed if it is not renamed."""
+def draft_folder(out: Path) -> Iterator[Path]:
+    """Open a folder on the file system of `out`, readable by all users, to be renamed to `out`.
+
+    It is removed at the end if it was not renamed.
+    """
     out.parent.mkdir(parents=True, exist_ok=True)
     folder = Path(tempfile.mkdtemp(prefix=f".{out.name}-", dir=out.parent))
     folder.chmod(0o755)
@@ -199,6 +197,12 @@ def read_artifact(path: Path) -> Artifact:
         if (actual := sha256(path / name)) != expected:
             raise UserError(f"{path / name}: altered: sha256 must be {expected}, not {actual}")
     return Artifact(path, manifest)
+
+
+def hash_files(folder: Path) -> dict[str, str]:
+    """Return the sha256 of each file in a folder, by its path there with `/`, in their order."""
+    files = (path for path in sorted(folder.rglob("*")) if path.is_file())
+    return {file.relative_to(folder).as_posix(): sha256(file) for file in files}
 
 
 def sha256(path: Path) -> str:

@@ -102,13 +102,20 @@ VERBS = {
     ),
     "report": Verb("report.report_results", "print the results of the last benchmark",
                    ("study", "weights", "commit_to", "html")),
+    "demo": Verb("demo.open_demo",
+                 "ask the teacher and its compressed variants side by side, in the browser",
+                 ("study", "variant", "threads", "port", "share", "export")),
+    "push": Verb("push.push_model", "put a model on the Hugging Face Hub, or into a folder",
+                 ("study", "model", "to", "private", "save")),
+    "pull": Verb("pull.pull_model", "get a model from the Hugging Face Hub, and check it",
+                 ("hub", "save"), unnamed="hub"),
     "dashboard": Verb("dashboard.serve_dashboard",
                       "serve Optuna's dashboard of all searches on this machine",
                       ("storage", "port")),
     "recover": Verb("recover.recover_runs",
                     "end the MLflow runs of processes that no longer exist", ()),
 }  # fmt: skip
-CLI_ONLY = ("recover", "dashboard")
+CLI_ONLY = ("recover", "dashboard", "demo", "push", "pull")
 
 
 class Parser(argparse.ArgumentParser):

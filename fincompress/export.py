@@ -43,6 +43,8 @@ MIN_LABELS_KEPT = 0.99  # share of the labels
 MAX_F1_LOSS = 0.005
 MAX_PROBABILITY_CHANGE = 0.25
 
+STANDARD_INPUTS = {"ids": "input_ids", "mask": "attention_mask"}  # by the graph's own
+
 Writer = Callable[[Path], None]  # writes a graph into a folder
 
 
@@ -189,6 +191,23 @@ def write_openvino(converted: Any, folder: Path) -> None:
         openvino.save_model(converted, file, compress_to_fp16=False)
     except RuntimeError as error:
         raise OSError(f"{file}: cannot be written: {error}") from error
+
+
+def write_standard_inputs(artifact: Artifact, file: Path) -> None:
+    """Write the graph of an ONNX artifact with the inputs that Hugging Face's tokenizers give.
+
+    They are `input_ids` and `attention_mask`, both int64 (n, tokens). Raises `UserError` for
+    another format.
+    """
+    artifact.require_format(onnx_runtime.FORMAT)
+    model = onnx.load(artifact.path / onnx_runtime.MODEL)
+    for given in model.graph.input:
+        kind, name = given.type.tensor_type, STANDARD_INPUTS[given.name]
+        cast = onnx.helper.make_node("Cast", [name], [given.name], to=kind.elem_type)
+        model.graph.node.insert(0, cast)
+        given.name, kind.elem_type = name, onnx.TensorProto.INT64
+    file.parent.mkdir(exist_ok=True)
+    onnx.save(model, file)
 
 
 WRITERS = {onnx_runtime.FORMAT: onnx_writer, openvino_runtime.FORMAT: openvino_writer}

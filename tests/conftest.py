@@ -16,6 +16,12 @@ from fincompress.models.checkpoint import Base, import_checkpoint
 from tests.support.projects import SMALL, Project, open_project, tiny_sentences, write_checkpoint
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Files with slow tests come first: side by side, the quick ones fill what time is left."""
+    slow = {item.path for item in items if item.get_closest_marker("slow")}
+    items.sort(key=lambda item: item.path not in slow)
+
+
 @pytest.fixture(scope="session", autouse=True)
 def _cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """What is cached, such as which engine is the fastest, is of the tests alone, beside them."""

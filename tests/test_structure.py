@@ -37,6 +37,7 @@ LAYERS = [
     ["studies"],
     ["tracking"],
     ["reports"],
+    ["demo"],
     ["tuning"],
     ["commands"],
     ["cli"],
@@ -46,6 +47,8 @@ HEIGHT = {name: height for height, layer in enumerate(LAYERS) for name in layer}
 ONLY_IN = {
     "mlflow": ["tracking"],
     "matplotlib": ["reports.plots"],
+    "PIL": ["reports.plots"],
+    "gradio": ["demo.app"],
     "huggingface_hub": ["hub"],
     "argparse": ["cli", "commands.arguments"],
     "optuna": ["tuning.trial_queue"],

@@ -119,7 +119,7 @@ class MeasuredProcess:
         `threads` limits the tokenizer and every engine. `train` has the texts and the labels that
         the floor is fitted to. Raises `UserError` on Windows.
         """
-        self.subject, self.train = subject, train
+        self.subject = subject
         if sys.platform == "win32":
             raise UserError(
                 "benchmark: a model is measured in a process that inherits a pipe, which works on "
@@ -134,10 +134,12 @@ class MeasuredProcess:
             env=os.environ | limits | {"PYTHONPATH": os.pathsep.join(sys.path)},
         )
         other.close()  # so that `recv` notices when the process has ended
+        with suppress(ConnectionError):  # of one that has died; `prepare` says so
+            self.pipe.send((subject, train))  # and all processes import side by side
 
     def prepare(self) -> None:
-        """Import the libraries that the subject needs."""
-        self._request((self.subject, self.train))
+        """Wait until the process has imported the libraries that its subject needs."""
+        self._receive()
 
     def start(self, threads: int, text: str) -> ColdStart:
         """Load the model for `threads` threads, replacing the loaded one, and answer `text`.
@@ -172,8 +174,12 @@ class MeasuredProcess:
         self.pipe.close()
 
     def _request(self, message: Any) -> Any:
-        try:
+        with suppress(ConnectionError):
             self.pipe.send(message)
+        return self._receive()
+
+    def _receive(self) -> Any:
+        try:
             answer = self.pipe.recv()
         except (EOFError, ConnectionError):
             code = self.process.wait()

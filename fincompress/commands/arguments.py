@@ -92,7 +92,9 @@ class Option:
 OPTIONS = {
     "study": Option(str, "name of the study: a file in experiments/, without .yaml"),
     "variant": Option(
-        str, "name of one variant (a file in experiments/variants/, without .yaml), or all"
+        str,
+        "name of one variant (a file in experiments/variants/, without .yaml), or all; for demo "
+        "several, separated by ','",
     ),
     "data_dir": Option(path, "folder with the real corpora (default: FINCOMPRESS_DATA_DIR)"),
     "again": Option(boolean, "build versions anew, even if they are up to date"),
@@ -145,8 +147,8 @@ OPTIONS = {
         "address of the database of searches (default: FINCOMPRESS_STORAGE, or sqlite:///optuna.db)",
     ),
     "plan": Option(boolean, "only say what would be built, as the verb plan does"),
-    "port": Option(whole(1), "port of the dashboard on this machine"),
-    "model": Option(str, "alias, variant or version number of the model"),
+    "port": Option(whole(0), "port on this machine; 0 is 8080 for dashboard, and 7860 for demo"),
+    "model": Option(str, "alias, variant or version number of the model, or folder of a saved one"),
     "input": Option(
         path, "file of rows to read: .csv, .jsonl, .parquet, or .txt with a text a line"
     ),
@@ -169,4 +171,10 @@ OPTIONS = {
     ),
     "text_column": Option(str, "column of the texts (default: the first with a usual name)"),
     "label_column": Option(str, "column of the labels (default: the first with a usual name)"),
+    "share": Option(boolean, "give the demo a public address through Gradio's servers"),
+    "export": Option(path, "folder to write the demo to, ready for a Hugging Face Space"),
+    "to": Option(str, "model on the Hugging Face Hub to push to: owner/name"),
+    "hub": Option(str, "model on the Hugging Face Hub to pull: owner/name or owner/name@commit"),
+    "save": Option(path, "folder to write the model to"),
+    "private": Option(boolean, "let nobody but the owner see the model on the hub"),
 }

@@ -216,6 +216,8 @@ def _peers(builder: Builder) -> list[Subject]:
 
     A peer that cannot be made costs its own row, and is printed.
     """
+    if not builder.workspace.study.peers:
+        return []
     # Imports transformers, which takes seconds.
     from fincompress.benchmark.peers import has_model2vec, list_peers
 

@@ -5,7 +5,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from fincompress.studies import ALL
-from fincompress.tuning import DASHBOARD_PORT
 
 TRAINED, RANDOM = WEIGHT_KINDS = ("trained", "random")
 
@@ -25,14 +24,18 @@ class Options:
     `tuned`: build with the values of the best trials. `trials`: how many a search is to have in the
     end. `workers`: processes that run them. `epochs`: those of a trial, in place of the study's.
     `max_latency_ms`, `max_f1_drop`: the constraint of a search; a drop is in macro-F1, from 0 to 1.
-    `storage`: the address of Optuna's database. `port`: the dashboard's. `model`: an alias, a
-    variant or a version's number. `input`, `output`: files of rows; without them, texts or standard
-    input, and standard output. `column`: that of the texts. `prefix`: begins the names of the
-    columns that are added. `format`: of standard output. `threads`: of the model; 0 are all that
-    may be used. `processes`: how many answer a file; 0 decides by its size. `resume`: go on with an
-    unfinished output. `plan`: only say what would be built. `texts`: texts to predict. `data`: a
-    file to make a study of. `base`: the checkpoint of that study. `text_column`, `label_column`:
-    the columns of that file. `asked`: the options of the verb as `mlflow run` logs them.
+    `storage`: the address of Optuna's database. `port`: of what is served; 0 is the verb's own.
+    `model`: an alias, a variant, a version's number or the folder of a saved model. `input`,
+    `output`: files of rows; without them, texts or standard input, and standard output. `column`:
+    that of the texts. `prefix`: begins the names of the columns that are added. `format`: of
+    standard output. `threads`: of the model; 0 are all that may be used. `processes`: how many
+    answer a file; 0 decides by its size. `resume`: go on with an unfinished output. `plan`: only
+    say what would be built. `texts`: texts to predict. `data`: a file to make a study of. `base`:
+    the checkpoint of that study. `text_column`, `label_column`: the columns of that file. `share`:
+    give a demo a public address. `export`: the folder to write a demo to. `to`: the model on the
+    hub to push to. `hub`: the one to pull, with or without a commit. `save`: the folder of a saved
+    model. `private`: whether the hub shows what is pushed to its owner alone. `asked`: the options
+    of the verb as `mlflow run` logs them.
     """
 
     study: str = "quickstart"
@@ -56,7 +59,7 @@ class Options:
     max_latency_ms: float | None = None
     max_f1_drop: float | None = None
     storage: str = ""
-    port: int = DASHBOARD_PORT
+    port: int = 0
     model: str = "champion"
     input: Path | None = None
     output: Path | None = None
@@ -72,4 +75,10 @@ class Options:
     base: str = ""
     text_column: str = ""
     label_column: str = ""
+    share: bool = False
+    export: Path | None = None
+    to: str = ""
+    hub: str = ""
+    save: Path | None = None
+    private: bool = True
     asked: Mapping[str, str] = field(default_factory=dict)

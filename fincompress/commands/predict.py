@@ -165,7 +165,9 @@ def _processes(options: Options) -> int:
 
 def _job(annotator: Annotator, options: Options) -> dict[str, str]:
     """What must be the same for another process to go on with the output."""
-    job = {"model": annotator.model.name, "column": annotator.column, "prefix": options.prefix}
+    model = annotator.model
+    job = {"model": model.name, "column": annotator.column, "prefix": options.prefix}
+    job["recipe of the model"] = model.artifact.manifest.fingerprint
     if options.input is not None:
         facts = options.input.stat()
         job |= {"input": str(options.input.resolve()), "bytes of the input": str(facts.st_size),

@@ -13,7 +13,7 @@ from sklearn.model_selection import train_test_split
 from fincompress.config import Positive, UserError, settings
 from fincompress.data import corpora
 from fincompress.data.files import TableFormat
-from fincompress.data.labels import SENTIMENT, check_labels
+from fincompress.data.labels import SENTIMENT, check_labels, example_text
 from fincompress.data.near_duplicates import NEAR, repeats, resemblance
 from fincompress.data.sentences import Row, Sentences, Splits, TrainingOnly, Transfer
 from fincompress.data.synthetic import generator
@@ -61,7 +61,7 @@ class DataConfig:
     @property
     def example(self) -> str:
         """A text to try a model on."""
-        return "Profit rose 12 % ." if self.of_corpora else "Write a text here ."
+        return example_text(self.of_corpora)
 
     @property
     def table(self) -> TableFormat:

@@ -1,6 +1,7 @@
 """Encoder storage: saves an encoder as a torch artifact (safetensors, tokenizer) and loads it."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -53,13 +54,23 @@ def save_encoder(
     def write(draft: Path) -> None:
         state = model.state_dict()
         weights = {name: state[name].cpu().contiguous() for name in state}
-        try:
+        with writing(out):
             save_file(weights, draft / WEIGHTS)
             tokenizer.save(str(draft / TOKENIZER), pretty=False)
-        except Exception as error:  # neither raises `OSError` for a full disk
-            raise OSError(f"{out}: cannot be written: {error}") from error
 
     return write_artifact(out, write, manifest_facts(model, identity, metrics))
+
+
+@contextmanager
+def writing(out: Path) -> Iterator[None]:
+    """Raise `OSError` for whatever is raised in the context by libraries that write into `out`.
+
+    Neither safetensors nor tokenizers raises it for a full disk.
+    """
+    try:
+        yield
+    except Exception as error:
+        raise OSError(f"{out}: cannot be written: {error}") from error
 
 
 def manifest_facts(

@@ -11,8 +11,6 @@ from jinja2 import Environment, StrictUndefined
 from fincompress.config import dump
 from fincompress.evaluation.error_analysis import disagreements_with_teacher, least_confident
 from fincompress.evaluation.results import (
-    P50,
-    TEST_F1,
     Answers,
     Benchmark,
     Measurement,
@@ -20,9 +18,15 @@ from fincompress.evaluation.results import (
 )
 from fincompress.promotion import CHAMPION, TEACHER
 from fincompress.reports.behaviour_tables import describe_weaknesses
-from fincompress.reports.columns import Cell, difference_cell, table_cells, with_interval
-from fincompress.reports.summary import gains
-from fincompress.reports.tables import RANDOM_NOTE, SYNTHETIC, drift_note, result_tables, size_cells
+from fincompress.reports.columns import table_cells
+from fincompress.reports.summary import recommendation
+from fincompress.reports.tables import (
+    benchmark_notes,
+    drift_note,
+    ladder_columns,
+    named_with_roles,
+    result_tables,
+)
 from fincompress.studies.study import Study
 
 HTML_REPORT = "report.html"
@@ -82,16 +86,12 @@ def html_report(
     run that built a variant, by variant. `commands`: how to get these results again.
     """
     rows = benchmark.measurements
-    held: dict[str, list[str]] = {}
-    for role, variant in roles.items():
-        held.setdefault(variant, []).append(role)
-    names = {variant: f"{variant} ({', '.join(own)})" for variant, own in held.items()}
+    names = named_with_roles(roles)
     tables = [
         Table(title, table_cells(rows, columns, names), filtered=True)
         for title, columns in result_tables(benchmark).items()
     ]
-    notes = [SYNTHETIC] if benchmark.synthetic else list(benchmark.notes)
-    notes += [RANDOM_NOTE] if benchmark.random_weights else []
+    notes = benchmark_notes(benchmark)
     notes += [note] if (note := drift_note(benchmark.environment)) else []
     template = Environment(
         autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
@@ -100,10 +100,10 @@ def html_report(
         title=mark_synthetic(f"FinCompress: {study.name}", benchmark.synthetic),
         description=study.description.strip(),
         asked=_asked(study),
-        recommendation=_recommendation(study, benchmark, roles),
+        recommendation=recommendation(study, benchmark, roles),
         limits=_limits(benchmark, roles),
         notes=notes,
-        ladder=Table("Ladder", table_cells(rows, _ladder(benchmark), names), filtered=True),
+        ladder=Table("Ladder", table_cells(rows, ladder_columns(benchmark), names), filtered=True),
         pairs=[str(pair) for pair in benchmark.pairs],
         figures=_figures(figures),
         build_figures=_build_figures(build_figures),
@@ -125,30 +125,9 @@ def _asked(study: Study) -> dict[str, str]:
     }
 
 
-def _recommendation(study: Study, benchmark: Benchmark, roles: Mapping[str, str]) -> str:
-    if benchmark.random_weights:
-        return "Nothing is recommended: the weights are random, and speed alone was measured."
-    if CHAMPION not in roles:
-        return "Nothing is recommended: no variant was promoted."
-    champion = next((m for m in benchmark.measurements if m.variant == roles[CHAMPION]), None)
-    if champion is None or champion.version is None:
-        return f"Run {roles[CHAMPION]}, the champion, which this benchmark has not measured."
-    address = f"models:/{study.model_name}@{CHAMPION}"
-    return f"Run {champion.variant} ({address}): {gains(benchmark, champion)}"
-
-
 def _limits(benchmark: Benchmark, roles: Mapping[str, str]) -> str:
     own = next((m for m in benchmark.measurements if m.variant == roles.get(CHAMPION)), None)
     return describe_weaknesses(own.metrics) if own else ""
-
-
-def _ladder(benchmark: Benchmark) -> dict[str, Cell]:
-    """The few columns by which people choose."""
-    quality = {} if benchmark.random_weights else {
-        "test macro-F1": with_interval(TEST_F1),
-        "points to the teacher": difference_cell("teacher"),
-    }  # fmt: skip
-    return quality | {"one text, ms": with_interval(P50, 2)} | size_cells(benchmark)
 
 
 def _figures(images: Mapping[str, bytes]) -> list[Figure]:

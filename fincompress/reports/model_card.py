@@ -38,6 +38,7 @@ from fincompress.studies.variants import BASE, VariantSpec
 from fincompress.techniques import load_technique
 
 MODEL_CARD = "model_card.md"
+LOADING = "## Loading it"  # the last section, which is another where the model has left its store
 FINANCIAL_LIMITS = (
     "* single English sentences of news and posts on companies; other text was not measured",
     "* sentiment as annotators of news saw it for an investor: no advice, and no forecast",
@@ -94,7 +95,7 @@ def model_card(
         if measured else "* its scores have not been compared with how often they are right",
         f"* texts are cut off after {manifest.max_length_tokens} tokens",
         "",
-        "## Loading it",
+        LOADING,
         "```python",
         "import mlflow",
         f'model = mlflow.pyfunc.load_model("models:/{study.model_name}@{spec.alias}")',

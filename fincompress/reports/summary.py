@@ -120,3 +120,16 @@ def gains(benchmark: Benchmark, champion: Measurement) -> str:
         "smaller; test macro-F1 less the teacher's: "
         f"{format_points(champion.metrics[difference], champion.intervals[difference])} points"
     )
+
+
+def recommendation(study: Study, benchmark: Benchmark, roles: Mapping[str, str]) -> str:
+    """Return in a sentence which variant to run, and why; `roles` are variants by role."""
+    if benchmark.random_weights:
+        return "Nothing is recommended: the weights are random, and speed alone was measured."
+    if CHAMPION not in roles:
+        return "Nothing is recommended: no variant was promoted."
+    champion = next((m for m in benchmark.measurements if m.variant == roles[CHAMPION]), None)
+    if champion is None or champion.version is None:
+        return f"Run {roles[CHAMPION]}, the champion, which this benchmark has not measured."
+    address = f"models:/{study.model_name}@{CHAMPION}"
+    return f"Run {champion.variant} ({address}): {gains(benchmark, champion)}"

@@ -170,20 +170,38 @@ def markdown(benchmark: Benchmark, roles: Mapping[str, str] | None = None) -> st
     """
     facts = benchmark.environment
     shown = ", ".join(f"{key} {facts[key]}" for key in ENVIRONMENT_SHOWN if key in facts)
-    notes = [SYNTHETIC] if benchmark.synthetic else list(benchmark.notes)
-    notes += [RANDOM_NOTE] if benchmark.random_weights else []
-    held: dict[str, list[str]] = {}
-    for role, variant in (roles or {}).items():
-        held.setdefault(variant, []).append(role)
-    names = {variant: f"{variant} ({', '.join(own)})" for variant, own in held.items()}
+    names = named_with_roles(roles or {})
     columns = result_tables(benchmark).values()
     tables = [markdown_table(benchmark.measurements, each, names) for each in columns]
-    heading = f"Study `{benchmark.study}`. {' '.join(notes)}"
+    heading = f"Study `{benchmark.study}`. {' '.join(benchmark_notes(benchmark))}"
     pairs = "\n".join(str(pair) for pair in benchmark.pairs)
     limits = _champion_limits(benchmark, roles or {})
     return "\n\n".join(
         part for part in (heading, *tables, pairs, limits, drift_note(facts), shown) if part
     )
+
+
+def benchmark_notes(benchmark: Benchmark) -> list[str]:
+    """Return what has to be said with the figures of a benchmark: licences and warnings."""
+    notes = [SYNTHETIC] if benchmark.synthetic else list(benchmark.notes)
+    return [*notes, RANDOM_NOTE] if benchmark.random_weights else notes
+
+
+def named_with_roles(roles: Mapping[str, str]) -> dict[str, str]:
+    """Return how each variant that holds roles is shown; `roles` are variants by role."""
+    held: dict[str, list[str]] = {}
+    for role, variant in roles.items():
+        held.setdefault(variant, []).append(role)
+    return {variant: f"{variant} ({', '.join(own)})" for variant, own in held.items()}
+
+
+def ladder_columns(benchmark: Benchmark) -> dict[str, Cell]:
+    """Return the few columns by which people choose."""
+    quality = {} if benchmark.random_weights else {
+        "test macro-F1": with_interval(TEST_F1),
+        "points to the teacher": difference_cell("teacher"),
+    }  # fmt: skip
+    return quality | {"one text, ms": with_interval(P50, 2)} | size_cells(benchmark)
 
 
 def result_tables(benchmark: Benchmark) -> dict[str, dict[str, Cell]]:

@@ -25,8 +25,9 @@ class Study:
     training; the split has a seed of its own. `budget`: epochs, patience and batch size of each
     training. `benchmark`: how latency and throughput are measured. `behaviour`: whether variants
     are scored on the behavioural tests in `experiments/behaviour`. `gate`: what a variant must
-    pass to become champion. `peers_of`: the variant that is measured in other people's engines,
-    too ('': the teacher). `published_shape`: the shape of the published study's model, which is
+    pass to become champion. `peers`: whether models are measured as other people run them, too,
+    which takes as long again. `peers_of`: the variant that is measured in their engines ('': the
+    teacher). `published_shape`: the shape of the published study's model, which is
     measured as that study runs it, with random weights: speeds are then given over it, and not over
     the study's own teacher run so. `published`: the test macro-F1 (0 to 1) that others report, by
     variant, which tables show for comparison.
@@ -43,6 +44,7 @@ class Study:
     benchmark: Timing
     behaviour: bool = True
     gate: Gate
+    peers: bool = True
     peers_of: str = ""
     published_shape: Shape | None = None
     published: dict[str, float] = Field(default_factory=dict)

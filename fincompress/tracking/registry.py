@@ -243,6 +243,20 @@ def fetch(model_name: str, number: int, scratch: Path) -> tuple[Version, str]:
     return _stored(entry, scratch), entry.tags["runtime"]
 
 
+def read_card(version: Version, file: str) -> str:
+    """Return the model card of a registered version, which was logged as `file`.
+
+    If that is gone it is the version's description, which may be the card's beginning alone. Raises
+    the store's error if it does not answer.
+    """
+    logged = mlflow.get_logged_model(version.model_id)
+    try:
+        return str(mlflow.artifacts.load_text(f"{logged.artifact_location}/{file}"))
+    except (MlflowException, OSError):
+        entry = mlflow.MlflowClient().get_model_version(version.model_name, str(version.number))
+        return str(entry.description or "")
+
+
 def _description(study: Study, artifact: Artifact) -> str:
     return "\n\n".join([study.description, *artifact.manifest.notes])
 

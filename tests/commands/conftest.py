@@ -15,6 +15,7 @@ from fincompress.runtimes import load_runtime
 from fincompress.studies.study import Study
 from fincompress.tracking import served_model
 from fincompress.tracking.served_model import Served
+from tests.support.hub_server import ANN, Hub, connect, log_in, open_hub
 from tests.support.registry import MODEL, TEXTS, decisions, register, registered, roles
 
 
@@ -74,3 +75,12 @@ def answers(base: Artifact) -> Answers:
     part = Sentences(TEXTS, tuple(rows.argmax(axis=1).tolist()), ("tiny",) * len(TEXTS))
     logits = {variant: {"val": rows} for variant in ("teacher", "good", "near", "good@v2")}
     return collect_answers({"val": part}, logits)
+
+
+@pytest.fixture
+def hub(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hub]:
+    """A hub of this test, which knows its user as `ann`."""
+    with open_hub() as opened, pytest.MonkeyPatch.context() as patch:
+        connect(opened, patch, tmp_path_factory.mktemp("home") / "token")
+        log_in(patch, ANN)
+        yield opened

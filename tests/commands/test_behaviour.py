@@ -70,7 +70,7 @@ def finished(
             patch.setattr("fincompress.commands.main.run_benchmark", no_benchmark)
             assert main(command) == 2  # the table is there before it
         gate = project.study["gate"] | {"min_behaviour": 0}
-        project.change(behaviour=True, gate=gate)
+        project.change(behaviour=True, gate=gate, peers=True)
         assert main([*command, "--extra-test", ",".join(own)]) == 0
         yield Finished(project, families, said.read_text())
 

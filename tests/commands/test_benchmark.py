@@ -37,10 +37,14 @@ def builder(study: Study, base: Artifact, tmp_path: Path) -> Iterator[Builder]:
         yield Builder(workspace, versions)
 
 
+def ask_for_peers(builder: Builder, of: str = STUDENT) -> None:
+    study = replace(builder.workspace.study, peers=True, peers_of=of)
+    builder.workspace = replace(builder.workspace, study=study)
+
+
 def test_the_teacher_is_the_reference_whatever_the_order_of_the_files(
     builder: Builder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(command, "_peers", lambda builder: [])
     monkeypatch.setattr(command, "_export_sources", lambda builder: ({}, {}))
     names = " ".join(subject.variant for subject in command.select_subjects(builder).subjects)
     assert names == f"teacher {INT8} {STUDENT} tfidf_floor"
@@ -91,8 +95,7 @@ def test_a_decision_that_fails_leaves_a_whole_benchmark(
 def test_a_variant_of_the_peers_that_was_not_built_is_named(
     builder: Builder, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    study = replace(builder.workspace.study, peers_of="student_ptc")
-    builder.workspace = replace(builder.workspace, study=study)
+    ask_for_peers(builder, "student_ptc")
     asked: list[str] = []
 
     def list_peers(
@@ -114,6 +117,7 @@ def test_a_variant_of_the_peers_that_was_not_built_is_named(
 def test_a_peer_that_cannot_be_made_costs_its_own_row(
     builder: Builder, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    ask_for_peers(builder)
     made = Subject("teacher@engine", None, "torch_eager", builder.versions["teacher"].artifact)
 
     def fail() -> Subject:
@@ -133,6 +137,7 @@ def test_a_peer_that_cannot_be_made_costs_its_own_row(
 def test_static_embeddings_without_their_library_are_left_out_with_a_line(
     builder: Builder, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    ask_for_peers(builder)
     monkeypatch.setattr("fincompress.benchmark.peers.list_peers", lambda *_: {})
     monkeypatch.setattr("fincompress.benchmark.peers.has_model2vec", lambda: False)
     assert command._peers(builder) == []

@@ -28,13 +28,9 @@ BENCHMARK = ["benchmark", "--study", "tiny"]
 def small(
     tmp_path_factory: pytest.TempPathFactory, checkpoint: Path, student_checkpoint: Path
 ) -> Iterator[Project]:
-    """A project of the teacher and a student, measured once, without peers."""
+    """A project of the teacher and a student, measured once."""
     folder = tmp_path_factory.mktemp("small")
-    with (
-        open_project(folder, checkpoint, student_checkpoint) as project,
-        pytest.MonkeyPatch.context() as patch,
-    ):
-        patch.setattr(benchmark, "_peers", lambda builder: [])
+    with open_project(folder, checkpoint, student_checkpoint) as project:
         project.keep("teacher", STUDENT)
         project.change(budget={"epochs": 1, "patience": 1, "batch_size": 16})
         assert main(BENCHMARK) == 0

@@ -2,6 +2,8 @@
 
 import logging
 import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import mlflow
@@ -24,15 +26,32 @@ from fincompress.evaluation.results import (
 from fincompress.runtimes import cascade
 from fincompress.studies.study import Study
 from fincompress.tracking.results import last_benchmark
-from tests.support.projects import Project, tiny_sentences, write_csv
+from tests.support.projects import Project, open_project, tiny_sentences, write_csv
 
 INT8 = "student_ptq"
 OWN = Path(__file__).parents[2] / "experiments" / "variants" / "practical"
 
 
-@pytest.fixture
-def finished(project: Project) -> Benchmark:
+@dataclass(frozen=True)
+class Finished:
+    """A project whose study is done, and what its benchmark measured."""
+
+    project: Project
+    benchmark: Benchmark
+
+
+@pytest.fixture(scope="module")
+def finished(
+    tmp_path_factory: pytest.TempPathFactory, checkpoint: Path, student_checkpoint: Path
+) -> Iterator[Finished]:
     """The tiny study with the variants of `practical`, benchmarked."""
+    folder = tmp_path_factory.mktemp("cascade")
+    with open_project(folder, checkpoint, student_checkpoint) as project:
+        _run_study(project)
+        yield Finished(project, last_benchmark(Study.load("tiny"), False)[1])
+
+
+def _run_study(project: Project) -> None:
     project.keep("teacher", "student_intermediate_kd", INT8)
     variants = project.folder / "experiments" / "variants"
     for name, config in (("student_conv", {"epochs": 4}), ("cascade", {"max_share": 1.0})):
@@ -44,19 +63,34 @@ def finished(project: Project) -> Benchmark:
     project.change(
         data=study["data"] | {"transfer": [more], "transfer_held_out": 180},
         benchmark=study["benchmark"] | {"batches": [1, 100]},
+        peers=True,
         published_shape={"layers": 2, "width": 24, "heads": 3, "ffn": 32},
     )
     mine = [(f"{text} again", label) for text, label in tiny_sentences()]
     extra = write_csv(project.folder / "mine.csv", mine)
     assert main(["main", "--study", "tiny", "--extra-test", extra]) == 0
-    return last_benchmark(Study.load("tiny"), False)[1]
+
+
+@pytest.mark.slow
+def test_a_study_whose_unlabelled_text_is_missing_says_what_its_cascade_lacks(
+    project: Project, capsys: pytest.CaptureFixture[str]
+) -> None:
+    project.keep("teacher", "student_intermediate_kd", INT8)
+    variants = project.folder / "experiments" / "variants"
+    for name in ("student_conv", "cascade"):
+        shutil.copy2(OWN / f"{name}.yaml", variants)
+    assert main(["distill", "--study", "tiny", "--variant", "cascade"]) == 2
+    assert (
+        "cascade: config.held_out: the study holds no text out that could choose a threshold; set "
+        "data.transfer_held_out in the study's file"
+    ) in capsys.readouterr().err
 
 
 @pytest.mark.slow
 def test_a_cascade_is_built_measured_registered_and_served(
-    finished: Benchmark, project: Project, caplog: pytest.LogCaptureFixture
+    finished: Finished, caplog: pytest.LogCaptureFixture
 ) -> None:
-    measured = {m.variant: m.metrics for m in finished.measurements}
+    measured = {m.variant: m.metrics for m in finished.benchmark.measurements}
     recipe, own = measured[PUBLISHED_RECIPE], measured["cascade"]
     assert THROUGHPUT in recipe and TEST_F1 not in recipe, "random weights are timed alone"
     for name, found in measured.items():
@@ -97,24 +131,10 @@ def test_a_cascade_is_built_measured_registered_and_served(
 
 
 @pytest.mark.slow
-def test_a_study_whose_unlabelled_text_is_missing_says_what_its_cascade_lacks(
-    project: Project, capsys: pytest.CaptureFixture[str]
-) -> None:
-    project.keep("teacher", "student_intermediate_kd", INT8)
-    variants = project.folder / "experiments" / "variants"
-    for name in ("student_conv", "cascade"):
-        shutil.copy2(OWN / f"{name}.yaml", variants)
-    assert main(["distill", "--study", "tiny", "--variant", "cascade"]) == 2
-    assert (
-        "cascade: config.held_out: the study holds no text out that could choose a threshold; set "
-        "data.transfer_held_out in the study's file"
-    ) in capsys.readouterr().err
-
-
-@pytest.mark.slow
 def test_an_ablation_of_its_transfer_set_is_tabulated_with_what_it_hands_over(
-    finished: Benchmark, project: Project
+    finished: Finished,
 ) -> None:
+    project = finished.project
     ablations = project.folder / "experiments" / "ablations"
     shutil.rmtree(ablations)  # the shipped ones stand beside variants that are not kept here
     ablations.mkdir()
@@ -132,7 +152,7 @@ def test_an_ablation_of_its_transfer_set_is_tabulated_with_what_it_hands_over(
     table = mlflow.artifacts.load_dict(f"runs:/{run.info.run_id}/ablations.json")
     metrics = {row["variant"]: row["metrics"] for row in table["rows"]}
     assert metrics["cascade_alone"]["test/macro_f1"] > 0
-    own = {m.variant: m.metrics for m in finished.measurements}["cascade"]
+    own = {m.variant: m.metrics for m in finished.benchmark.measurements}["cascade"]
     key = handed_over_key("test")
     assert metrics["cascade"][key] == own[key], "as the benchmark has it"
     assert {name for name, row in metrics.items() if key in row} == {"cascade", "cascade_alone"}

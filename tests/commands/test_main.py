@@ -56,6 +56,7 @@ def finished(
     extra = write_csv(folder / "extra.csv", rows)
     with open_project(folder, checkpoint, student_checkpoint) as project:
         with (folder / "said.txt").open("w") as said, redirect_stdout(said):
+            project.change(peers=True)
             assert main(["main", "--study", "tiny", "--extra-test", extra]) == 0
         yield project
 

@@ -12,7 +12,6 @@ import yaml
 
 import fincompress
 from fincompress.cli import main
-from fincompress.commands import benchmark
 from fincompress.evaluation.results import TEST_F1, Benchmark
 from fincompress.studies.study import Study
 from tests.support.projects import Project, refusal, reviews
@@ -40,14 +39,13 @@ def make_quick(project: Project, name: str) -> None:
     """Give a study that `init` wrote the tiny base, and the settings of a study of seconds."""
     file = project.folder / "experiments" / f"{name}.yaml"
     study, tiny = yaml.safe_load(file.read_text(encoding="utf-8")), project.study
-    taken = ("base", "student_base", "budget", "benchmark", "gate", "max_length_tokens")
+    taken = ("base", "student_base", "budget", "benchmark", "gate", "max_length_tokens", "peers")
     file.write_text(yaml.safe_dump(study | {key: tiny[key] for key in taken}, allow_unicode=True))
 
 
 @pytest.fixture(autouse=True)
-def _own_study(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
-    """There is a study to take the base of, and nobody's engines are measured beside one's own."""
-    monkeypatch.setattr(benchmark, "_peers", lambda builder: [])
+def _own_study(project: Project) -> None:
+    """There is a study to take the base of."""
     real = (ROOT / "experiments" / "quickstart.yaml").read_text(encoding="utf-8")
     (project.folder / "experiments" / "quickstart.yaml").write_text(real, encoding="utf-8")
 

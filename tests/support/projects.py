@@ -155,6 +155,7 @@ def open_project(
             "throughput_passes": 1,
             "batches": [1, 8],
         },
+        "peers": False,  # they take as long as all the rest
         "peers_of": "student_intermediate_kd",
         "gate": {"max_f1_drop": 0.9, "min_agreement": 0, "min_speedup": 0.001, "reliable": False},
     }

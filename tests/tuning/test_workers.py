@@ -65,7 +65,7 @@ def check_that_all_is_there() -> None:
 
 
 def test_a_killed_worker_is_replaced_and_its_trial_run_again(project: Project) -> None:
-    project.change(budget={"epochs": 100, "patience": 100, "batch_size": 16})
+    project.change(budget={"epochs": 30, "patience": 30, "batch_size": 16})
     process = start(project, *COMMAND)
     (worker,) = until_a_trial_runs(process)
     worker.kill()
@@ -77,7 +77,7 @@ def test_a_killed_worker_is_replaced_and_its_trial_run_again(project: Project) -
 
 @pytest.mark.parametrize("by", [signal.SIGKILL, signal.SIGTERM])
 def test_a_killed_study_goes_on_with_the_same_command(project: Project, by: signal.Signals) -> None:
-    project.change(budget={"epochs": 100, "patience": 100, "batch_size": 16})
+    project.change(budget={"epochs": 30, "patience": 30, "batch_size": 16})
     process = start(project, *COMMAND, "--workers", "2")
     workers = until_a_trial_runs(process)
     process.send_signal(by)

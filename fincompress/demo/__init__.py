@@ -1,0 +1,1 @@
+"""Demo: the teacher and its compressed variants, asked side by side in the browser."""
