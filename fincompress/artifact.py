@@ -115,7 +115,7 @@ class Artifact:
     @property
     def size_mb(self) -> float:
         """The size of all files, tokenizer and manifest included, in MB of 10^6 bytes."""
-        return sum(file.stat().st_size for file in self.path.rglob("*") if file.is_file()) / 1e6
+        return folder_mb(self.path)
 
     def require_format(self, expected: str) -> None:
         """Raise `UserError` unless the manifest's format is `expected`."""
@@ -197,6 +197,11 @@ def read_artifact(path: Path) -> Artifact:
         if (actual := sha256(path / name)) != expected:
             raise UserError(f"{path / name}: altered: sha256 must be {expected}, not {actual}")
     return Artifact(path, manifest)
+
+
+def folder_mb(folder: Path) -> float:
+    """Return the size of all files in a folder, in MB of 10^6 bytes."""
+    return sum(file.stat().st_size for file in folder.rglob("*") if file.is_file()) / 1e6
 
 
 def hash_files(folder: Path) -> dict[str, str]:

@@ -1,5 +1,6 @@
 """The Hugging Face Hub: downloads models and data sets, uploads models, or says why it cannot."""
 
+import errno
 import re
 import shutil
 import sys
@@ -13,6 +14,7 @@ from typing import Any, Literal, TypeVar
 from fincompress.config import UserError
 
 CONNECT_TIMEOUT_S = 10
+OF_THE_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM, errno.EROFS)
 LOG_IN = "log in with `hf auth login`, or set HF_TOKEN to a token from your settings on the hub"
 _T = TypeVar("_T")
 
@@ -57,16 +59,6 @@ def download_model(repo: str, revision: str) -> Path:
     return Path(
         _reach(repo, lambda: snapshot_download(repo, revision=revision, allow_patterns=wanted))
     )
-
-
-def latest_commit(repo: str) -> str:
-    """Return the commit, 40 hex digits, that the main branch of a model on the hub is at.
-
-    Raises `UserError` if the hub does not tell.
-    """
-    from huggingface_hub import HfApi
-
-    return _reach(repo, lambda: str(HfApi().model_info(repo).sha))
 
 
 def download_dataset(repo: str) -> tuple[list[dict[str, Any]], str]:
@@ -164,7 +156,7 @@ def download_files(model: HubModel, files: Iterable[str], folder: Path) -> None:
 
 
 def upload_folder(model: HubModel, folder: Path, deleted: Collection[str], message: str) -> str:
-    """Upload all files of a folder in one commit, in which `deleted` go, and return it.
+    """Upload all files of a folder, and delete `deleted`, in one commit, and return it.
 
     It follows the commit of `model`, and is that one if nothing changes. Raises `UserError`, and
     commits nothing, if the hub does not take it.
@@ -197,6 +189,8 @@ def _explained(repo: str) -> Iterator[None]:
     try:
         yield
     except Exception as error:  # of a dozen unrelated types
+        if isinstance(error, OSError) and error.errno in OF_THE_DISK:
+            raise
         status = _status(error)
         if isinstance(error, GatedRepoError):
             why = "its owner has to grant access first, on its page on the hub"
@@ -204,6 +198,8 @@ def _explained(repo: str) -> Iterator[None]:
             why = f"the hub shows no such model; check the name, and if it is private, {LOG_IN}"
         elif isinstance(error, RevisionNotFoundError):
             why = "it has no such commit; without one, it is that of the main branch"
+        elif status == 412:
+            why = "somebody has changed it since this push began; push again"
         elif status == 401:
             why = f"the hub does not know the token (401); {LOG_IN}"
         elif status == 403:

@@ -29,21 +29,23 @@
 import os
 import subprocess
 import sys
+import warnings
 from pathlib import Path
 
 REPOSITORY = ""  # in Colab: the address to clone, as in https://github.com/OWNER/fincompress
 
-if "google.colab" in sys.modules:
-    if not REPOSITORY:
-        raise ValueError("REPOSITORY: set it to the address of the repository, one line above")
-    subprocess.run(["git", "clone", "--quiet", REPOSITORY, "fincompress"], check=True)
-    subprocess.run([sys.executable, "-m", "pip", "install", "-q", "-e", "fincompress"], check=True)
-    sys.path.insert(0, str(Path("fincompress").resolve()))
-    os.chdir("fincompress")
-elif Path.cwd().name == "notebooks":
+if Path.cwd().name == "notebooks":
     os.chdir("..")  # the store of runs and models, mlflow.db, is beside the folder experiments
+elif "google.colab" in sys.modules and not Path("pyproject.toml").exists():
+    if not REPOSITORY:
+        raise ValueError("REPOSITORY: set it to the address of the repository, above")
+    subprocess.run(["git", "clone", "--quiet", REPOSITORY, "project"], check=True)
+    subprocess.run([sys.executable, "-m", "pip", "install", "--quiet", "./project"], check=True)
+    os.chdir("project")
 
-os.environ.setdefault("MLFLOW_TRACKING_URI", "sqlite:///mlflow.db")
+if "MLFLOW_TRACKING_URI" not in os.environ:
+    os.environ["MLFLOW_TRACKING_URI"] = "sqlite:///mlflow.db"
+warnings.filterwarnings("ignore", message=".*ipywidgets")  # progress bars are texts here
 
 # %% [markdown]
 # ## The study
@@ -198,10 +200,11 @@ for alias in ("teacher", "champion"):
 # %%
 from tempfile import TemporaryDirectory
 
-with TemporaryDirectory() as folder:
-    fincompress.run("push", study=STUDY, model="champion", save=f"{folder}/champion")
-    print(*sorted(path.name for path in Path(folder, "champion").iterdir()))
-    print(fincompress.load(f"{folder}/champion").predict(texts[:1]))
+with TemporaryDirectory(prefix="saved-", dir=".") as folder:
+    saved = Path(Path(folder).name, "champion")
+    fincompress.run("push", study=STUDY, model="champion", save=saved)
+    print(*sorted(path.name for path in saved.iterdir()))
+    print(fincompress.load(saved).predict(texts[:1]))
 
 # %% [markdown]
 # ## Show it

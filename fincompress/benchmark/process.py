@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
-from fincompress.artifact import Artifact, read_artifact
+from fincompress.artifact import Artifact, folder_mb, read_artifact
 from fincompress.config import UserError
 from fincompress.machine.console import configure_output
 from fincompress.machine.memory import peak_memory_mb
@@ -90,7 +90,7 @@ class Subject:
             return self.artifact.size_mb
         if self.folder is None:
             return None
-        return sum(file.stat().st_size for file in self.folder.rglob("*") if file.is_file()) / 1e6
+        return folder_mb(self.folder)
 
 
 @dataclass(frozen=True)
@@ -119,7 +119,7 @@ class MeasuredProcess:
         `threads` limits the tokenizer and every engine. `train` has the texts and the labels that
         the floor is fitted to. Raises `UserError` on Windows.
         """
-        self.subject = subject
+        self.subject, self.train = subject, train
         if sys.platform == "win32":
             raise UserError(
                 "benchmark: a model is measured in a process that inherits a pipe, which works on "
@@ -134,8 +134,11 @@ class MeasuredProcess:
             env=os.environ | limits | {"PYTHONPATH": os.pathsep.join(sys.path)},
         )
         other.close()  # so that `recv` notices when the process has ended
-        with suppress(ConnectionError):  # of one that has died; `prepare` says so
-            self.pipe.send((subject, train))  # and all processes import side by side
+
+    def begin(self) -> None:
+        """Tell the process its subject, whose libraries it then imports, and do not wait."""
+        with suppress(ConnectionError):  # of one that has died, as `prepare` will say
+            self.pipe.send((self.subject, self.train))
 
     def prepare(self) -> None:
         """Wait until the process has imported the libraries that its subject needs."""
@@ -195,22 +198,27 @@ class MeasuredProcess:
 def serve(pipe: Connection) -> None:
     """Answer the requests of a `MeasuredProcess` until the other end of `pipe` is closed.
 
-    An exception is answered by its text.
+    An exception is answered by its text. One in the import of the subject's libraries is the end.
     """
     with suppress(EOFError, ConnectionError):
         subject, train = pipe.recv()
-        server: _Server | None = None
+        try:
+            server = _Server(subject, train)
+        except Exception as error:
+            pipe.send(_described(error))
+            return
+        pipe.send(None)
         while True:
+            method, *arguments = pipe.recv()
             try:
-                if server is None:
-                    server = _Server(subject, train)
-                    pipe.send(None)
-                method, *arguments = pipe.recv()
-                pipe.send(getattr(server, method)(*arguments))
-            except (EOFError, ConnectionError):
-                raise
+                answer = getattr(server, method)(*arguments)
             except Exception as error:
-                pipe.send(f"{type(error).__name__}: {error}")
+                answer = _described(error)
+            pipe.send(answer)
+
+
+def _described(error: Exception) -> str:
+    return f"{type(error).__name__}: {error}"
 
 
 class _Server:

@@ -81,7 +81,8 @@ def measuring_processes(
             for index, subject in enumerate(subjects):
                 process = MeasuredProcess(subject, threads, train if subject.is_floor else None)
                 subjects_timings.append(SubjectTimings(process, needed=index < needed))
-            # All of them, before any is timed.
+            # All of them, side by side, before any is timed.
+            take_turns(subjects_timings, lambda timings: timings.process.begin())
             take_turns(subjects_timings, lambda timings: timings.process.prepare())
             take_turns(subjects_timings, partial(_time_cold_start, threads=threads, text=text))
             yield subjects_timings

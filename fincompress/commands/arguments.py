@@ -11,6 +11,8 @@ from typing import Any
 from fincompress.commands.options import WEIGHT_KINDS
 from fincompress.tracking.addresses import STORAGE, has_password
 
+LAST_PORT = 65535
+
 
 def boolean(text: str) -> bool:
     """Read true, yes or 1, and false, no or 0, in any case."""
@@ -41,6 +43,14 @@ def whole(lowest: int) -> Callable[[str], int]:
         return int(text)
 
     return read
+
+
+def port(text: str) -> int:
+    """Read a port; 0 is none."""
+    number = whole(0)(text)
+    if number > LAST_PORT:
+        raise argparse.ArgumentTypeError(f"must be at most {LAST_PORT}, not '{text}'")
+    return number
 
 
 def epochs(text: str) -> int | None:
@@ -147,7 +157,10 @@ OPTIONS = {
         "address of the database of searches (default: FINCOMPRESS_STORAGE, or sqlite:///optuna.db)",
     ),
     "plan": Option(boolean, "only say what would be built, as the verb plan does"),
-    "port": Option(whole(0), "port on this machine; 0 is 8080 for dashboard, and 7860 for demo"),
+    "port": Option(
+        port,
+        "port on this machine; 0 is 8080 for dashboard, and the first free one from 7860 for demo",
+    ),
     "model": Option(str, "alias, variant or version number of the model, or folder of a saved one"),
     "input": Option(
         path, "file of rows to read: .csv, .jsonl, .parquet, or .txt with a text a line"

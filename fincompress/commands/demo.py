@@ -1,12 +1,15 @@
 """Verb `demo`: the teacher and its variants side by side in the browser, served or exported."""
 
-from collections.abc import Mapping, Sequence
+import shlex
+from collections.abc import Iterable, Mapping, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import numpy as np
 
+from fincompress.artifact import folder_mb
+from fincompress.commands.failures import STORES
 from fincompress.commands.options import Options
 from fincompress.commands.promote import roles_now
 from fincompress.config import UserError, nearest
@@ -24,12 +27,13 @@ from fincompress.reports.tables import benchmark_notes, ladder_columns, named_wi
 from fincompress.studies import ALL
 from fincompress.studies.study import Study
 from fincompress.tracking import registry, runs
+from fincompress.tracking.addresses import reason
 from fincompress.tracking.loading import load
 from fincompress.tracking.results import answers_of, last_benchmark
 from fincompress.tracking.store import open_store
 
 EXPORT_RUNTIME = "onnx_runtime"  # of what is in PyTorch's format: the page needs no PyTorch
-EXAMPLES_OF_LABEL, CHANGED_SHOWN = 2, 60
+EXAMPLES_OF_LABEL, CHANGED_OF_VARIANT = 2, 10
 
 
 def open_demo(options: Options) -> None:
@@ -44,7 +48,7 @@ def open_demo(options: Options) -> None:
         )
     out = options.export
     if out is not None:
-        check_new_folder(out, "export")
+        _check_export(options, out)
     study = Study.load(options.study)
     open_store()
     run_id, benchmark = last_benchmark(study)
@@ -53,25 +57,38 @@ def open_demo(options: Options) -> None:
     picture = runs.read_figures(run_id).get(Path(PICTURE).stem)
     with TemporaryDirectory(prefix="fincompress-") as scratch:
         if out is not None:
-            models = {row.variant: _exported(study, row, Path(scratch)) for row in rows}
+            models = [_exported(study, row, Path(scratch)) for row in rows]
             write_demo(out, content, models, picture)
-            size = sum(file.stat().st_size for file in out.rglob("*") if file.is_file()) / 1e6
-            print(
-                f"written to {out}: {size:.0f} MB, a Hugging Face Space as it is\n"
-                f"to start it: pip install -r {out}/requirements.txt, then python {out}/app.py"
-            )
+            _tell(out, dict.fromkeys(note for m in models for note in m.artifact.manifest.notes))
             return
-        from fincompress.demo.app import serve_demo  # takes seconds
+    from fincompress.demo.app import serve_demo  # takes seconds
 
-        file = Path(scratch) / PICTURE if picture else None
-        if file is not None and picture is not None:
-            file.write_bytes(picture)
-        versions = {row.variant: str(row.version) for row in rows}
+    versions = {row.variant: str(row.version) for row in rows}
 
-        def load_variant(variant: str) -> Model:
+    def load_variant(variant: str) -> Model:
+        try:
             return load(versions[variant], study.name, options.threads)
+        except (OSError, *STORES) as error:
+            raise UserError(reason(error)) from None
 
-        serve_demo(content, load_variant, file, options.port or None, options.share)
+    serve_demo(content, load_variant, picture, options.port or None, options.share)
+
+
+def _check_export(options: Options, out: Path) -> None:
+    """Raise `UserError` for a folder that has files, and options that are for serving."""
+    for name in ("threads", "port", "share"):
+        if getattr(options, name):
+            raise UserError(f"{name}: is for a demo that is served; leave it out beside export")
+    check_new_folder(out, "export")
+
+
+def _tell(out: Path, notes: Iterable[str]) -> None:
+    """Say what was written to the folder `out`, how to start it, and under what licences."""
+    shown = shlex.quote(str(out))
+    print(f"written to {out}, {folder_mb(out):.0f} MB: a Hugging Face Space as it is")
+    for note in notes:
+        print(f"  {note}")
+    print(f"  pip install -r {shown}/requirements.txt && python {shown}/app.py")
 
 
 def _select(benchmark: Benchmark, wanted: str) -> list[Measurement]:
@@ -80,7 +97,8 @@ def _select(benchmark: Benchmark, wanted: str) -> list[Measurement]:
     Those are names with ',' between, to which the teacher is added, or all.
     """
     versions = {m.variant: m for m in benchmark.measurements if m.version is not None}
-    names = [TEACHER, *([*versions] if wanted == ALL else wanted.split(","))]
+    chosen = [*versions] if wanted == ALL else [name.strip() for name in wanted.split(",")]
+    names = [TEACHER, *chosen]
     for name in names:
         if name not in versions:
             raise UserError(
@@ -99,7 +117,8 @@ def _content(
 ) -> Content:
     names = [row.variant for row in rows]
     champion = roles.get(CHAMPION)
-    changed = disagreements_with_teacher(answers, TEACHER, names[1:]).head(CHANGED_SHOWN)
+    changed = disagreements_with_teacher(answers, TEACHER, names[1:])
+    changed = changed.groupby("variant", sort=False).head(CHANGED_OF_VARIANT)
     facts = benchmark.environment
     ladder = table_cells(benchmark.measurements, ladder_columns(benchmark), named_with_roles(roles))
     return Content(
@@ -141,10 +160,9 @@ def _exported(study: Study, row: Measurement, scratch: Path) -> ExportedModel:
     """The version that was measured; in ONNX, if it is in PyTorch's format."""
     assert row.version is not None, "only versions are selected"
     version, runtime = registry.fetch(study.model_name, row.version, scratch)
-    if version.artifact.manifest.format != TORCH_FORMAT:
-        return ExportedModel(version.artifact, runtime)
-    from fincompress.export import export  # takes seconds
+    artifact = version.artifact
+    if artifact.manifest.format == TORCH_FORMAT:
+        from fincompress.export import export  # takes seconds
 
-    return ExportedModel(
-        export(version.artifact, EXPORT_RUNTIME, scratch / row.variant), EXPORT_RUNTIME
-    )
+        artifact, runtime = export(artifact, EXPORT_RUNTIME, scratch / row.variant), EXPORT_RUNTIME
+    return ExportedModel(artifact, study.name, row.variant, row.version, runtime)

@@ -11,14 +11,13 @@ import numpy as np
 from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
-from fincompress import studies
+from fincompress import hub, studies
 from fincompress.commands.options import Options
 from fincompress.compression.student import Student, resolve_student
 from fincompress.config import UserError, dump, parse, yaml_in_a_line
 from fincompress.data.inspection import LabelledFile, inspect_file
 from fincompress.data.labels import SENTIMENT
 from fincompress.data.splits import HELD_OUT_SHARE
-from fincompress.hub import latest_commit
 from fincompress.machine.cpu import usable_cores
 from fincompress.models.checkpoint import Base, base_tokenizer, describe_base
 from fincompress.models.tokenization import UNKNOWN, encode
@@ -82,9 +81,12 @@ def read_base(given: str) -> Base:
     repo, _, revision = given.partition("@")
     if not re.fullmatch(r"[\w.-]+/[\w.-]+", repo):
         raise UserError(f"base: '{given}' is neither a folder nor a model of the hub (owner/name)")
-    if revision and not re.fullmatch("[0-9a-f]{40}", revision):
-        raise UserError(f"base: a commit has 40 hex digits, not '{revision}'")
-    return Base(hub=repo, revision=revision or latest_commit(repo))
+    if revision:
+        hub.check_commit(revision, "base")
+    else:
+        hub.require_hub()
+        revision = hub.find_model(repo).commit
+    return Base(hub=repo, revision=revision)
 
 
 def _study_path(name: str) -> Path:

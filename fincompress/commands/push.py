@@ -7,7 +7,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from fincompress import hub
-from fincompress.artifact import Artifact, draft_folder
+from fincompress.artifact import Artifact, draft_folder, hash_files
 from fincompress.commands.options import Options
 from fincompress.config import UserError
 from fincompress.data import SENTIMENT
@@ -104,7 +104,12 @@ def _source(options: Options, scratch: Path) -> Source:
     if is_folder(options.model):
         folder = Path(options.model)
         record, artifact = read_saved_model(folder)
-        card = (folder / CARD).read_text(encoding="utf-8")
+        try:
+            card = (folder / CARD).read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            raise UserError(f"{folder / CARD}: cannot be read: {error}") from None
+        for name in sorted(hash_files(folder).keys() - {RECORD, *record.files}):
+            print(f"{folder / name}: stays here, as it is no file of a saved model")
         return Source(artifact, card, record.study, record.variant, record.version, record.runtime)
     name, number = find_version(options.model, options.study)
     version, runtime = registry.fetch(name, number, scratch)

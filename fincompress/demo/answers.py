@@ -8,11 +8,12 @@ from pathlib import Path
 
 from fincompress.config import UserError
 from fincompress.demo.content import OpenModel
-from fincompress.prediction.annotation import Annotator
+from fincompress.prediction.annotation import Annotator, answer_columns
 from fincompress.prediction.model import Answer
 from fincompress.prediction.records import CSV, Record, csv_line, open_records, write_text
 
 MOST_ROWS = 2000  # of a file: a demo is for looking, and the teacher may answer thirty a second
+LONGEST_TEXT = 10_000  # characters; models read a few hundred words
 CALL_ROWS = 100  # between two steps of the progress bar
 FILE_ENDINGS = (".csv", ".jsonl", ".txt")
 
@@ -38,8 +39,10 @@ def ask_variants(
 
     Raises `UserError` if there is no text or no variant, or if a model cannot be loaded.
     """
-    if not text.strip():
+    if not (text or "").strip():
         raise UserError("There is no text. Write a sentence, or click one of the examples.")
+    if len(text) > LONGEST_TEXT:
+        raise UserError(f"The text is too long: at most {LONGEST_TEXT:,} characters.")
     if not variants:
         raise UserError("No variant is chosen. Choose at least one.")
     models = [open_model(variant) for variant in variants]  # before anything is timed
@@ -48,8 +51,7 @@ def ask_variants(
         began = time.perf_counter()
         (answer,) = model.predict([text])
         milliseconds = 1e3 * (time.perf_counter() - began)
-        way = getattr(model.predictor, "way", model.runtime)
-        answers.append(TimedAnswer(variant, answer, way, milliseconds))
+        answers.append(TimedAnswer(variant, answer, model.predictor.way, milliseconds))
     return tuple(answers)
 
 
@@ -91,8 +93,8 @@ class AnsweredFile:
         lines = [f"**{len(self.rows):,} rows.**"]
         for other in others:
             differ = sum(row[self.labels[first]] != row[self.labels[other]] for row in self.rows)
-            share = f"{differ / len(self.rows):.1%}" if self.rows else "none"
-            lines.append(f"{other} and {first} disagree on {differ:,} ({share}).")
+            share = differ / len(self.rows)
+            lines.append(f"{other} and {first} disagree on {differ:,} ({share:.1%}).")
         return " ".join(lines)
 
     def write_csv(self, path: Path) -> None:
@@ -116,8 +118,11 @@ def answer_file(
     """
     if not variants:
         raise UserError("No variant is chosen. Choose at least one.")
-    with open_records(path) as records:
-        columns, rows = records.columns, list(islice(records.rows, MOST_ROWS + 1))
+    try:
+        with open_records(path) as records:
+            columns, rows = records.columns, list(islice(records.rows, MOST_ROWS + 1))
+    except UserError as error:  # whose message names the file as the server keeps it
+        raise UserError(str(error).replace(str(path), path.name)) from None
     if not rows:
         raise UserError(f"{path.name} has no rows.")
     if len(rows) > MOST_ROWS:
@@ -128,11 +133,13 @@ def answer_file(
     added, labels, texts = list[str](), dict[str, str](), column
     for place, variant in enumerate(variants):
         prefix = f"{variant}_"
-        if clash := [name for name in columns if name.startswith(prefix)]:
+        model = open_model(variant)
+        if clash := set(answer_columns(model.labels, prefix)).intersection(columns):
             raise UserError(
-                f"{path.name} has a column '{clash[0]}', a name that answers have; rename it"
+                f"{path.name} has a column '{min(clash)}', which is the name of an answer; rename "
+                "it, or leave it out"
             )
-        annotator = Annotator.of(open_model(variant), columns, column, prefix)
+        annotator = Annotator.of(model, columns, column, prefix)
         texts, labels[variant] = annotator.column, annotator.names[0]
         added += annotator.names
         for start in range(0, len(rows), CALL_ROWS):

@@ -1,7 +1,12 @@
 """The page of a demo, by Gradio: a sentence, a file, the answers that changed, the study."""
 
+import base64
 import os
+import shutil
+import signal
+import sys
 import threading
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,17 +21,19 @@ import gradio as gr
 from fincompress.config import UserError
 from fincompress.demo.answers import (
     FILE_ENDINGS,
+    LONGEST_TEXT,
     MOST_ROWS,
     answer_file,
     ask_variants,
     describe_agreement,
 )
 from fincompress.demo.content import Content, OpenModel, keep_open
-from fincompress.demo.space import PICTURE, load_exported, read_demo
+from fincompress.demo.space import MODELS, PICTURE, read_demo
 from fincompress.prediction.model import Model
+from fincompress.prediction.saved_model import load_saved_model
+from fincompress.signals import TERMINATED, Terminated, raise_when_terminated
 
-LARGEST_FILE = "10mb"
-LONGEST_TEXT = 10_000  # characters; models read a few hundred
+LARGEST_FILE, KEPT_S = "10mb", 3600  # of what visitors upload, and how long it is kept
 ROWS_SHOWN = 500  # of a file; all are in the one to download
 SCORE_DECIMALS = 3  # of a score
 # One call at a time, or each would be timed while others take its cores.
@@ -35,11 +42,11 @@ ANSWER_COLUMNS = ("variant", "label", "score", "ms of this call", "times as fast
 CHANGED_COLUMNS = ("variant", "text", "right", "teacher", "variant's answer")
 
 
-def build_app(content: Content, load: OpenModel, picture: Path | None, scratch: Path) -> Any:
+def build_app(content: Content, load: OpenModel, picture: bytes | None, scratch: Path) -> Any:
     """Return the page as Gradio's `Blocks`.
 
     `load` loads a variant's model, when it is first asked. `picture`: the figure of F1 against
-    latency. `scratch`: a folder for files to download.
+    latency, PNG. `scratch`: a folder for what is uploaded and downloaded.
     """
     open_model = keep_open(load, content.example)
 
@@ -61,7 +68,7 @@ def build_app(content: Content, load: OpenModel, picture: Path | None, scratch: 
             [
                 each.variant,
                 each.answer["label"],
-                round(each.answer["score"] or 0, SCORE_DECIMALS),
+                round(float(each.answer["score"] or 0), SCORE_DECIMALS),
                 round(each.milliseconds, 2),
                 round(asked[0].milliseconds / each.milliseconds, 1),
                 each.way,
@@ -84,12 +91,13 @@ def build_app(content: Content, load: OpenModel, picture: Path | None, scratch: 
                 raise UserError("There is no file. Choose one.")
             variants = _in_order(content, chosen)
             answered = answer_file(Path(file), column, variants, open_model, progress)
+        _remove_old(scratch)
         out = Path(mkdtemp(dir=scratch)) / f"{Path(file).stem}_answers.csv"
         answered.write_csv(out)
         names = [answered.texts, *answered.labels.values()]
         shown = answered.disputed_first[:ROWS_SHOWN]
         table = gr.Dataframe(
-            value=[[row[name] for name in names] for row in shown], headers=names, visible=True
+            value=[[row.get(name) for name in names] for row in shown], headers=names, visible=True
         )
         return [answered.describe(), table, gr.File(value=str(out), visible=True)]
 
@@ -150,7 +158,7 @@ def build_app(content: Content, load: OpenModel, picture: Path | None, scratch: 
 def serve_demo(
     content: Content,
     load: OpenModel,
-    picture: Path | None = None,
+    picture: bytes | None = None,
     port: int | None = None,
     share: bool = False,
 ) -> None:
@@ -162,7 +170,7 @@ def serve_demo(
     """
     with TemporaryDirectory(prefix="fincompress-demo-") as scratch:
         os.environ["GRADIO_TEMP_DIR"] = scratch  # for what visitors upload
-        app = build_app(content, load, picture, Path(scratch))
+        app = build_app(content, load, picture, Path(scratch)).queue(api_open=False)
         try:
             _, address, public = app.launch(
                 server_port=port,
@@ -171,10 +179,16 @@ def serve_demo(
                 quiet=True,
                 ssr_mode=False,
                 footer_links=[],
+                run_history=False,  # which would keep what visitors ask in their browsers
                 max_file_size=LARGEST_FILE,
             )
-        except OSError as error:
-            raise UserError(f"port: {error}; give another one, as in --port 7861") from None
+        except OSError:
+            tried = "it is" if port else "all from 7860 to 7959 are"
+            raise UserError(
+                f"port: {tried} taken, or may not be used; give another one with --port"
+            ) from None
+        except Exception as error:  # what Gradio raises where a proxy hides this machine's address
+            raise UserError(f"demo: cannot be served: {str(error).splitlines()[0]}") from None
         try:
             print(f"{public or address}  ({content.title}; Ctrl-C ends it)", flush=True)
             threading.Event().wait()
@@ -183,14 +197,28 @@ def serve_demo(
 
 
 def serve_folder(folder: Path) -> None:
-    """Serve the exported demo in `folder`; raise `UserError` if there is none."""
-    exported = read_demo(folder)
+    """Serve the exported demo in `folder`, as the program that it is: this ends the process."""
+    raise_when_terminated()
+    try:
+        content, picture = read_demo(folder), folder / PICTURE
 
-    def load(variant: str) -> Model:
-        return load_exported(folder, exported, variant)
+        def load(variant: str) -> Model:
+            return load_saved_model(folder / MODELS / variant)
 
-    picture = folder / PICTURE
-    serve_demo(exported.content, load, picture if picture.is_file() else None)
+        serve_demo(content, load, picture.read_bytes() if picture.is_file() else None)
+    except UserError as error:
+        sys.exit(str(error))
+    except Terminated:
+        sys.exit(TERMINATED)
+    except KeyboardInterrupt:
+        sys.exit(128 + signal.SIGINT)
+
+
+def _remove_old(scratch: Path) -> None:
+    """Remove what visitors have uploaded and been given more than `KEPT_S` ago."""
+    for path in scratch.iterdir():
+        if path.is_dir() and time.time() - path.stat().st_mtime > KEPT_S:
+            shutil.rmtree(path, ignore_errors=True)
 
 
 @contextmanager
@@ -232,8 +260,8 @@ def _file_inputs(content: Content) -> tuple[Any, Any, Any, Any]:
 
 def _changed_table(content: Content) -> Any:
     gr.Markdown(
-        "Sentences of the test split on which a variant contradicts its teacher, the surest "
-        "contradictions first. Click one to ask both."
+        "Sentences of the test split on which a variant contradicts its teacher: of each variant "
+        "the surest contradictions. Click one to ask both."
     )
     rows = [[c.variant, c.text, c.label, c.teacher, c.answer] for c in content.changed]
     return gr.Dataframe(
@@ -243,11 +271,12 @@ def _changed_table(content: Content) -> Any:
     )  # fmt: skip
 
 
-def _study(content: Content, picture: Path | None) -> None:
+def _study(content: Content, picture: bytes | None) -> None:
     gr.Markdown(content.description)
     if picture is not None:
-        gr.Image(str(picture), show_label=False, interactive=False,
-                 buttons=["download", "fullscreen"])  # fmt: skip
+        source = f"data:image/png;base64,{base64.b64encode(picture).decode()}"
+        shown = "Test macro-F1 against the latency of one text, with 95 % intervals"
+        gr.HTML(f'<img src="{source}" alt="{shown}" style="max-width: 100%">')
     names, *rows = content.ladder
     widths: list[str | int] = ["27%", "21%", "20%", "20%", "12%"]  # of a study with quality
     gr.Dataframe(

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from functools import cache
 
-from fincompress.config import UserError, settings
+from fincompress.config import settings
 from fincompress.prediction.model import Model
 
 OpenModel = Callable[[str], Model]  # by variant
@@ -33,7 +33,7 @@ class Content:
     `chosen`: those that are asked unless others are chosen. `example`: the text that is there at
     first. `examples`: texts to click. `ladder`: rows of cells, the first of which are the columns'
     names. `measured`: where and on which commit. `changed`: on which texts compression changed the
-    answer.
+    answer, the surest of each variant.
     """
 
     title: str
@@ -50,7 +50,7 @@ class Content:
 
     def __post_init__(self) -> None:
         if unknown := set(self.chosen) - set(self.variants):
-            raise UserError(f"chosen: '{min(unknown)}' is none of the variants")
+            raise ValueError(f"chosen: '{min(unknown)}' is none of the variants")
 
 
 def keep_open(load: OpenModel, example: str) -> OpenModel:

@@ -2,15 +2,17 @@
 
 import json
 import shutil
-from collections.abc import Iterable, Mapping
+import sys
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from importlib.metadata import distribution
 from importlib.metadata import version as installed
 from pathlib import Path
 
-from fincompress.artifact import Artifact, draft_folder, read_artifact
-from fincompress.config import UserError, dump, parse, settings
+from fincompress.artifact import Artifact, draft_folder
+from fincompress.config import UserError, dump, parse
 from fincompress.demo.content import Content
-from fincompress.prediction.model import Model, load_artifact
+from fincompress.prediction.saved_model import ARTIFACT_FOLDER, write_record
 from fincompress.runtimes import load_runtime
 
 _PACKAGE = Path(__file__).parents[1]
@@ -23,7 +25,8 @@ from pathlib import Path
 
 from fincompress.demo.app import serve_folder
 
-serve_folder(Path(__file__).parent)
+if __name__ == "__main__":
+    serve_folder(Path(__file__).parent)
 '''
 
 
@@ -31,66 +34,54 @@ serve_folder(Path(__file__).parent)
 class ExportedModel:
     """A model of an exported demo.
 
-    `artifact`: its files. `runtime`: what loads them.
+    `artifact`: its files. `study`, `variant`, `version`: what it is registered as. `runtime`: what
+    loads it.
     """
 
     artifact: Artifact
+    study: str
+    variant: str
+    version: int
     runtime: str
 
 
-@settings
-class Exported:
-    """What `content.json` of an exported demo holds.
-
-    `content`: what it shows. `runtimes`: by variant, the runtime that loads its artifact.
-    """
-
-    content: Content
-    runtimes: dict[str, str]
-
-
 def write_demo(
-    out: Path, content: Content, models: Mapping[str, ExportedModel], picture: bytes | None
+    out: Path, content: Content, models: Sequence[ExportedModel], picture: bytes | None
 ) -> None:
     """Write a demo to the folder `out`: the page, the models, this package's code, and a card.
 
     `models` are those of `content.variants`; `picture` is the figure of F1 against latency, PNG.
     Nothing is left at `out` unless all is written. Raises `OSError` if `out` has files already.
     """
-    runtimes = {name: model.runtime for name, model in models.items()}
     with draft_folder(out) as draft:
-        for name, model in models.items():
-            shutil.copytree(model.artifact.path, draft / MODELS / name)
+        for model in models:
+            saved = draft / MODELS / model.variant
+            shutil.copytree(model.artifact.path, saved / ARTIFACT_FOLDER)
+            write_record(saved, model.study, model.variant, model.version, model.runtime)
         code = draft / _PACKAGE.name
         shutil.copytree(_PACKAGE, code, ignore=shutil.ignore_patterns("__pycache__"))
         if picture is not None:
             (draft / PICTURE).write_bytes(picture)
-        exported = Exported(content=content, runtimes=runtimes)
         texts = {
-            CONTENT: json.dumps(dump(exported), indent=1, ensure_ascii=False) + "\n",
+            CONTENT: json.dumps(dump(content), indent=1, ensure_ascii=False) + "\n",
             "app.py": APP,
-            "requirements.txt": "\n".join(_requirements(runtimes.values())) + "\n",
+            "requirements.txt": "\n".join(_requirements({m.runtime for m in models})) + "\n",
             "README.md": _card(content),
+            f"{_PACKAGE.name}/LICENSE": _licence(),
         }
         for name, text in texts.items():
             (draft / name).write_text(text, encoding="utf-8")
         draft.rename(out)
 
 
-def read_demo(folder: Path) -> Exported:
-    """Return what an exported demo in `folder` holds; raise `UserError` if it is none."""
+def read_demo(folder: Path) -> Content:
+    """Return what an exported demo in `folder` shows; raise `UserError` if there is none."""
     file = folder / CONTENT
     try:
         data = json.loads(file.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise UserError(f"{folder}: is no exported demo: {error}") from None
-    return parse(Exported, data, str(file))
-
-
-def load_exported(folder: Path, exported: Exported, variant: str) -> Model:
-    """Load a variant of the demo in `folder`; raise `UserError` if its files are not whole."""
-    artifact = read_artifact(folder / MODELS / variant)
-    return load_artifact(artifact, exported.runtimes[variant], variant)
+    return parse(Content, data, str(file))
 
 
 def _requirements(runtimes: Iterable[str]) -> list[str]:
@@ -102,12 +93,21 @@ def _requirements(runtimes: Iterable[str]) -> list[str]:
     return [f"{name}=={installed(name)}" for name in sorted(names, key=str.lower)]
 
 
+def _licence() -> str:
+    """The licence of this package's code, which goes with every copy."""
+    beside = _PACKAGE.parent / "LICENSE"  # in a checkout; an installed package has it elsewhere
+    if beside.is_file():
+        return beside.read_text(encoding="utf-8")
+    return distribution(_PACKAGE.name).read_text("licenses/LICENSE") or ""
+
+
 def _card(content: Content) -> str:
     """The README of a Space; its first lines are settings that Hugging Face reads."""
     settings = {
         "title": content.title,
         "sdk": SDK,
         "sdk_version": installed(SDK),
+        "python_version": f"{sys.version_info.major}.{sys.version_info.minor}",
         "app_file": "app.py",
     }
     return "\n".join([

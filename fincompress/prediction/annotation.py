@@ -33,6 +33,12 @@ class Counts:
             setattr(self, field.name, getattr(self, field.name) + getattr(other, field.name))
 
 
+def answer_columns(labels: Sequence[str], prefix: str) -> tuple[str, ...]:
+    """Return the names of the columns that answers take: label, score, and that of each label."""
+    names = ("label", "score", *(f"score_{label}" for label in labels))
+    return tuple(f"{prefix}{name}" for name in names)
+
+
 @dataclass(frozen=True)
 class Annotator:
     """Adds a model's answers to records.
@@ -57,8 +63,7 @@ class Annotator:
                 found = ", ".join(columns) or "none"
                 raise UserError(f"column: the input has no column '{column}'; found: {found}")
             column = columns[0]
-        added = ["label", "score", *(f"score_{label}" for label in model.labels)]
-        names = tuple(f"{prefix}{name}" for name in added)
+        names = answer_columns(model.labels, prefix)
         if clash := [name for name in names if name in columns]:
             raise UserError(
                 f"prefix: the input has a column '{clash[0]}' already; give --prefix predicted_, "

@@ -134,7 +134,9 @@ def _instead_of(folder: Path) -> str:
     saved = [path.parent.name for path in folder.parent.glob(f"*/{RECORD}")]
     if saved:
         return nearest(folder.name, saved)
-    return f"a model of the hub is downloaded by: fincompress pull {folder}"
+    if len(folder.parts) == 2 and not folder.is_absolute():
+        return f"a model of the hub is downloaded by: fincompress pull {folder.as_posix()}"
+    return "push --save and pull write such folders"
 
 
 def check_files(

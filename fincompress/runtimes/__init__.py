@@ -45,6 +45,11 @@ class LoadedPredictor(Predictor, Protocol):
     """A predictor that a runtime has loaded, which tells of all its texts since then."""
 
     @property
+    def way(self) -> str:
+        """Engine and precision as shown: `onnx_runtime`, `openvino_runtime bf16`."""
+        ...
+
+    @property
     def texts_cut(self) -> int:
         """How many of them were longer than the model reads, and were cut off there."""
         ...

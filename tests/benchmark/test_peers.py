@@ -56,6 +56,7 @@ def ask(subject: Subject) -> tuple[ColdStart, NDArray[np.float32]]:
     """Load the subject in a process of its own; its start, and its logits for `TEXTS`."""
     measured = MeasuredProcess(subject, 1)
     try:
+        measured.begin()
         measured.prepare()
         start = measured.start(1, TEXTS[0])
         seconds, logits = measured.run([TEXTS])

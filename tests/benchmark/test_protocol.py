@@ -68,6 +68,9 @@ class Fake:
         if self.dies.get(self.name) == what:
             raise UserError(f"benchmark: {self.name} died")
 
+    def begin(self) -> None:
+        pass
+
     def prepare(self) -> None:
         self.ask("prepare")
 
@@ -300,6 +303,7 @@ def test_a_resident_rests_while_nobody_asks(runtime: str, base: Artifact, tmp_pa
     exported = base if runtime == "torch_eager" else export(base, runtime, tmp_path / "a")
     resident = MeasuredProcess(Subject("a", 1, runtime, exported), 2)
     try:
+        resident.begin()
         resident.prepare()
         resident.start(2, "profit rose .")
         resident.run([["profit rose ."] * 40] * 5)
@@ -335,8 +339,8 @@ def test_what_fails_in_a_process_is_said_here(
     ghost = Subject("ghost", 1, "torch_eager", Artifact(tmp_path / "gone", base.manifest))
     message = refusal(lambda: median_latencies([ghost], splits.test.texts, TIMING))
     assert message.startswith(f"benchmark: ghost: UserError: {tmp_path}/gone: is not an artifact")
-    left = psutil.Process().children()
-    assert not [child for child in left if "resident" in " ".join(child.cmdline())]
+    left = [child.cmdline() for child in psutil.Process().children()]
+    assert not [words for words in left if MeasuredProcess.__module__ in words]
 
 
 def test_a_process_that_dies_is_named() -> None:

@@ -18,12 +18,15 @@ from fincompress.benchmark.peers import has_model2vec
 from fincompress.benchmark.process import MODEL2VEC
 from fincompress.cli import main
 from fincompress.config import dump
+from fincompress.demo.space import read_demo
 from fincompress.evaluation.results import PUBLISHED_PEER
 from fincompress.evaluation.seed_results import SeedTable
+from fincompress.prediction.saved_model import load_saved_model
 from fincompress.promotion import ROLES
 from fincompress.studies.study import Study
 from fincompress.studies.variants import load_variants
 from fincompress.tracking import registry
+from fincompress.tracking.loading import load
 from tests.support.projects import Project, open_project, tiny_sentences, write_csv
 from tests.support.runs import MODEL, files, runs
 
@@ -338,6 +341,32 @@ def test_report_has_the_tables_over_seeds_beside_the_measurements(
     assert "| tfidf_floor |" in shown and "Study `tiny` (synthetic): seeds, over 1, 2. " in shown
     kept = {file.name for file in (tmp_path / "tiny").iterdir()}
     assert {"benchmark_results.md", "seeds.md", "seeds.csv"} <= kept
+
+
+def test_its_demo_is_exported_with_the_versions_that_were_measured(
+    finished: Project, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pytest.importorskip("gradio", reason="needs the extra demo")
+    command = ["demo", "--study", "tiny", "--export", "my demo", "--variant"]
+    assert main([*command, "student_ptq, student_vanilla_kd"]) == 0
+    said, out = capsys.readouterr().out, finished.folder / "my demo"
+    assert "  a note of the base\n" in said and "pip install -r 'my demo'/requirements" in said
+    content = read_demo(out)
+    assert content.variants == ("teacher", "student_ptq", "student_vanilla_kd")
+    assert content.ladder[0][:2] == ("variant", "test macro-F1")
+    assert len(content.ladder) > 1 + len(VARIANTS), "peers and the floor, too"
+    assert set(content.examples) <= {text for text, _ in tiny_sentences()}
+    assert (out / "f1_against_latency.png").read_bytes().startswith(b"\x89PNG")
+    texts = [text for text, _ in tiny_sentences()]
+    for name in content.variants:
+        exported, own = load_saved_model(out / "models" / name), load(name, "tiny")
+        assert exported.runtime != "torch_eager", "the page installs no PyTorch"
+        for first, second in zip(exported.predict(texts), own.predict(texts), strict=True):
+            assert first["scores"] == pytest.approx(second["scores"], abs=1e-4)
+    assert main(["demo", "--study", "tiny", "--export", "new", "--variant", "student_ptc"]) == 2
+    assert "is not in the last benchmark of 'tiny'; did you mean 'student_ptq'?" in (
+        capsys.readouterr().err
+    )
 
 
 def test_again_makes_a_new_version_of_what_was_asked_alone(finished: Project) -> None:

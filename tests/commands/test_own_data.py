@@ -123,7 +123,7 @@ def test_a_study_from_python_gives_its_results(project: Project) -> None:
         (["init", "mine", "--data", "reviews.csv", "--base", "bert"],
          "base: 'bert' is neither a folder nor a model of the hub (owner/name)"),
         (["init", "mine", "--data", "reviews.csv", "--base", "a/b@main"],
-         "base: a commit has 40 hex digits, not 'main'"),
+         "base: a commit must be 40 hex digits, not 'main'"),
         (["init", "mine", "--data", "reviews.csv", "--base", "."], "is not a model folder"),
         (["main", "--study", "mine"], "(of your own data: fincompress init mine"),
     ],

@@ -165,7 +165,10 @@ def test_what_its_owner_writes_into_a_card_is_pushed(
     card = here / "tea" / "README.md"
     text = card.read_text().replace("\ntags:", "\nlicense: mit\ntags:")
     card.write_text(text.replace("# A card", "# My card"))
+    (here / "tea" / "LICENSE").write_text("mine")
     assert main(["push", "--model", "./tea", "--to", "ann/tea"]) == 0
+    assert "tea/LICENSE: stays here, as it is no file of a saved model\n" in capsys.readouterr().out
+    assert "LICENSE" not in hub.repositories["ann/tea"].files
     pushed = hub.repositories["ann/tea"].files["README.md"].decode()
     assert "\nlicense: mit\n" in pushed and "\n# My card\n\n## Loading it\n" in pushed
     card.write_text("---\n- a list\n---\n")

@@ -1,5 +1,6 @@
 """Verbs `push` and `pull` where something is wrong: one message, and nothing is left behind."""
 
+import errno
 import json
 import socket
 import time
@@ -9,6 +10,7 @@ from pathlib import Path
 import huggingface_hub
 import pytest
 
+from fincompress import hub as hub_client
 from fincompress.cli import main
 from fincompress.prediction.saved_model import RECORD
 from fincompress.studies.study import Study
@@ -59,7 +61,10 @@ def pushed(hub: Hub, here: Path, capsys: pytest.CaptureFixture[str]) -> Files:
         ([*PUSH, "--to", "tea"], "to: must be owner/name, as in 'me/my-model', with the owner's "),
         ([*PUSH, "--to", "https://huggingface.co/ann/tea"], "to: must be owner/name, as in 'me/"),
         ([*PUSH[:-1], "techer", "--save", "c"], "model: 'fincompress-tiny' has no alias and no "),
-        (["push", "--model", "./no", "--save", "c"], "model: there is no folder 'no'; a model of "),
+        (
+            ["push", "--model", "./no", "--save", "c"],
+            "model: there is no folder 'no'; push --save ",
+        ),
         (["push", "--model", ".", "--save", "c"], "model: the folder '.' is no saved model: it "),
         (["pull"], "hub: must be owner/name, as in 'me/my-model', with the owner's name on the "),
         (["pull", "ann/tea/2"], "hub: must be owner/name, as in 'me/my-model', with the owner's "),
@@ -147,6 +152,30 @@ def test_an_upload_that_fails_commits_nothing(
     hub.repositories["ann/tea"].add("by hand", pushed | {"README.md": b"edited"})
     assert complain(*PUSH, "--to", "ann/tea") == "ann/tea: the hub's answer: it is a bad day"
     assert hub.repositories["ann/tea"].files["README.md"] == b"edited"
+    assert not list(here.iterdir())
+
+
+def test_a_push_that_another_overtakes_commits_nothing(
+    hub: Hub, pushed: Files, complain: Callable[..., str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = hub_client.find_model("ann/tea")
+    monkeypatch.setattr(hub_client, "find_model", lambda repo: found)
+    hub.repositories["ann/tea"].add("by another", pushed | {"README.md": b"theirs"})
+    assert complain(*PUSH, "--to", "ann/tea") == (
+        "ann/tea: somebody has changed it since this push began; push again"
+    )
+    assert hub.repositories["ann/tea"].files["README.md"] == b"theirs"
+
+
+def test_a_full_disk_is_not_the_hubs_fault(
+    pushed: Files, here: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fill(*_: object, **__: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("huggingface_hub.hf_hub_download", fill)
+    assert main(["pull", "ann/tea"]) == 1
+    assert capsys.readouterr().err == "fincompress: [Errno 28] No space left on device\n"
     assert not list(here.iterdir())
 
 

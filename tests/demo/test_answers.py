@@ -81,6 +81,7 @@ def test_what_disagrees_is_said_by_label(open_model: OpenModel) -> None:
     [
         (" \n", ["teacher"], "There is no text. Write a sentence, or click one of the examples."),
         ("up", [], "No variant is chosen. Choose at least one."),
+        ("up" * 5001, ["teacher"], "The text is too long: at most 10,000 characters."),
     ],
 )
 def test_nothing_to_ask(text: str, names: list[str], message: str, open_model: OpenModel) -> None:
@@ -106,6 +107,13 @@ def test_a_file_gets_the_answers_of_all_beside_its_own_columns(
     assert written[3]["body"] == "'=down", "no cell is run as a formula"
 
 
+def test_rows_without_a_text_get_no_answer(tmp_path: Path, open_model: OpenModel) -> None:
+    file = tmp_path / "rows.jsonl"
+    file.write_text('{"text": "up", "small_size": 3}\n{"id": 3}\n{"text": null}\n')
+    answered = ask(file, ["small"], open_model)
+    assert [row["small_label"] for row in answered.rows] == ["positive", None, None]
+
+
 def test_the_progress_is_told(tmp_path: Path, open_model: OpenModel) -> None:
     file = tmp_path / "rows.txt"
     file.write_text("up\n" * 250, encoding="utf-8")
@@ -121,7 +129,11 @@ def test_the_progress_is_told(tmp_path: Path, open_model: OpenModel) -> None:
         ("rows.csv", "text\n", "rows.csv has no rows."),
         ("rows.csv", "a,b\n1,2\n", "column: the input has no column 'text'; found: a, b"),
         ("rows.csv", "text,small_label\nup,x\n",
-         "rows.csv has a column 'small_label', a name that answers have; rename it"),
+         "rows.csv has a column 'small_label', which is the name of an answer; rename it, or leave "
+         "it out"),
+        ("rows.csv", "text\nup,down\n",
+         "rows.csv: line 2: 2 fields under 1 columns; a text that contains commas needs quotes"),
+        ("rows.jsonl", "[]\n", "rows.jsonl: line 1: must be an object, not []"),
         ("rows.txt", "up\n" * (MOST_ROWS + 1),
          "rows.txt has more than the 2,000 rows that a demo answers; for larger files: "
          "fincompress predict --input FILE --output FILE"),

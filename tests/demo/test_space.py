@@ -1,5 +1,6 @@
 """An exported demo: whole or not at all, light, used in a browser from a clean environment."""
 
+import base64
 import os
 import re
 import shutil
@@ -9,16 +10,19 @@ import time
 import venv
 from collections.abc import Iterator
 from dataclasses import replace
+from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+import yaml
 
 from fincompress.artifact import Artifact
-from fincompress.demo.content import ChangedAnswer, Content
 from fincompress.demo.space import ExportedModel, read_demo, write_demo
 from fincompress.export import export
+from fincompress.prediction.saved_model import load_saved_model
+from tests.support.demo import CONTENT
 from tests.support.projects import refusal
 from tests.support.source import ROOT
 
@@ -27,46 +31,35 @@ if TYPE_CHECKING:
 
 pytest.importorskip("gradio", reason="needs the extra demo")
 PATIENCE_S = 240  # to install and start; seconds on most machines
-CONTENT = Content(
-    title="A demo (synthetic)",
-    description="What the study is.",
-    recommendation="Run the student.",
-    notes=("A note that models carry.",),
-    variants=("teacher", "student"),
-    chosen=("teacher",),
-    example="profit rose .",
-    examples=("sales fell .",),
-    ladder=(("variant", "MB"), ("teacher", "9.0"), ("student", "1.0")),
-    measured="Measured somewhere.",
-    changed=(
-        ChangedAnswer(
-            variant="student", text="orders sank .", label="negative",
-            teacher="negative 0.90", answer="neutral 0.80",
-        ),
-    ),
-)  # fmt: skip
+PNG = base64.b64decode(  # of one pixel
+    "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
+)
 
 
 @pytest.fixture(scope="session")
 def models(
     base: Artifact, student_base: Artifact, tmp_path_factory: pytest.TempPathFactory
-) -> dict[str, ExportedModel]:
-    folder = tmp_path_factory.mktemp("graphs")
+) -> list[ExportedModel]:
+    folder, runtime = tmp_path_factory.mktemp("graphs"), "onnx_runtime"
     sources = {"teacher": base, "student": student_base}
-    return {
-        name: ExportedModel(export(source, "onnx_runtime", folder / name), "onnx_runtime")
+    return [
+        ExportedModel(export(source, runtime, folder / name), "tiny", name, 1, runtime)
         for name, source in sources.items()
-    }
+    ]
 
 
-def test_a_demo_is_written_whole(tmp_path: Path, models: dict[str, ExportedModel]) -> None:
+def test_a_demo_is_written_whole(tmp_path: Path, models: list[ExportedModel]) -> None:
     out = tmp_path / "demo"
     write_demo(out, CONTENT, models, b"png")
     assert {path.name for path in out.iterdir()} == {
         "README.md", "app.py", "content.json", "f1_against_latency.png", "fincompress", "models",
         "requirements.txt",
     }  # fmt: skip
-    assert read_demo(out).content == CONTENT
+    assert read_demo(out) == CONTENT
+    for model in models:
+        saved = load_saved_model(out / "models" / model.variant, threads=1)
+        assert saved.predict(["profit rose ."])[0]["label"] in saved.labels
+    assert "MIT License" in (out / "fincompress" / "LICENSE").read_text()
     assert not [*out.rglob("__pycache__"), *out.rglob("*.pkl"), *out.rglob("*.bin")]
     needs = (out / "requirements.txt").read_text().splitlines()
     assert {need.partition("==")[0] for need in needs} == {
@@ -74,23 +67,35 @@ def test_a_demo_is_written_whole(tmp_path: Path, models: dict[str, ExportedModel
     }  # fmt: skip
     assert all(re.fullmatch(r"\S+==[\d.]+", need) for need in needs)
     card = (out / "README.md").read_text()
-    assert card.startswith('---\ntitle: "A demo (synthetic)"\nsdk: "gradio"\n')
+    head = card.split("---\n")[1]
+    assert yaml.safe_load(head) == {
+        "title": "A demo (synthetic)", "sdk": "gradio", "sdk_version": version("gradio"),
+        "python_version": f"{sys.version_info.major}.{sys.version_info.minor}",
+        "app_file": "app.py",
+    }  # fmt: skip
     assert "* A note that models carry.\n" in card
 
 
 def test_a_demo_that_cannot_be_written_leaves_nothing(
-    tmp_path: Path, models: dict[str, ExportedModel]
+    tmp_path: Path, models: list[ExportedModel]
 ) -> None:
-    gone = replace(models["teacher"].artifact, path=tmp_path / "gone")
+    gone = replace(models[0].artifact, path=tmp_path / "gone")
     with pytest.raises(FileNotFoundError):
-        write_demo(tmp_path / "demo", CONTENT, {"teacher": ExportedModel(gone, "auto")}, None)
+        write_demo(tmp_path / "demo", CONTENT, [replace(models[0], artifact=gone)], None)
     assert not list(tmp_path.iterdir())
 
 
-def test_a_folder_that_is_no_demo_says_so(tmp_path: Path) -> None:
+def test_a_folder_that_is_no_demo_says_so(tmp_path: Path, models: list[ExportedModel]) -> None:
     assert refusal(lambda: read_demo(tmp_path)).startswith(f"{tmp_path}: is no exported demo: ")
-    (tmp_path / "content.json").write_text('{"contents": {}, "runtimes": {}}')
-    assert "unknown key 'contents'; did you mean 'content'?" in refusal(lambda: read_demo(tmp_path))
+    write_demo(tmp_path / "demo", CONTENT, models, None)
+    file = tmp_path / "demo" / "content.json"
+    whole = file.read_text()
+    file.write_text(whole.replace('"chosen"', '"choosen"'))
+    assert refusal(lambda: read_demo(file.parent)) == (
+        f"{file}: unknown key 'choosen'; did you mean 'chosen'?"
+    )
+    file.write_text(whole.replace('"chosen": [\n  "teacher"', '"chosen": [\n  "nobody"'))
+    assert "chosen: 'nobody' is none of the variants" in refusal(lambda: read_demo(file.parent))
 
 
 def test_a_demo_needs_neither_torch_nor_mlflow() -> None:
@@ -104,12 +109,10 @@ def test_a_demo_needs_neither_torch_nor_mlflow() -> None:
 
 
 @pytest.fixture(scope="module")
-def served(
-    tmp_path_factory: pytest.TempPathFactory, models: dict[str, ExportedModel]
-) -> Iterator[str]:
+def served(tmp_path_factory: pytest.TempPathFactory, models: list[ExportedModel]) -> Iterator[str]:
     """The address of an exported demo, served in an environment that has its requirements alone."""
     folder = tmp_path_factory.mktemp("space")
-    write_demo(folder / "demo", CONTENT, models, None)
+    write_demo(folder / "demo", CONTENT, models, PNG)
     venv.create(folder / "venv", with_pip=True)
     python = folder / "venv" / "bin" / "python"
     subprocess.run(
@@ -117,6 +120,8 @@ def served(
         check=True, timeout=PATIENCE_S, capture_output=True,
     )  # fmt: skip
     own = {name: text for name, text in os.environ.items() if name != "PYTHONPATH"}
+    (folder / "tmp").mkdir()
+    own["TMPDIR"] = str(folder / "tmp")
     with (folder / "said").open("w") as said:
         process = subprocess.Popen(
             [python, folder / "demo" / "app.py"], stdout=said, stderr=said, cwd=folder, env=own
@@ -125,7 +130,9 @@ def served(
         yield _address(process, folder / "said")
     finally:
         process.terminate()
-        process.wait(30)
+        assert process.wait(30) == 143
+        assert not list((folder / "tmp").glob("fincompress-demo-*")), "no upload is left"
+        assert "Traceback" not in (folder / "said").read_text()
 
 
 def _address(process: "subprocess.Popen[bytes]", said: Path) -> str:
@@ -226,3 +233,6 @@ class TestInABrowser:
         start(page, served).get_by_role("tab", name="The study").click()
         page.get_by_text("Measured somewhere.").wait_for()
         page.get_by_text("What the study is.").wait_for()
+        page.get_by_role("img", name="Test macro-F1 against the latency").wait_for()
+        for cell in ("MB", "teacher", "9.0"):
+            page.get_by_role("tabpanel").get_by_text(cell).locator("visible=true").first.wait_for()
