@@ -23,6 +23,8 @@ from fincompress.demo.answers import (
     FILE_ENDINGS,
     LONGEST_TEXT,
     MOST_ROWS,
+    AnsweredFile,
+    TimedAnswer,
     answer_file,
     ask_variants,
     describe_agreement,
@@ -53,32 +55,7 @@ def build_app(content: Content, load: OpenModel, picture: bytes | None, scratch:
     def ask(text: str, chosen: Sequence[str]) -> list[Any]:
         with _errors_shown():
             asked = ask_variants(text, _in_order(content, chosen), open_model)
-        answers = {each.variant: each for each in asked}
-        cards = [
-            gr.Label(
-                value=answers[name].answer["scores"],
-                label=f"{name}: {answers[name].milliseconds:.2f} ms",
-                visible=True,
-            )
-            if name in answers
-            else gr.Label(visible=False)
-            for name in content.variants
-        ]
-        rows = [
-            [
-                each.variant,
-                each.answer["label"],
-                round(float(each.answer["score"] or 0), SCORE_DECIMALS),
-                round(each.milliseconds, 2),
-                round(asked[0].milliseconds / each.milliseconds, 1),
-                each.way,
-            ]
-            for each in asked
-        ]
-        table = gr.Dataframe(
-            value=rows, label=f"This call, beside {asked[0].variant}", visible=True
-        )
-        return [describe_agreement(asked), table, *cards]
+        return _show_answers(content, asked)
 
     def ask_file(
         file: str | None,
@@ -91,15 +68,7 @@ def build_app(content: Content, load: OpenModel, picture: bytes | None, scratch:
                 raise UserError("There is no file. Choose one.")
             variants = _in_order(content, chosen)
             answered = answer_file(Path(file), column, variants, open_model, progress)
-        _remove_old(scratch)
-        out = Path(mkdtemp(dir=scratch)) / f"{Path(file).stem}_answers.csv"
-        answered.write_csv(out)
-        names = [answered.texts, *answered.labels.values()]
-        shown = answered.disputed_first[:ROWS_SHOWN]
-        table = gr.Dataframe(
-            value=[[row.get(name) for name in names] for row in shown], headers=names, visible=True
-        )
-        return [answered.describe(), table, gr.File(value=str(out), visible=True)]
+        return _show_rows(answered, Path(file).stem, scratch)
 
     def pick(event: gr.SelectData) -> tuple[Any, Any, Any]:
         variant, clicked, *_ = event.row_value
@@ -153,6 +122,46 @@ def build_app(content: Content, load: OpenModel, picture: bytes | None, scratch:
             api_name="ask_file", **ALONE,
         )  # fmt: skip
     return app
+
+
+def _show_answers(content: Content, asked: Sequence[TimedAnswer]) -> list[Any]:
+    """What is shown of answers to one text: who agrees, a table, a card of each variant."""
+    answers = {each.variant: each for each in asked}
+    cards = [
+        gr.Label(
+            value=answers[name].answer["scores"],
+            label=f"{name}: {answers[name].milliseconds:.2f} ms",
+            visible=True,
+        )
+        if name in answers
+        else gr.Label(visible=False)
+        for name in content.variants
+    ]
+    first = asked[0]
+    rows = [
+        [
+            each.variant,
+            each.answer["label"],
+            round(float(each.answer["score"] or 0), SCORE_DECIMALS),
+            round(each.milliseconds, 2),
+            round(first.milliseconds / each.milliseconds, 1),
+            each.way,
+        ]
+        for each in asked
+    ]
+    table = gr.Dataframe(value=rows, label=f"This call, beside {first.variant}", visible=True)
+    return [describe_agreement(asked), table, *cards]
+
+
+def _show_rows(answered: AnsweredFile, name: str, scratch: Path) -> list[Any]:
+    """What is shown of an answered file: who agrees, its rows, and a file to download."""
+    _remove_old(scratch)
+    out = Path(mkdtemp(dir=scratch)) / f"{name}_answers.csv"
+    answered.write_csv(out)
+    names = [answered.texts, *answered.labels.values()]
+    rows = [[row.get(name) for name in names] for row in answered.disputed_first[:ROWS_SHOWN]]
+    table = gr.Dataframe(value=rows, headers=names, visible=True)
+    return [answered.describe(), table, gr.File(value=str(out), visible=True)]
 
 
 def serve_demo(
