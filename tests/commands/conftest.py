@@ -84,3 +84,12 @@ def hub(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hub]:
         connect(opened, patch, tmp_path_factory.mktemp("home") / "token")
         log_in(patch, ANN)
         yield opened
+
+
+@pytest.fixture
+def here(published: Study, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty folder, in which the commands run; the store has a version 1, the teacher."""
+    folder = tmp_path / "here"
+    folder.mkdir()
+    monkeypatch.chdir(folder)
+    return folder

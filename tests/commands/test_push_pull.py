@@ -34,12 +34,12 @@ from fincompress.prediction.annotation import Annotator
 from fincompress.prediction.model import Answer, load_artifact
 from fincompress.prediction.saved_model import RECORD
 from fincompress.runtimes import cascade, load_runtime
-from fincompress.studies.study import Study
 from fincompress.tracking.loading import load
 from tests.support.hub_server import ANN, Hub, log_in
 from tests.support.projects import tiny_sentences
 
 TEXTS = [text for text, _ in tiny_sentences()[:9]]
+pytestmark = pytest.mark.usefixtures("here")
 PUSH = ["push", "--study", "tiny", "--model", "teacher"]
 TITLE = "fincompress-tiny version 1 (teacher)"
 NOTE = "CC BY-NC-SA 3.0: for research alone"
@@ -47,15 +47,6 @@ TORCH_FILES = {
     "README.md", "artifact/manifest.json", "artifact/model.safetensors", "artifact/tokenizer.json",
     "config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json",
 }  # fmt: skip
-
-
-@pytest.fixture(autouse=True)
-def here(published: Study, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """An empty folder, in which the commands run."""
-    folder = tmp_path / "here"
-    folder.mkdir()
-    monkeypatch.chdir(folder)
-    return folder
 
 
 @pytest.fixture

@@ -13,22 +13,13 @@ import pytest
 from fincompress import hub as hub_client
 from fincompress.cli import main
 from fincompress.prediction.saved_model import RECORD
-from fincompress.studies.study import Study
 from tests.support.hub_server import BEN, READER, Hub, log_in
 
+pytestmark = pytest.mark.usefixtures("here")
 PUSH = ["push", "--study", "tiny", "--model", "teacher"]
 TOKEN = "log in with `hf auth login`, or set HF_TOKEN to a token from your settings on the hub"
 NOWHERE = "4" * 40
 Files = dict[str, bytes]
-
-
-@pytest.fixture(autouse=True)
-def here(published: Study, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """An empty folder, in which the commands run."""
-    folder = tmp_path / "here"
-    folder.mkdir()
-    monkeypatch.chdir(folder)
-    return folder
 
 
 @pytest.fixture
